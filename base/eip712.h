@@ -1,0 +1,73 @@
+#ifndef NFTMESH_BASE_EIP712_H
+#define NFTMESH_BASE_EIP712_H
+
+#include "base/bytes.h"
+
+/* Domain and struct digests of everything that we sign, EIP-712, domain
+ * (name "nftmesh", version "1", chain id, contract). tests/vectors/eip712.json has each. */
+struct base_eip712_domain {
+    struct base_hash32 separator;
+};
+void base_eip712_domain_init(struct base_eip712_domain *domain, uint64_t chain_id,
+                             const struct base_eth_address *contract);
+
+struct base_binding { /* seat, keys and endpoint; url borrowed */
+    struct base_u256 token_id;
+    struct base_eth_address owner, instance;
+    struct base_key33 node_key, proof_key;
+    const char *url;
+    size_t url_len;
+    uint64_t nonce, expires_at, deadline;
+};
+struct base_renewal {
+    struct base_u256 token_id;
+    struct base_key33 node_key;
+    uint64_t nonce, expires_at, deadline;
+};
+struct base_endpoint {
+    struct base_u256 token_id;
+    struct base_key33 node_key;
+    const char *url;
+    size_t url_len;
+    uint64_t nonce, deadline;
+};
+struct base_authorisation { /* revocation: both keys of length 0, instance zero */
+    struct base_u256 token_id;
+    struct base_eth_address owner, instance;
+    const uint8_t *node_key, *proof_key; /* 33 bytes each, or 0 when revoking */
+    size_t key_len;                      /* 33 or 0 */
+    uint64_t issued_block;
+    struct base_hash32 issued_block_hash;
+    uint64_t not_after;
+};
+enum base_role { BASE_ROLE_INITIATOR = 0, BASE_ROLE_RESPONDER = 1 };
+
+/* Statements that are one opaque body, signed by N over the bytes as received. */
+enum base_statement {
+    BASE_STATEMENT_RECORD = 0,
+    BASE_STATEMENT_ACCUSATION,
+    BASE_STATEMENT_CONFIRMATION,
+    BASE_STATEMENT_REFUTATION,
+    BASE_STATEMENT_LEAVE,
+    BASE_STATEMENT_EVENT
+};
+
+void base_eip712_binding(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                         const struct base_binding *binding);
+void base_eip712_renewal(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                         const struct base_renewal *renewal);
+void base_eip712_endpoint(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                          const struct base_endpoint *endpoint);
+void base_eip712_authorisation(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                               const struct base_authorisation *authorisation);
+/* role is the signer's own. */
+void base_eip712_hello(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                       const struct base_hash32 *handshake_hash, enum base_role role,
+                       const struct base_key33 *node_key);
+void base_eip712_alive(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                       const struct base_hash32 *challenge, const uint8_t boot_id[16],
+                       uint64_t start_incarnation);
+void base_eip712_statement(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                           enum base_statement kind, const void *body, size_t len);
+
+#endif
