@@ -33,7 +33,8 @@ int base_unpack_u64(struct base_unpacker *u, uint64_t *value);
 int base_unpack_bool(struct base_unpacker *u, bool *value);
 int base_unpack_bin(struct base_unpacker *u, struct base_slice *out, size_t max); /* borrowed */
 int base_unpack_bin_exact(struct base_unpacker *u, void *out, size_t len);
-int base_unpack_str(struct base_unpacker *u, struct base_slice *out, size_t max); /* UTF-8 checked */
+int base_unpack_str(struct base_unpacker *u, struct base_slice *out,
+                    size_t max); /* UTF-8 checked */
 /* Steps over one value of any allowed kind, nesting at most 4: for unknown keys that are kept. */
 int base_unpack_skip(struct base_unpacker *u, struct base_slice *out);
 bool base_unpack_at_end(const struct base_unpacker *u);

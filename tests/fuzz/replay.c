@@ -59,8 +59,10 @@ int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         struct stat st;
-        if (stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode)) replay_dir(argv[i]);
-        else replay_file(argv[i]);
+        if (stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode))
+            replay_dir(argv[i]);
+        else
+            replay_file(argv[i]);
     }
     printf("%s: %lu inputs\n", argv[0], replayed);
     return replayed > 0 ? 0 : 1;
