@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.30;
+
+/// Public keys and signatures as bytes from a stranger: one encoding of each is accepted, everything else is refused.
+library Secp256k1 {
+    uint256 internal constant P = 0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f;
+    uint256 internal constant HALF_N = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+
+    /// Is xy a point (X || Y, 64 bytes, both below p, y^2 = x^3 + 7)?
+    function isPoint(bytes calldata xy) internal pure returns (bool) {
+        if (xy.length != 64) return false;
+        uint256 x = uint256(bytes32(xy[:32]));
+        uint256 y = uint256(bytes32(xy[32:]));
+        if (x >= P || y >= P) return false;
+        return mulmod(y, y, P) == addmod(mulmod(mulmod(x, x, P), x, P), 7, P);
+    }
+
+    /// Is key (33 bytes) the compressed form of the point xy? False also when xy is no point.
+    function isKey(bytes calldata key, bytes calldata xy) internal pure returns (bool) {
+        return isPoint(xy) && keccak256(key) == keccak256(compress(xy));
+    }
+
+    /// The compressed form of a point that isPoint() accepted.
+    function compress(bytes calldata xy) internal pure returns (bytes memory) {
+        bytes1 prefix = uint8(xy[63]) & 1 == 0 ? bytes1(0x02) : bytes1(0x03);
+        return abi.encodePacked(prefix, xy[:32]);
+    }
+
+    /// The Ethereum address of a point that isPoint() accepted.
+    function addressOf(bytes calldata xy) internal pure returns (address) {
+        return address(uint160(uint256(keccak256(xy))));
+    }
+
+    /// Is this r || s || v, 65 bytes, v 27 or 28 and s at most n/2? The range of r, and s above zero, are
+    /// ecrecover's own checks: it recovers nothing then.
+    function isSignature(bytes calldata sig) internal pure returns (bool) {
+        if (sig.length != 65) return false;
+        if (uint256(bytes32(sig[32:64])) > HALF_N) return false;
+        return uint8(sig[64]) == 27 || uint8(sig[64]) == 28;
+    }
+
+    /// Who signed the digest; zero when nobody did. Compare with something that cannot be zero.
+    function recover(bytes32 digest, bytes calldata sig) internal pure returns (address) {
+        if (!isSignature(sig)) return address(0);
+        return ecrecover(digest, uint8(sig[64]), bytes32(sig[:32]), bytes32(sig[32:64]));
+    }
+}
