@@ -15,7 +15,8 @@ void base_aead_seal(uint8_t *out, const struct base_hash32 *key,
                     const uint8_t nonce[BASE_AEAD_NONCE_BYTES], const uint8_t *ad, size_t ad_len,
                     const uint8_t *plain, size_t len);
 /* len counts the tag; out holds len - 16 and may be the same buffer. BASE_EMALFORMED when shorter
- * than a tag, BASE_EAUTH when the tag is wrong (nothing is written then). */
+ * than a tag, BASE_EAUTH when the tag is wrong (out is all zeros then, and so is sealed
+ * where they share memory). */
 int base_aead_open(uint8_t *out, const struct base_hash32 *key,
                    const uint8_t nonce[BASE_AEAD_NONCE_BYTES], const uint8_t *ad, size_t ad_len,
                    const uint8_t *sealed, size_t len);

@@ -12,7 +12,7 @@
  * Memory: allocates nothing per call; the library's context is made once, at the first call of
  * base_ecdsa_init(), and randomised against side channels. Call base_ecdsa_init() first in main
  * and in tests; it is idempotent and not thread-safe. All other functions are thread-safe. */
-int base_ecdsa_init(void); /* BASE_OK, BASE_ENOMEM */
+int base_ecdsa_init(void); /* BASE_OK, BASE_ENOMEM, BASE_EIO without entropy */
 
 /* BASE_EKEY: zero or >= n. */
 int base_ecdsa_privkey_check(const struct base_privkey *priv);

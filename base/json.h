@@ -5,7 +5,8 @@
 #include <jansson.h>
 
 /* JSON from outside, strictly: at most bytes_max bytes, nesting at most BASE_JSON_DEPTH_MAX
- * (checked before the parser allocates), duplicate keys refused, nothing after the value.
+ * (checked before the parser allocates), duplicate keys refused, an object or an array and
+ * nothing after it, no NUL in strings.
  * why (may be NULL) gets one line: what was wrong and at which byte. The caller owns *out and
  * gives it back with json_decref(). BASE_EMALFORMED, BASE_ETOOBIG, BASE_ENOMEM. */
 #define BASE_JSON_DEPTH_MAX 32
@@ -14,7 +15,8 @@ int base_json_parse(json_t **out, const void *data, size_t len, size_t bytes_max
                     char why[BASE_JSON_WHY_BYTES]);
 
 /* Typed member look-ups that refuse a wrong type. Pointers borrowed from obj.
- * BASE_ENOTFOUND when absent, BASE_EMALFORMED when of another type. */
+ * BASE_ENOTFOUND when absent, BASE_EMALFORMED when of another type or when obj is no object.
+ * len may be NULL. */
 int base_json_get_string(const char **out, size_t *len, const json_t *obj, const char *key);
 int base_json_get_u64(uint64_t *out, const json_t *obj, const char *key); /* >= 0 integer */
 int base_json_get_bool(bool *out, const json_t *obj, const char *key);

@@ -14,7 +14,9 @@
  *
  * JSON: {"ts":1732300000.123,"level":"info","mod":"gossip","ev":"up","peer":"..",...}
  * logfmt: ts=2026-11-22T17:43:00.123Z level=info mod=gossip ev=up peer=.. incarnation=3
- * Strings are escaped so that no peer's bytes can break a line or a terminal. */
+ * Strings are escaped so that no peer's bytes can break a line or a terminal. Keys are our own
+ * words and are written as they are. A field that no longer fits is left out as a whole, and the
+ * line ends with truncated=true; without memory there is no line at all. */
 enum base_log_level {
     BASE_LOG_ERROR = 0,
     BASE_LOG_WARN,
@@ -38,6 +40,7 @@ struct base_log {
 struct base_log_line {
     struct base_log *log; /* NULL when the level is off: the calls below do nothing */
     enum base_log_level level;
+    bool truncated; /* a field did not fit */
     struct base_buf buf;
 };
 

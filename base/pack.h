@@ -5,7 +5,9 @@
 
 /* MessagePack, the strict half: writing through msgpack-c, reading by a cursor over the bytes
  * that allocates nothing and takes the shortest form only (no longer integer or length than
- * needed, no floats, no ext, no nil). The one file that includes <msgpack.h>.
+ * needed, no floats, no ext, no nil, no negative numbers). A count that the remaining bytes
+ * cannot hold is refused before anybody allocates for it. Whether keys repeat is the caller's to
+ * see: the cursor remembers nothing. The one file that includes <msgpack.h>.
  * docs/decisions/0002 says why reading is not msgpack-c's. */
 struct base_packer { /* writes into the caller's buffer; overflow is remembered in failed */
     uint8_t *data;
@@ -35,7 +37,8 @@ int base_unpack_bin(struct base_unpacker *u, struct base_slice *out, size_t max)
 int base_unpack_bin_exact(struct base_unpacker *u, void *out, size_t len);
 int base_unpack_str(struct base_unpacker *u, struct base_slice *out,
                     size_t max); /* UTF-8 checked */
-/* Steps over one value of any allowed kind, nesting at most 4: for unknown keys that are kept. */
+/* Steps over one value of any allowed kind, nesting at most 4 (beyond: BASE_ETOOBIG): for unknown
+ * keys that are kept. out may be NULL. */
 int base_unpack_skip(struct base_unpacker *u, struct base_slice *out);
 bool base_unpack_at_end(const struct base_unpacker *u);
 
