@@ -108,3 +108,12 @@ bool base_memequal(const void *a, const void *b, size_t len)
 {
     return sodium_memcmp(a, b, len) == 0;
 }
+
+void base_ed25519_public(uint8_t out[32], const uint8_t seed[32])
+{
+    uint8_t secret[crypto_sign_ed25519_SECRETKEYBYTES];
+    int rv = crypto_sign_ed25519_seed_keypair(out, secret, seed);
+    assert(rv == 0);
+    (void)rv;
+    base_memzero(secret, sizeof secret);
+}

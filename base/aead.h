@@ -31,6 +31,9 @@ void base_hmac_sha256(struct base_hash32 *out, const void *key, size_t key_len, 
 void base_hkdf_sha256(uint8_t *out, size_t out_len, const void *ikm, size_t ikm_len,
                       const void *salt, size_t salt_len, const void *info, size_t info_len);
 
+/* The Ed25519 public key of a 32-byte seed (RFC 8032): what a guest agent derives when asked. */
+void base_ed25519_public(uint8_t out[32], const uint8_t seed[32]);
+
 /* Cryptographic randomness. The rim calls it and hands bytes to the cores. */
 void base_random(void *out, size_t len);
 /* Constant time in the contents. */
