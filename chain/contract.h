@@ -30,7 +30,8 @@ struct chain_register { /* what register() takes besides the Binding */
     bool has_owner_sig; /* not needed when the owner sends the transaction */
     struct base_sig65 owner_sig;
 };
-/* v + 27 in the three signatures over the Binding and in the chain's two: done here. */
+/* v + 27 in the three signatures over the Binding and in the chain's two: done here. A v above 1
+ * makes out fail. */
 void chain_contract_call_register(struct base_buf *out, const struct base_binding *binding,
                                   const struct chain_register *args);
 
