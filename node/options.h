@@ -54,6 +54,7 @@ struct node_option { /* all borrowed, usually static */
     enum node_option_kind kind;
     enum node_option_scope scope;
     bool repeatable;
+    bool sensitive; /* a URL whose user, path and query are not shown again */
 };
 struct node_option_table {
     const char *command; /* "nftmesh node": errors and usage start with it */
@@ -104,7 +105,8 @@ const char *node_options_arg(const struct node_options *options, size_t index);
 
 /* Help that teaches: usage, intro, options by group with default, environment name and choices. */
 void node_options_help(struct base_buf *out, const struct node_option_table *table);
-/* The values in force as a file that gives the same again, each with its source in a comment. */
+/* The values in force in the file's own form, each with its source in a comment. A sensitive
+ * value is shown as scheme://host:port/... only. */
 void node_options_print(struct base_buf *out, const struct node_options *options);
 
 /* "500ms" "30s" "10m" "24h" "7d". BASE_EMALFORMED, BASE_ETOOBIG (above 10 years). */
