@@ -43,8 +43,8 @@ int attest_pins_set_flags(struct attest_pins *pins, const struct base_eth_addres
                           size_t app_id_count);
 /* First sight: kinds that are not pinned yet are pinned to what is seen, and *changed says to write
  * the file. Pinned kinds stay. BASE_EREFUSED: the root's private key is public and dev is off;
- * BASE_EINVAL: the root is zero, or an app id stands twice; BASE_ETOOBIG. *pins unchanged then. An
- * empty list of app ids pins nothing. */
+ * BASE_EINVAL: the root or an app id is zero, or an app id stands twice; BASE_ETOOBIG. *pins
+ * unchanged then. An empty list of app ids pins nothing. */
 int attest_pins_see(struct attest_pins *pins, bool *changed, const struct attest_pins_seen *seen,
                     bool dev);
 /* `nftmesh trust accept`: an operator takes what the chain says now in place of what was first
@@ -67,13 +67,14 @@ const struct base_eth_address *attest_pins_root_of_epoch(const struct attest_pin
 
 enum attest_pins_verdict {
     ATTEST_PINS_UNDECIDED = 0,
-    ATTEST_PINS_AGREE,
     ATTEST_PINS_NOTHING_PINNED, /* no root or no app id is pinned yet */
     ATTEST_PINS_ROOT_CHANGED,   /* the contract names a root that is not pinned: not ready */
     ATTEST_PINS_OWN_APP,        /* our own app id is not allowed */
-    ATTEST_PINS_APP_UNPINNED    /* an app id on chain is not pinned: it is not allowed; a warning */
+    ATTEST_PINS_APP_UNPINNED,   /* an app id on chain is not pinned: it is not allowed; a warning */
+    ATTEST_PINS_AGREE
 };
-/* "agree", "nothing_pinned", "kms_root_changed", "own_app_not_allowed", "app_not_pinned". */
+/* "undecided", "agree", "nothing_pinned", "kms_root_changed", "own_app_not_allowed",
+ * "app_not_pinned". */
 const char *attest_pins_verdict_name(enum attest_pins_verdict verdict);
 /* Holds the chain against the pins; the first that applies, in the order above. */
 enum attest_pins_verdict attest_pins_judge(const struct attest_pins *pins,
@@ -88,7 +89,7 @@ enum attest_dev_verdict {
     ATTEST_DEV_PUBLIC_ROOT, /* a root whose private key is public needs --dev */
     ATTEST_DEV_SIMULATOR    /* an agent that calls itself nftmesh-simulator needs --dev */
 };
-/* "ok", "dev_chain_id", "public_kms_root", "simulator". */
+/* "undecided", "ok", "dev_chain_id", "public_kms_root", "simulator". */
 const char *attest_dev_verdict_name(enum attest_dev_verdict verdict);
 /* roots: every root that is about to be trusted. app_name: the agent's, NULL when not asked yet. */
 enum attest_dev_verdict attest_dev_judge(bool dev, uint64_t chain_id,
