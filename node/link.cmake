@@ -1,0 +1,15 @@
+# Frames between processes, and the door between threads.
+find_library(NNG_LIBRARY nng REQUIRED)
+find_path(NNG_INCLUDE_DIR nng/nng.h REQUIRED)
+
+nftmesh_library(node_link
+  SOURCES inbox.c link_budget.c link_dial.c link_nng.c link_wire.c nng_shim.c
+  DEPS node_surface base PkgConfig::UV ${NNG_LIBRARY} Threads::Threads ${CMAKE_DL_LIBS})
+target_compile_definitions(node_link PRIVATE _GNU_SOURCE)
+target_include_directories(node_link SYSTEM PRIVATE ${NNG_INCLUDE_DIR})
+
+nftmesh_test(test_node_link_budget LABELS unit DEPS node_link)
+nftmesh_test(test_node_inbox LABELS unit DEPS node_link)
+foreach(test test_node_link_budget test_node_inbox)
+  target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
+endforeach()

@@ -1,0 +1,74 @@
+#include "node/nng_shim.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef ssize_t (*sendmsg_fn)(int fd, const struct msghdr *message, int flags);
+typedef int (*accept_fn)(int fd, struct sockaddr *address, socklen_t *len);
+
+static _Atomic(sendmsg_fn) next_sendmsg;
+static _Atomic(accept_fn) next_accept;
+static atomic_int accept_fd_max = INT_MAX;
+static atomic_uint_fast64_t accept_refused;
+
+/* ISO C has no cast from an object pointer to a function pointer; POSIX promises equal bits. */
+static void find_next(void *fn, const char *name)
+{
+    void *address = dlsym(RTLD_NEXT, name);
+    memcpy(fn, &address, sizeof address);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    sendmsg_fn next = atomic_load_explicit(&next_sendmsg, memory_order_acquire);
+    ssize_t sent;
+    if (next == NULL) { /* two threads may both look: they find the same */
+        find_next(&next, "sendmsg");
+        atomic_store_explicit(&next_sendmsg, next, memory_order_release);
+    }
+    sent = next(fd, message, flags);
+    if (sent < 0 && errno == EPIPE) errno = ECONNRESET;
+    return sent;
+}
+
+int accept(int fd, struct sockaddr *address, socklen_t *len)
+{
+    accept_fn next = atomic_load_explicit(&next_accept, memory_order_acquire);
+    int accepted;
+    if (next == NULL) {
+        find_next(&next, "accept");
+        atomic_store_explicit(&next_accept, next, memory_order_release);
+    }
+    accepted = next(fd, address, len);
+    if (accepted < atomic_load(&accept_fd_max)) return accepted;
+    close(accepted);
+    atomic_fetch_add(&accept_refused, 1);
+    errno = ECONNABORTED;
+    return -1;
+}
+
+void node_nng_shim_accept_limit(int fd_max)
+{
+    atomic_store(&accept_fd_max, fd_max);
+}
+
+uint64_t node_nng_shim_accept_refused_count(void)
+{
+    return atomic_load(&accept_refused);
+}
+
+bool node_nng_shim_is_active(void)
+{
+    sendmsg_fn found_sendmsg;
+    accept_fn found_accept;
+    void *address = dlsym(RTLD_DEFAULT, "sendmsg");
+    memcpy(&found_sendmsg, &address, sizeof address);
+    address = dlsym(RTLD_DEFAULT, "accept");
+    memcpy(&found_accept, &address, sizeof address);
+    return found_sendmsg == sendmsg && found_accept == accept;
+}
