@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.30;
+
+import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+
+import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
+import {Endpoint, Renewal} from "../src/Statements.sol";
+import {Base, Registration} from "./Base.sol";
+import {VM} from "./Vm.sol";
+
+/// A wallet that sells a seat and buys it back within one transaction.
+contract Juggler {
+    function thereAndBack(DstackMembershipNFT seats, uint256 tokenId, address seller) external {
+        seats.transferFrom(seller, address(this), tokenId);
+        seats.transferFrom(address(this), seller, tokenId);
+    }
+}
+
+/// A seat's life besides register(): minting, binding, renewal, moves, sales, suspension, reading.
+contract SeatsTest is Base {
+    uint256 private id;
+
+    function setUp() public override {
+        super.setUp();
+        id = aliceSeat();
+    }
+
+    function refuseCall(address from, bytes memory data, bytes memory error) private {
+        VM.expectRevert(error);
+        VM.prank(from);
+        (bool ok,) = address(seats).call(data);
+        ok; /* expectRevert has looked at it */
+    }
+
+    function notOwner(address caller) private view returns (bytes memory) {
+        return abi.encodeWithSelector(DstackMembershipNFT.NotTokenOwner.selector, id, caller);
+    }
+
+    /* ---- minting and burning ---- */
+
+    function test_TokensAreNumberedFromOneAndNeverAgain() public {
+        require(id == 1, "first");
+        VM.prank(alice);
+        seats.burn(id);
+        require(seats.mintNodeAccess(alice) == 2, "second");
+        require(seats.totalSupply() == 1, "supply");
+    }
+
+    function test_TheMintPriceIsExact() public {
+        seats.setClusterConfig(100, true, 3);
+        VM.deal(eve, 10);
+        refuseMint(2);
+        refuseMint(4);
+        VM.prank(eve);
+        require(seats.ownerOf(seats.mintNodeAccess{value: 3}(eve)) == eve, "not minted");
+    }
+
+    function refuseMint(uint256 value) private {
+        VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.MintPrice.selector, value, 3));
+        VM.prank(eve);
+        seats.mintNodeAccess{value: value}(eve);
+    }
+
+    function test_ABurntSeatIsGone() public {
+        uint64 nonce = seats.nonceOf(id);
+        VM.prank(alice);
+        seats.burn(id);
+        require(seats.nonceOf(id) == nonce + 1 && seats.tokenToInstance(id) == address(0), "left");
+        require(seats.nodeSignerToToken(VM.addr(NODE)) == 0 && seats.instanceToToken(INSTANCE) == 0, "reserved");
+        VM.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, id));
+        seats.getInstanceInfo(id);
+        VM.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, id));
+        VM.prank(alice);
+        seats.burn(id);
+    }
+
+    /* ---- binding ---- */
+
+    function test_OnlyTheOwnerActsOnASeat() public {
+        refuseCall(eve, abi.encodeCall(seats.registerInstance, (id, EVE_INSTANCE)), notOwner(eve));
+        refuseCall(eve, abi.encodeCall(seats.cancel, (id)), notOwner(eve));
+        refuseCall(eve, abi.encodeCall(seats.deactivateInstance, (id)), notOwner(eve));
+        refuseCall(eve, abi.encodeCall(seats.burn, (id)), notOwner(eve));
+        /* nor does the contract's owner */
+        refuseCall(address(this), abi.encodeCall(seats.registerInstance, (id, EVE_INSTANCE)), notOwner(address(this)));
+        refuseCall(address(this), abi.encodeCall(seats.burn, (id)), notOwner(address(this)));
+    }
+
+    function test_AnInstanceIsBoundOnce() public {
+        uint256 other = seats.mintNodeAccess(eve);
+        VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.InstanceTaken.selector, INSTANCE, id));
+        VM.prank(eve);
+        seats.registerInstance(other, INSTANCE);
+    }
+
+    function test_TheSameInstanceAgainChangesNothing() public {
+        bytes32 revision = seats.revision();
+        VM.prank(alice);
+        seats.registerInstance(id, INSTANCE);
+        require(seats.revision() == revision && member(id).active && seats.nonceOf(id) == 1, "something changed");
+    }
+
+    function test_AnotherInstanceEndsTheRegistration() public {
+        Registration memory unused = registrationOf(id, ALICE, NODE, PROOF);
+        VM.prank(alice);
+        seats.registerInstance(id, EVE_INSTANCE);
+        require(seats.instanceToToken(INSTANCE) == 0 && seats.instanceToToken(EVE_INSTANCE) == id, "binding");
+        require(seats.nonceOf(id) == 2 && seats.nodeSignerToToken(VM.addr(NODE)) == 0, "nonce or key");
+        VM.prank(alice);
+        seats.registerInstance(id, INSTANCE);
+        require(seats.nonceOf(id) == 2, "a binding without registration moved the nonce");
+        refuse(unused, eve, abi.encodeWithSelector(DstackMembershipNFT.NonceDiffers.selector, 2, 1));
+        Member memory m = member(id);
+        require(!m.active && m.boundBy == address(0) && m.nodeKey.length == 0 && bytes(m.url).length == 0, "left");
+    }
+
+    /* ---- renewal ---- */
+
+    function renew(Renewal memory r, address from, bytes memory sig) private {
+        VM.prank(from);
+        seats.renew(r, sig);
+    }
+
+    function refuseRenewal(Renewal memory r, address from, bytes memory sig, bytes memory error) private {
+        VM.expectRevert(error);
+        renew(r, from, sig);
+    }
+
+    function test_TheOwnerOrItsSignatureRenews() public {
+        Renewal memory r = renewalOf(id, NODE);
+        renew(r, alice, "");
+        require(member(id).expiresAt == NOW + 200 days && seats.nonceOf(id) == 2, "by the owner");
+        r = renewalOf(id, NODE);
+        r.expiresAt = uint64(NOW + 400 days);
+        renew(r, eve, sign(ALICE, digestOf(r)));
+        require(member(id).expiresAt == NOW + 400 days && seats.nonceOf(id) == 3, "by a signature");
+        require(same(member(id).url, URL), "the url moved");
+    }
+
+    function test_ARenewalIsChecked() public {
+        Renewal memory r = renewalOf(id, NODE);
+        bytes memory noSignature = abi.encodePacked(DstackMembershipNFT.OwnerSignature.selector);
+        refuseRenewal(r, eve, "", noSignature);
+        refuseRenewal(r, eve, sign(NODE, digestOf(r)), noSignature);
+        refuseRenewal(r, eve, sign(PROOF, digestOf(r)), noSignature);
+        r.nodeKey = keyOf(EVE_NODE);
+        refuseRenewal(r, alice, "", abi.encodeWithSelector(DstackMembershipNFT.NodeKeyDiffers.selector, id));
+        r = renewalOf(id, NODE);
+        r.nonce = 0;
+        refuseRenewal(r, alice, "", abi.encodeWithSelector(DstackMembershipNFT.NonceDiffers.selector, 1, 0));
+        r = renewalOf(id, NODE);
+        r.deadline = uint64(NOW - 1);
+        refuseRenewal(r, alice, "", abi.encodeWithSelector(DstackMembershipNFT.DeadlinePassed.selector, NOW - 1));
+        r.deadline = uint64(NOW + 7 days + 1);
+        bytes memory tooFar = abi.encodeWithSelector(DstackMembershipNFT.DeadlineTooFar.selector, NOW + 7 days + 1);
+        refuseRenewal(r, alice, "", tooFar);
+        r = renewalOf(id, NODE);
+        r.expiresAt = uint64(NOW);
+        refuseRenewal(r, alice, "", abi.encodeWithSelector(DstackMembershipNFT.ExpiryPassed.selector, NOW));
+        r.expiresAt = uint64(NOW + 401 days);
+        refuseRenewal(r, alice, "", abi.encodeWithSelector(DstackMembershipNFT.ExpiryTooFar.selector, NOW + 401 days));
+        r = renewalOf(id, NODE);
+        r.tokenId = 99;
+        refuseRenewal(r, alice, "", abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, 99));
+    }
+
+    function test_ARenewalIsGoodOnce() public {
+        Renewal memory r = renewalOf(id, NODE);
+        bytes memory sig = sign(ALICE, digestOf(r));
+        renew(r, eve, sig);
+        refuseRenewal(r, eve, sig, abi.encodeWithSelector(DstackMembershipNFT.NonceDiffers.selector, 2, 1));
+    }
+
+    function test_NothingIsRenewedOnASeatThatIsNotActive() public {
+        Renewal memory r = renewalOf(id, NODE);
+        VM.prank(alice);
+        seats.deactivateInstance(id);
+        r.nonce = seats.nonceOf(id);
+        refuseRenewal(r, alice, "", abi.encodeWithSelector(DstackMembershipNFT.NotRegistered.selector, id));
+    }
+
+    /* ---- the endpoint ---- */
+
+    function move(Endpoint memory e, address from, bytes memory sig) private {
+        VM.prank(from);
+        seats.setEndpoint(e, sig);
+    }
+
+    function refuseMove(Endpoint memory e, address from, bytes memory sig, bytes memory error) private {
+        VM.expectRevert(error);
+        move(e, from, sig);
+    }
+
+    function test_TheNodeOrTheOwnerMoves() public {
+        Endpoint memory e = endpointOf(id, NODE, "tcp://there.example:1");
+        move(e, eve, sign(NODE, digestOf(e)));
+        require(same(member(id).url, "tcp://there.example:1") && seats.nonceOf(id) == 2, "by the node");
+        e = endpointOf(id, NODE, longText(256));
+        move(e, alice, "");
+        require(same(seats.instanceToConnectionUrl(INSTANCE), longText(256)) && seats.nonceOf(id) == 3, "by the owner");
+        require(member(id).expiresAt == NOW + 90 days, "the expiry moved");
+    }
+
+    function test_AMoveIsChecked() public {
+        Endpoint memory e = endpointOf(id, NODE, "tcp://there.example:1");
+        bytes memory noSignature = abi.encodePacked(DstackMembershipNFT.NodeSignature.selector);
+        refuseMove(e, eve, "", noSignature);
+        refuseMove(e, eve, sign(PROOF, digestOf(e)), noSignature);
+        refuseMove(e, eve, sign(ALICE, digestOf(e)), noSignature);
+        e.nodeKey = keyOf(EVE_NODE);
+        refuseMove(e, alice, "", abi.encodeWithSelector(DstackMembershipNFT.NodeKeyDiffers.selector, id));
+        e = endpointOf(id, NODE, "");
+        e.nonce = 2;
+        refuseMove(e, alice, "", abi.encodeWithSelector(DstackMembershipNFT.NonceDiffers.selector, 1, 2));
+        e = endpointOf(id, NODE, "");
+        e.deadline = uint64(NOW - 1);
+        refuseMove(e, alice, "", abi.encodeWithSelector(DstackMembershipNFT.DeadlinePassed.selector, NOW - 1));
+        e.deadline = uint64(NOW + 8 days);
+        refuseMove(e, alice, "", abi.encodeWithSelector(DstackMembershipNFT.DeadlineTooFar.selector, NOW + 8 days));
+        e = endpointOf(id, NODE, longText(257));
+        refuseMove(e, alice, "", abi.encodeWithSelector(DstackMembershipNFT.UrlTooLong.selector, 257));
+        e.tokenId = 99;
+        refuseMove(e, alice, "", abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, 99));
+    }
+
+    function test_AnEndpointIsGoodOnce() public {
+        Endpoint memory e = endpointOf(id, NODE, "tcp://there.example:1");
+        bytes memory sig = sign(NODE, digestOf(e));
+        move(e, eve, sig);
+        refuseMove(e, eve, sig, abi.encodeWithSelector(DstackMembershipNFT.NonceDiffers.selector, 2, 1));
+    }
+
+    function test_NothingMovesOnASeatThatIsNotActive() public {
+        VM.prank(alice);
+        seats.deactivateInstance(id);
+        Endpoint memory e = endpointOf(id, NODE, "tcp://there.example:1");
+        bytes memory error = abi.encodeWithSelector(DstackMembershipNFT.NotRegistered.selector, id);
+        refuseMove(e, eve, sign(NODE, digestOf(e)), error);
+        refuseMove(e, alice, "", error);
+    }
+
+    /// A statement of one kind is none of another, though the nonce and the signer fit.
+    function test_KindsDoNotMix() public {
+        Endpoint memory e = endpointOf(id, NODE, "");
+        Renewal memory r = renewalOf(id, NODE);
+        refuseMove(e, eve, sign(NODE, digestOf(r)), abi.encodePacked(DstackMembershipNFT.NodeSignature.selector));
+        refuseRenewal(r, eve, sign(ALICE, digestOf(e)), abi.encodePacked(DstackMembershipNFT.OwnerSignature.selector));
+    }
+
+    /* ---- cancelling, deactivation ---- */
+
+    function test_CancelVoidsWhatWasSigned() public {
+        Registration memory r = registrationOf(id, ALICE, EVE_NODE, EVE_PROOF);
+        Endpoint memory e = endpointOf(id, NODE, "tcp://there.example:1");
+        bytes memory sig = sign(NODE, digestOf(e));
+        VM.prank(alice);
+        seats.cancel(id);
+        bytes memory error = abi.encodeWithSelector(DstackMembershipNFT.NonceDiffers.selector, 2, 1);
+        refuse(r, eve, error);
+        refuseMove(e, eve, sig, error);
+        require(member(id).active, "cancel took the registration");
+    }
+
+    function test_ADeactivatedSeatIsNotListedAndComesBackWithANewBinding() public {
+        Registration memory before = registrationOf(id, ALICE, NODE, PROOF);
+        VM.prank(alice);
+        seats.deactivateInstance(id);
+        Member memory m = member(id);
+        require(!m.active && m.boundBy == alice && same(m.nodeKey, keyOf(NODE)) && m.nonce == 2, "member");
+        require(seats.getPeerEndpoints().length == 0 && seats.getActiveInstances().length == 0, "listed");
+        require(!seats.activeInstances(INSTANCE), "active");
+        refuseCall(
+            alice,
+            abi.encodeCall(seats.deactivateInstance, (id)),
+            abi.encodeWithSelector(DstackMembershipNFT.NotRegistered.selector, id)
+        );
+        refuse(before, eve, abi.encodeWithSelector(DstackMembershipNFT.NonceDiffers.selector, 2, 1));
+        send(registrationOf(id, ALICE, NODE, PROOF), eve);
+        require(member(id).active && seats.activeInstances(INSTANCE), "not back");
+    }
+
+    function test_ASeatThatWasNeverRegisteredIsNotDeactivated() public {
+        uint256 other = boundSeat(bob, EVE_INSTANCE);
+        VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.NotRegistered.selector, other));
+        VM.prank(bob);
+        seats.deactivateInstance(other);
+    }
+
+    /* ---- sales ---- */
+
+    function test_ASaleClearsTheSeat() public {
+        VM.prank(alice);
+        seats.safeTransferFrom(alice, bob, id);
+        mustBeClear(id);
+        require(seats.nonceOf(id) == 2 && member(id).owner == bob, "nonce or owner");
+        require(seats.nodeSignerToToken(VM.addr(NODE)) == 0, "the key stays reserved");
+        uint256 other = boundSeat(alice, INSTANCE);
+        send(registrationOf(other, ALICE, NODE, PROOF), alice);
+    }
+
+    function test_ThereAndBackInOneTransactionClearsTheSeat() public {
+        Juggler juggler = new Juggler();
+        Registration memory r = registrationOf(id, ALICE, NODE, PROOF);
+        VM.prank(alice);
+        seats.approve(address(juggler), id);
+        juggler.thereAndBack(seats, id, alice);
+        require(seats.ownerOf(id) == alice && seats.nonceOf(id) == 3, "owner or nonce");
+        mustBeClear(id);
+        VM.prank(alice);
+        seats.registerInstance(id, INSTANCE);
+        refuse(r, eve, abi.encodeWithSelector(DstackMembershipNFT.NonceDiffers.selector, 3, 1));
+    }
+
+    function test_ATransferToOneselfClearsTheSeat() public {
+        VM.prank(alice);
+        seats.transferFrom(alice, alice, id);
+        mustBeClear(id);
+        require(seats.nonceOf(id) == 2 && seats.totalSupply() == 1, "nonce or supply");
+    }
+
+    function test_ABindingWithoutRegistrationIsClearedToo() public {
+        uint256 other = boundSeat(eve, EVE_INSTANCE);
+        VM.prank(eve);
+        seats.transferFrom(eve, bob, other);
+        require(seats.instanceToToken(EVE_INSTANCE) == 0 && seats.tokenToInstance(other) == address(0), "bound");
+        require(seats.nonceOf(other) == 1, "nonce");
+    }
+
+    /* ---- suspension ---- */
+
+    function test_ASuspensionIsShownAndStaysThroughASale() public {
+        seats.suspend(id, 1234);
+        require(member(id).suspendedUntil == 1234 && member(id).active && seats.nonceOf(id) == 1, "shown");
+        VM.prank(alice);
+        seats.transferFrom(alice, bob, id);
+        require(member(id).suspendedUntil == 1234, "sold away");
+        seats.suspend(id, 0);
+        require(member(id).suspendedUntil == 0, "not given back");
+    }
+
+    function test_OnlyTheContractsOwnerSuspends() public {
+        refuseCall(
+            alice,
+            abi.encodeCall(seats.suspend, (id, 1)),
+            abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, alice)
+        );
+        refuseCall(
+            address(this),
+            abi.encodeCall(seats.suspend, (99, 1)),
+            abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, 99)
+        );
+    }
+
+    /* ---- reading ---- */
+
+    function test_PagesAreShortAtTheEndAndEmptyBehindIt() public {
+        for (uint256 i = 0; i < 39; i++) {
+            seats.mintNodeAccess(bob);
+        }
+        Member[] memory page = seats.membersPage(0, 32);
+        require(page.length == 32 && page[0].tokenId == 1 && page[31].tokenId == 32, "first");
+        require(page[0].active && !page[1].active && page[1].nodeKey.length == 0 && page[1].weight == 1, "values");
+        page = seats.membersPage(32, 32);
+        require(page.length == 8 && page[7].tokenId == 40, "second");
+        require(seats.membersPage(40, 32).length == 0 && seats.membersPage(39, 0).length == 0, "empty");
+        require(seats.membersPage(type(uint256).max, 32).length == 0, "far behind");
+    }
+
+    function test_ABurntSeatsPlaceIsTakenByTheLast() public {
+        seats.mintNodeAccess(bob);
+        seats.mintNodeAccess(bob);
+        VM.prank(alice);
+        seats.burn(id);
+        Member[] memory page = seats.membersPage(0, 32);
+        require(page.length == 2 && page[0].tokenId == 3 && page[1].tokenId == 2, "order");
+        VM.prank(bob);
+        seats.burn(3);
+        page = seats.membersPage(0, 32);
+        require(page.length == 1 && page[0].tokenId == 2, "second burn");
+    }
+
+    function test_TheListsShowActiveSeatsOnly() public {
+        uint256 other = boundSeat(bob, EVE_INSTANCE);
+        require(seats.getPeerEndpoints().length == 1, "a bound seat is listed");
+        Registration memory r = registrationOf(other, BOB, EVE_NODE, EVE_PROOF);
+        r.b.url = "tcp://bob.example:1";
+        signBinding(r, BOB, EVE_NODE, EVE_PROOF);
+        send(r, bob);
+        string[] memory urls = seats.getPeerEndpoints();
+        address[] memory instances = seats.getActiveInstances();
+        require(urls.length == 2 && same(urls[0], URL) && same(urls[1], "tcp://bob.example:1"), "urls");
+        require(instances.length == 2 && instances[0] == INSTANCE && instances[1] == EVE_INSTANCE, "instances");
+        require(seats.activeInstances(EVE_INSTANCE) && seats.tokenToInstance(other) == EVE_INSTANCE, "views");
+    }
+
+    function test_TheStateNamesItsBlock() public {
+        VM.roll(2000);
+        (address root, uint64 epoch, bytes20[] memory apps, uint256 count, bytes32 revision, uint256 number, bytes32 parent)
+        = seats.clusterState();
+        require(root == VM.addr(KMS_ROOT) && epoch == 1 && apps.length == 1 && apps[0] == APP_ID, "config");
+        require(count == 1 && revision == seats.revision() && number == 2000, "count, revision, number");
+        require(parent == blockhash(1999), "parent");
+    }
+
+    function test_UnknownNumbersReadAsNothing() public view {
+        require(seats.nonceOf(99) == 0 && seats.tokenToInstance(99) == address(0), "token");
+        require(!seats.activeInstances(address(99)) && seats.instanceToToken(address(99)) == 0, "instance");
+        require(bytes(seats.instanceToConnectionUrl(address(99))).length == 0, "url");
+    }
+
+    function test_TheInterfacesAreNamed() public view {
+        bytes4[5] memory ids = [bytes4(0x01ffc9a7), 0x80ac58cd, 0x5b5e139f, 0x1e079198, 0x8fd37527];
+        for (uint256 i = 0; i < ids.length; i++) {
+            require(seats.supportsInterface(ids[i]), "missing");
+        }
+        require(!seats.supportsInterface(0xffffffff) && !seats.supportsInterface(0x780e9d63), "too many");
+    }
+}
