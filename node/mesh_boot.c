@@ -1,0 +1,292 @@
+#include "node/mesh_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/aead.h"
+#include "base/ecdsa.h"
+#include "base/err.h"
+
+/* ---- the guest agent: who are we, and what is our app proof key ---- */
+
+static void ask(struct mesh *m, enum attest_agent_method method);
+
+static void ask_again(struct mesh *m, const char *why)
+{
+    m->agent_tries++;
+    if (m->agent_tries >= MESH_AGENT_TRIES) {
+        mesh_fail(m, 1, "guest agent at %s: %s (%u tries): is this a DStack VM? for development "
+                  "start `nftmesh simulator --socket %s`",
+                  m->config->dstack, why, m->agent_tries, m->config->dstack);
+        return;
+    }
+    if (m->agent_tries == 1)
+        mesh_log(m, BASE_LOG_WARN, "agent", "agent_unreachable", "%s: %s: trying again",
+                 m->config->dstack, why);
+    m->agent_next_ms = mesh_now() + MESH_AGENT_RETRY_MS;
+}
+
+/* D and the data-dir's 32 bytes give N; both stay in memory only. */
+static void take_key(struct mesh *m, const struct attest_agent_key *key)
+{
+    struct node_identity *id = &m->identity;
+    struct node_keyset *keys = &id->keys;
+    char hex[2 * BASE_KEY33_BYTES + 1];
+    keys->proof_priv = key->priv;
+    keys->proof_key = key->pub;
+    keys->app_id = m->agent_info.app_id;
+    keys->app_key = key->app_key;
+    keys->app_sig = key->app_sig;
+    keys->kms_sig = key->kms_sig;
+    keys->instance = m->agent_info.instance;
+    if (attest_derive_node_key(&keys->node_priv, &keys->proof_priv, m->seed) != BASE_OK ||
+        base_ecdsa_pubkey(&keys->node_key, &keys->node_priv) != BASE_OK) {
+        mesh_fail(m, 1, "no node key follows from this seed: move %s/seed away and start again",
+                  m->config->data_dir);
+        return;
+    }
+    base_random(id->boot_id, sizeof id->boot_id);
+    id->start_incarnation = m->start_incarnation;
+    id->features = ATTEST_FEATURES;
+    node_identity_set_mesh(id, m->config->chain_id, &m->config->contract);
+    node_mesh_settings(id->settings, sizeof id->settings, &m->config->finality);
+    base_hex_encode(hex, keys->node_key.bytes, sizeof keys->node_key.bytes);
+    if (m->config->name != NULL) snprintf(m->name, sizeof m->name, "%s", m->config->name);
+    else snprintf(m->name, sizeof m->name, "%.8s", hex);
+    m->admission = (struct node_admission){
+        .snapshot = m->snapshot,
+        .pins = &m->pins,
+        .chain_id = id->chain_id,
+        .contract = id->contract,
+        .domain = id->domain,
+        .settings = id->settings,
+        .dev = m->config->dev,
+    };
+    m->has_identity = true;
+    mesh_log(m, BASE_LOG_INFO, "agent", "identity", "node key %s", hex);
+    if (mesh_links_new(m) != BASE_OK) {
+        mesh_fail(m, 1, "%s", m->why);
+        return;
+    }
+    mesh_chain_refresh(m);
+    mesh_dirty(m);
+}
+
+static void on_key(void *ctx, const struct node_http_answer *answer)
+{
+    struct mesh *m = ctx;
+    struct attest_agent_key key;
+    char why[ATTEST_AGENT_WHY_BYTES];
+    if (m->stopping) return;
+    if (answer->err != BASE_OK) {
+        ask_again(m, answer->text);
+        return;
+    }
+    int rv = attest_agent_key_parse(&key, why, m->agent_api, ATTEST_PURPOSE, answer->status,
+                                    answer->body, answer->body_len);
+    if (rv == BASE_OK) take_key(m, &key);
+    else ask_again(m, why);
+    base_memzero(&key, sizeof key);
+}
+
+static void on_info(void *ctx, const struct node_http_answer *answer)
+{
+    struct mesh *m = ctx;
+    char why[ATTEST_AGENT_WHY_BYTES];
+    if (m->stopping) return;
+    if (answer->err != BASE_OK) {
+        ask_again(m, answer->text);
+        return;
+    }
+    int rv = attest_agent_info_parse(&m->agent_info, why, answer->status, answer->body,
+                                     answer->body_len);
+    if (rv == BASE_EREMOTE && m->agent_api == ATTEST_AGENT_DSTACK) {
+        m->agent_api = ATTEST_AGENT_TAPPD; /* no such method: an older agent's socket */
+        ask(m, ATTEST_AGENT_INFO);
+        return;
+    }
+    if (rv == BASE_ENOTFOUND) {
+        mesh_fail(m, 1, "guest agent: %s: deploy the app with an instance id", why);
+        return;
+    }
+    if (rv != BASE_OK) {
+        m->agent_api = ATTEST_AGENT_DSTACK;
+        ask_again(m, why);
+        return;
+    }
+    if (attest_dev_judge(m->config->dev, m->config->chain_id, m->config->kms_roots,
+                         m->config->kms_root_count, m->agent_info.app_name) == ATTEST_DEV_SIMULATOR) {
+        mesh_fail(m, 1, "the guest agent at %s is the simulator: it proves nothing; use --dev on a "
+                  "development chain, or a real DStack VM", m->config->dstack);
+        return;
+    }
+    ask(m, ATTEST_AGENT_GET_KEY);
+}
+
+static void ask(struct mesh *m, enum attest_agent_method method)
+{
+    struct base_buf body;
+    char url[128], path[ATTEST_PATH_BYTES];
+    struct node_http_request http = {.url = url,
+                                     .unix_socket = m->config->dstack,
+                                     .answer_bytes_max = ATTEST_AGENT_REPLY_BYTES_MAX,
+                                     .timeout_ms = 10000};
+    m->agent_next_ms = UINT64_MAX;
+    base_buf_init(&body, ATTEST_AGENT_REQUEST_BYTES_MAX);
+    snprintf(url, sizeof url, "http://dstack%s", attest_agent_path(m->agent_api, method));
+    if (method == ATTEST_AGENT_INFO) {
+        attest_agent_info_body(&body);
+    } else {
+        attest_proof_path(path, m->config->chain_id, &m->config->contract,
+                          &m->agent_info.instance);
+        (void)attest_agent_get_key_body(&body, path, ATTEST_PURPOSE);
+    }
+    http.body = body.data;
+    http.body_len = body.len;
+    int rv = body.failed ? BASE_ENOMEM
+                         : node_http_client_post(m->client, NULL, &http,
+                                                 method == ATTEST_AGENT_INFO ? on_info : on_key, m);
+    base_buf_deinit(&body);
+    if (rv != BASE_OK) ask_again(m, base_strerror(rv));
+}
+
+void mesh_boot_step(struct mesh *m, uint64_t now_ms)
+{
+    if (m->has_identity || m->stopping || m->agent_next_ms > now_ms) return;
+    ask(m, ATTEST_AGENT_INFO);
+}
+
+uint64_t mesh_boot_deadline_ms(const struct mesh *m)
+{
+    return m->has_identity ? UINT64_MAX : m->agent_next_ms;
+}
+
+/* ---- what to tell an operator whose node has no seat ---- */
+
+void mesh_boot_advice(const struct mesh *m, char *out, size_t cap)
+{
+    const struct chain_seat *seat =
+        chain_snapshot_find_instance(m->snapshot, &m->identity.keys.instance);
+    char contract[BASE_ADDRESS_TEXT_BYTES];
+    uint64_t token = 0;
+    bool bound = seat != NULL && base_u256_to_u64(&token, &seat->token_id) == BASE_OK;
+    base_address_format(contract, &m->config->contract);
+    if (m->seat_refusal.reason != NODE_REASON_NO_SEAT) {
+        snprintf(out, cap,
+                 "this node's seat does not count: %s (%s); `nftmesh why %.8s` explains",
+                 node_reason_name(m->seat_refusal.reason), m->seat_refusal.found, m->name);
+        return;
+    }
+    snprintf(out, cap,
+             "this node has no seat on %s: register it with `nftmesh register --data-dir %s "
+             "--token %s --wallet-key-file FILE`%s",
+             contract, m->config->data_dir, bound ? "TOKEN" : "TOKEN",
+             m->config->wait ? ", it waits for that" : "");
+    if (bound) {
+        size_t len = strlen(out);
+        snprintf(out + len, cap - len, " (its instance is bound to token %" PRIu64 ")", token);
+    }
+}
+
+/* ---- coming alive ---- */
+
+static int sign_statement(void *ctx, enum base_statement kind, const void *body, size_t len,
+                          struct base_sig65 *sig)
+{
+    struct mesh *m = ctx;
+    struct base_hash32 digest;
+    base_eip712_statement(&digest, &m->identity.domain, kind, body, len);
+    return base_ecdsa_sign(sig, &digest, &m->identity.keys.node_priv);
+}
+
+static int verify_statement(void *ctx, enum base_statement kind, const void *body, size_t len,
+                            const struct base_sig65 *sig, const struct base_key33 *key)
+{
+    const struct mesh *m = ctx;
+    struct base_hash32 digest;
+    base_eip712_statement(&digest, &m->identity.domain, kind, body, len);
+    return base_ecdsa_verify(&digest, sig, key);
+}
+
+static struct base_slice text_slice(const char *text)
+{
+    return (struct base_slice){(const uint8_t *)text, text == NULL ? 0 : strlen(text)};
+}
+
+static void fill_record(const struct mesh *m, struct gossip_record *record)
+{
+    const struct node_config *config = m->config;
+    memset(record, 0, sizeof *record);
+    record->node_key = m->identity.keys.node_key;
+    record->incarnation = m->start_incarnation;
+    record->instance = m->identity.keys.instance;
+    record->name = text_slice(m->name);
+    if (config->advertise != NULL) {
+        record->urls[0] = text_slice(config->advertise);
+        record->url_count = 1;
+    }
+    record->app_url = text_slice(config->app_url);
+    record->version = text_slice(MESH_VERSION);
+    for (size_t i = 0; i < config->tag_count && i < GOSSIP_TAGS_MAX; i++) {
+        record->tags[i].key = text_slice(config->tags[i].key);
+        record->tags[i].value = text_slice(config->tags[i].value);
+        record->tag_count++;
+    }
+}
+
+/* Lines 6 to 17 on ourselves: better we find a fault than every peer does. */
+static int check_self(struct mesh *m, const uint8_t proof[NODE_PROOF_BYTES])
+{
+    struct node_facts facts;
+    struct node_refusal refusal;
+    struct base_buf sentence;
+    struct mesh_member *self;
+    if (node_admission_judge_member(&refusal, &facts, &m->admission, &m->identity.keys.node_key,
+                                    &m->record, proof, NODE_PROOF_BYTES) == NODE_REASON_NONE) {
+        self = mesh_member_put(m, &m->identity.keys.node_key);
+        if (self == NULL) return BASE_ENOMEM;
+        self->facts = facts;
+        self->proved_by_session = true;
+        self->verified_block = m->snapshot->block.number;
+        return BASE_OK;
+    }
+    base_buf_init(&sentence, 1024);
+    node_refusal_explain(&sentence, &refusal);
+    mesh_fail(m, 1, "our own seat does not pass the checks that peers will make: %s",
+              sentence.data);
+    base_buf_deinit(&sentence);
+    return BASE_EREFUSED;
+}
+
+int mesh_boot_gossip(struct mesh *m)
+{
+    struct gossip_config config;
+    struct gossip_crypto crypto = {m, sign_statement, verify_statement};
+    struct node_proof proof;
+    uint8_t blob[NODE_PROOF_BYTES];
+    gossip_config_default(&config);
+    fill_record(m, &config.self);
+    node_proof_of(&proof, &m->identity.keys);
+    node_proof_encode(blob, &proof);
+    config.proof = (struct base_slice){blob, sizeof blob};
+    config.weight = mesh_seat_weight(m, &m->identity.keys.node_key);
+    base_random(&config.seed, sizeof config.seed);
+    int rv = gossip_new(&m->gossip, &config, &crypto, mesh_now());
+    if (rv != BASE_OK) {
+        mesh_fail(m, 1, "cannot join: our own record: %s", base_strerror(rv));
+        return rv;
+    }
+    gossip_self_record(&m->record, m->gossip);
+    rv = check_self(m, blob);
+    if (rv != BASE_OK) {
+        gossip_free(m->gossip);
+        m->gossip = NULL;
+        return rv;
+    }
+    struct gossip_event timer = {.type = GOSSIP_EV_TIMER};
+    mesh_gossip_step(m, &timer);
+    mesh_dial_config(m);
+    return BASE_OK;
+}

@@ -1,0 +1,405 @@
+#include "node/mesh_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "chain/rpc.h"
+
+#define REFERENCE_SAVE_MS 60000 /* the stored reference may be so old after a crash */
+
+/* ---- bodies to endpoints and back ---- */
+
+struct request {
+    struct mesh *mesh;
+    size_t endpoint;
+    uint64_t id, start_ms;
+};
+
+static void on_answer(void *ctx, const struct node_http_answer *answer)
+{
+    struct request *r = ctx;
+    struct mesh *m = r->mesh;
+    struct chain_poll_event ev = {.kind = CHAIN_POLL_FAIL, .endpoint = r->endpoint};
+    char origin[NODE_HTTP_ORIGIN_BYTES], text[64];
+    bool ok = answer->err == BASE_OK && answer->status == 200;
+    ev.request_id = r->id;
+    if (ok) {
+        ev.kind = CHAIN_POLL_REPLY;
+        ev.data = answer->body;
+        ev.len = answer->body_len;
+    } else if (answer->err == BASE_OK) {
+        snprintf(text, sizeof text, "HTTP status %d", answer->status);
+        ev.reason = text;
+    } else {
+        ev.reason = answer->text;
+    }
+    node_http_origin(origin, m->config->rpc[r->endpoint]);
+    node_metrics_rpc(m->metrics, origin, "batch", ok ? "ok" : "failed",
+                     mesh_now() - r->start_ms);
+    free(r);
+    if (!m->stopping) mesh_chain_step(m, &ev);
+}
+
+static void send_request(struct mesh *m, const struct chain_poll_action *a)
+{
+    struct request *r = calloc(1, sizeof *r);
+    struct node_http_request http = {
+        .url = m->config->rpc[a->endpoint],
+        .body = a->body,
+        .body_len = a->body_len,
+        .answer_bytes_max = CHAIN_RPC_REPLY_BYTES_MAX,
+        .timeout_ms = (uint32_t)a->timeout_ms,
+    };
+    if (r == NULL) return; /* the poller's own time-out sees to it */
+    *r = (struct request){m, a->endpoint, a->request_id, mesh_now()};
+    if (node_http_client_post(m->client, NULL, &http, on_answer, r) != BASE_OK) free(r);
+}
+
+/* ---- a new reference block ---- */
+
+static void see_pins(struct mesh *m)
+{
+    bool changed = false;
+    struct attest_pins_seen seen = {m->snapshot->kms_root, m->snapshot->app_ids,
+                                    m->snapshot->app_id_count};
+    int rv = attest_pins_see(&m->pins, &changed, &seen, m->config->dev);
+    if (rv == BASE_EREFUSED) {
+        mesh_fail(m, 1,
+                  "the contract names a KMS root whose private key is public (a simulator's): "
+                  "anybody could join; pin the right one with --kms-root, or use --dev on a "
+                  "development chain");
+    } else if (rv != BASE_OK) {
+        mesh_fail(m, 1, "the contract's KMS root or app ids cannot be trusted: %s",
+                  base_strerror(rv));
+    } else if (changed) {
+        struct attest_pins_file file = {.chain_id = m->config->chain_id,
+                                        .contract = m->config->contract};
+        struct base_buf text;
+        char why[NODE_STORE_WHY_BYTES];
+        attest_pins_store(&file, &m->pins);
+        base_buf_init(&text, ATTEST_PINS_BYTES_MAX);
+        attest_pins_file_encode(&text, &file);
+        if (node_store_text_save(m->store, "pins", text.data, text.len, why) != BASE_OK)
+            mesh_log(m, BASE_LOG_ERROR, "store", "pins", "%s", why);
+        base_buf_deinit(&text);
+        mesh_log(m, BASE_LOG_WARN, "trust", "first_seen",
+                 "pinned what the contract says now; for production give --kms-root and --app-id");
+    }
+    chain_poll_set_roots(m->poll, m->pins.roots, m->pins.root_count);
+}
+
+static void save_reference(struct mesh *m)
+{
+    struct node_store_reference ref = {m->snapshot->block.number, m->snapshot->block.hash};
+    char why[NODE_STORE_WHY_BYTES];
+    if (m->reference_saved_ms != 0 && mesh_now() - m->reference_saved_ms < REFERENCE_SAVE_MS)
+        return;
+    m->reference_saved_ms = mesh_now();
+    if (node_store_reference_save(m->store, &ref, why) != BASE_OK)
+        mesh_log(m, BASE_LOG_ERROR, "store", "reference", "%s", why);
+}
+
+/* All of it happens before the next frame is looked at: swap, judge again, evict. */
+static void take_snapshot(struct mesh *m, struct chain_snapshot *snapshot)
+{
+    struct chain_snapshot *old = m->snapshot;
+    bool seats_moved = old == NULL || !base_hash32_equal(&old->revision, &snapshot->revision);
+    m->snapshot = snapshot;
+    m->admission.snapshot = snapshot;
+    node_metric_set(&m->metrics->chain_ref_block, snapshot->block.number);
+    mesh_log(m, seats_moved ? BASE_LOG_INFO : BASE_LOG_DEBUG, "chain", "snapshot",
+             "block %" PRIu64 ", %zu seats", snapshot->block.number, snapshot->seat_count);
+    see_pins(m);
+    save_reference(m);
+    mesh_chain_refresh(m);
+    mesh_members_recheck(m);
+    mesh_conns_snapshot(m);
+    mesh_dial_registry(m);
+    chain_snapshot_free(old);
+    mesh_dirty(m);
+}
+
+static void take_note(struct mesh *m, const struct chain_poll_action *a)
+{
+    struct mesh_event e;
+    bool quiet = a->note == CHAIN_POLL_NOTE_ENDPOINT_UP || a->note == CHAIN_POLL_NOTE_GENESIS;
+    if (a->note == CHAIN_POLL_NOTE_REORG) node_metrics_reorg(m->metrics, a->value);
+    if (a->note == CHAIN_POLL_NOTE_GENESIS) {
+        struct chain_poll_status status;
+        char why[NODE_STORE_WHY_BYTES];
+        chain_poll_status(m->poll, &status);
+        if (node_store_genesis_save(m->store, &status.genesis, why) != BASE_OK)
+            mesh_log(m, BASE_LOG_ERROR, "store", "genesis", "%s", why);
+    }
+    mesh_event_begin(&e, m, quiet ? BASE_LOG_INFO : BASE_LOG_WARN, "chain",
+                     chain_poll_note_name(a->note));
+    if (a->endpoint != CHAIN_NONE) {
+        char origin[NODE_HTTP_ORIGIN_BYTES];
+        node_http_origin(origin, m->config->rpc[a->endpoint]);
+        mesh_event_str(&e, "rpc", origin);
+    }
+    if (a->value != 0) mesh_event_u64(&e, "value", a->value);
+    mesh_event_str(&e, "msg", a->text);
+    mesh_event_end(&e);
+    mesh_dirty(m);
+}
+
+void mesh_chain_step(struct mesh *m, const struct chain_poll_event *event)
+{
+    struct chain_poll_actions *out = m->poll_out;
+    if (m->poll == NULL) return;
+    int rv = chain_poll_step(m->poll, mesh_now(), event, out);
+    if (rv != BASE_OK) mesh_log(m, BASE_LOG_ERROR, "chain", "poll", "%s", base_strerror(rv));
+    /* The snapshot is handled last: what it brings about may wake the poller again, and this
+     * list is borrowed until then. */
+    struct chain_snapshot *snapshot = NULL;
+    for (size_t i = 0; i < out->count; i++) {
+        const struct chain_poll_action *a = &out->items[i];
+        switch (a->kind) {
+        case CHAIN_POLL_REQUEST:
+            send_request(m, a);
+            break;
+        case CHAIN_POLL_SNAPSHOT:
+            snapshot = a->snapshot;
+            break;
+        case CHAIN_POLL_NOTE:
+            take_note(m, a);
+            break;
+        }
+    }
+    if (snapshot != NULL) take_snapshot(m, snapshot);
+    else mesh_chain_refresh(m);
+}
+
+void mesh_chain_wake(struct mesh *m)
+{
+    m->poll_wake = true; /* taken at the end of the turn: we may be inside of a step of it */
+}
+
+uint64_t mesh_chain_lag_blocks(const struct mesh *m)
+{
+    uint64_t head = 0;
+    for (size_t i = 0; i < chain_poll_endpoint_count(m->poll); i++) {
+        struct chain_poll_endpoint endpoint;
+        chain_poll_endpoint(m->poll, i, &endpoint);
+        if (endpoint.has_height && endpoint.agreement == CHAIN_POLL_AGREEMENT_AGREES &&
+            endpoint.height > head)
+            head = endpoint.height;
+    }
+    return m->snapshot != NULL && head > m->snapshot->block.number
+               ? head - m->snapshot->block.number
+               : 0;
+}
+
+/* ---- what follows from chain and pins, judged again after each step ---- */
+
+static enum mesh_seat judge_seat(struct mesh *m)
+{
+    struct node_facts facts = {
+        .node_key = m->identity.keys.node_key,
+        .proof_key = m->identity.keys.proof_key,
+        .instance = m->identity.keys.instance,
+        .app_id = m->identity.keys.app_id,
+    };
+    const struct chain_seat *seat;
+    if (m->snapshot == NULL || !m->has_identity) return MESH_SEAT_UNKNOWN;
+    if (node_admission_judge_key(&m->seat_refusal, &m->admission, &facts.node_key) !=
+        NODE_REASON_NONE)
+        return MESH_SEAT_MISSING;
+    seat = chain_snapshot_find_key(m->snapshot, &facts.node_key);
+    facts.token_id = seat->token_id;
+    if (node_admission_recheck(&m->seat_refusal, &m->admission, &facts) != NODE_REASON_NONE)
+        return MESH_SEAT_MISSING;
+    m->identity.keys.token_id = seat->token_id;
+    return MESH_SEAT_OK;
+}
+
+static void say_seat(struct mesh *m)
+{
+    struct mesh_event e;
+    char advice[1024];
+    if (m->seat == MESH_SEAT_OK) {
+        mesh_event_begin(&e, m, BASE_LOG_INFO, "admission", "seat");
+        mesh_event_u64(&e, "block", m->snapshot->block.number);
+        mesh_event_end(&e);
+        return;
+    }
+    mesh_boot_advice(m, advice, sizeof advice);
+    mesh_event_begin(&e, m, BASE_LOG_WARN, "admission", "no_seat");
+    mesh_event_str(&e, "reason", node_reason_name(m->seat_refusal.reason));
+    mesh_event_u64(&e, "block", m->seat_refusal.block);
+    mesh_event_str(&e, "found", m->seat_refusal.found);
+    mesh_event_str(&e, "msg", advice);
+    mesh_event_end(&e);
+    if (m->gossip == NULL && !m->config->wait && !m->config->register_seat)
+        mesh_fail(m, 3, "%s", advice);
+}
+
+static void judge_pins(struct mesh *m)
+{
+    struct attest_pins_seen seen;
+    enum attest_pins_verdict was = m->pins_verdict;
+    if (m->snapshot == NULL || !m->has_identity) return;
+    seen = (struct attest_pins_seen){m->snapshot->kms_root, m->snapshot->app_ids,
+                                     m->snapshot->app_id_count};
+    m->pins_verdict = attest_pins_judge(&m->pins, &seen, &m->agent_info.app_id);
+    if (was == m->pins_verdict) return;
+    mesh_dirty(m);
+    if (m->pins_verdict != ATTEST_PINS_AGREE) {
+        struct mesh_event e;
+        char root[BASE_ADDRESS_TEXT_BYTES];
+        base_address_format(root, &m->snapshot->kms_root);
+        mesh_event_begin(&e, m, BASE_LOG_WARN, "trust", "trust");
+        mesh_event_str(&e, "reason", attest_pins_verdict_name(m->pins_verdict));
+        mesh_event_str(&e, "kms_root", root);
+        mesh_event_u64(&e, "block", m->snapshot->block.number);
+        mesh_event_end(&e);
+    }
+}
+
+void mesh_chain_refresh(struct mesh *m)
+{
+    struct chain_poll_status status;
+    enum mesh_seat was = m->seat;
+    bool ready = m->env.ready, fresh;
+    chain_poll_status(m->poll, &status);
+    fresh = m->snapshot != NULL && status.has_good && !status.went_back &&
+            mesh_now() - status.good_ms < MESH_CHAIN_STALE_MS;
+    if (fresh != m->chain_fresh) {
+        m->chain_fresh = fresh;
+        mesh_log(m, fresh ? BASE_LOG_INFO : BASE_LOG_WARN, "chain", fresh ? "rpc_back" : "rpc_lost",
+                 fresh ? "the endpoints agree again"
+                       : "no agreed answer from the RPC endpoints: members stay, admissions wait");
+        mesh_dirty(m);
+    }
+    judge_pins(m);
+    m->seat = judge_seat(m);
+    if (m->seat != was && m->seat != MESH_SEAT_UNKNOWN) say_seat(m);
+    if (m->seat == MESH_SEAT_OK && m->gossip == NULL && !m->stopping) {
+        int rv = mesh_boot_gossip(m);
+        if (rv != BASE_OK) return;
+    }
+    m->env.ready = m->seat == MESH_SEAT_OK && m->chain_fresh && m->gossip != NULL && !m->leaving;
+    if (ready != m->env.ready) mesh_dirty(m);
+}
+
+int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap)
+{
+    bool changed = false;
+    struct attest_pins_seen seen;
+    if (m->snapshot == NULL) {
+        snprintf(why, cap, "the chain has not been read yet: try again when /readyz shows chain");
+        return BASE_ESTATE;
+    }
+    seen = (struct attest_pins_seen){m->snapshot->kms_root, m->snapshot->app_ids,
+                                     m->snapshot->app_id_count};
+    int rv = attest_pins_accept(&m->pins, &changed, &seen, m->config->dev);
+    if (rv != BASE_OK) {
+        snprintf(why, cap, "%s",
+                 rv == BASE_EREFUSED ? "the contract's KMS root has a public private key"
+                                     : base_strerror(rv));
+        return rv;
+    }
+    chain_poll_accept(m->poll);
+    if (changed) {
+        struct attest_pins_file file = {.chain_id = m->config->chain_id,
+                                        .contract = m->config->contract};
+        struct base_buf text;
+        attest_pins_store(&file, &m->pins);
+        base_buf_init(&text, ATTEST_PINS_BYTES_MAX);
+        attest_pins_file_encode(&text, &file);
+        rv = node_store_text_save(m->store, "pins", text.data, text.len, why);
+        base_buf_deinit(&text);
+        if (rv != BASE_OK) return rv;
+    }
+    chain_poll_set_roots(m->poll, m->pins.roots, m->pins.root_count);
+    mesh_log(m, BASE_LOG_WARN, "trust", "accepted", "the operator accepted what the chain says");
+    mesh_chain_refresh(m);
+    mesh_members_recheck(m);
+    mesh_conns_snapshot(m);
+    mesh_dial_registry(m);
+    return BASE_OK;
+}
+
+/* ---- birth ---- */
+
+static int load_pins(struct mesh *m)
+{
+    char why[NODE_STORE_WHY_BYTES], text[ATTEST_PINS_BYTES_MAX], pins_why[ATTEST_PINS_WHY_BYTES];
+    struct attest_pins_file file;
+    size_t len;
+    int rv = attest_pins_set_flags(&m->pins, m->config->kms_roots, m->config->kms_root_count,
+                                   m->config->app_ids, m->config->app_id_count);
+    if (rv != BASE_OK) {
+        snprintf(m->why, sizeof m->why, "--kms-root, --app-id: %s", base_strerror(rv));
+        return rv;
+    }
+    rv = node_store_text_load(m->store, "pins", text, &len, sizeof text, why);
+    if (rv == BASE_ENOTFOUND) return BASE_OK;
+    if (rv == BASE_OK) {
+        rv = attest_pins_file_decode(&file, pins_why, text, len);
+        if (rv != BASE_OK)
+            snprintf(why, sizeof why, "%s/pins: %s", m->config->data_dir, pins_why);
+    }
+    if (rv != BASE_OK) {
+        snprintf(m->why, sizeof m->why, "%s", why);
+        return rv;
+    }
+    if (file.chain_id != m->config->chain_id ||
+        !base_address_equal(&file.contract, &m->config->contract)) {
+        snprintf(m->why, sizeof m->why,
+                 "%s/pins belongs to another contract or chain: use a data-dir for each mesh",
+                 m->config->data_dir);
+        return BASE_EINVAL;
+    }
+    attest_pins_load(&m->pins, &file);
+    return BASE_OK;
+}
+
+static void load_reference(struct mesh *m, struct chain_poll_config *poll)
+{
+    char why[NODE_STORE_WHY_BYTES];
+    struct node_store_reference ref;
+    int rv = node_store_genesis_load(m->store, &poll->genesis, why);
+    poll->has_genesis = rv == BASE_OK;
+    if (rv != BASE_OK && rv != BASE_ENOTFOUND)
+        mesh_log(m, BASE_LOG_ERROR, "store", "genesis", "%s", why);
+    rv = node_store_reference_load(m->store, &ref, why);
+    if (rv == BASE_OK) {
+        poll->has_reference = true;
+        poll->reference.number = ref.number;
+        poll->reference.hash = ref.hash;
+    } else if (rv != BASE_ENOTFOUND) {
+        mesh_log(m, BASE_LOG_ERROR, "store", "reference", "%s", why);
+    }
+}
+
+int mesh_chain_new(struct mesh *m)
+{
+    struct chain_poll_config poll = {
+        .urls = (const char *const *)m->config->rpc,
+        .url_count = m->config->rpc_count,
+        .agree = (uint32_t)m->config->rpc_agree,
+        .confirmations = (uint32_t)m->config->finality.depth,
+        .chain_id = m->config->chain_id,
+        .contract = m->config->contract,
+    };
+    char why[CHAIN_POLL_TEXT_BYTES];
+    poll.finality = m->config->finality.kind == NODE_FINALITY_SAFE        ? CHAIN_FINALITY_SAFE
+                    : m->config->finality.kind == NODE_FINALITY_FINALIZED ? CHAIN_FINALITY_FINALIZED
+                                                                          : CHAIN_FINALITY_LATEST;
+    int rv = load_pins(m);
+    if (rv != BASE_OK) return rv;
+    for (size_t i = 0; i < m->pins.root_count && i < CHAIN_ROOTS_MAX; i++)
+        poll.roots[poll.root_count++] = m->pins.roots[i];
+    load_reference(m, &poll);
+    m->poll_out = calloc(1, sizeof *m->poll_out);
+    rv = m->poll_out == NULL ? BASE_ENOMEM : chain_poll_new(&m->poll, &poll, mesh_now(), why);
+    if (rv != BASE_OK)
+        snprintf(m->why, sizeof m->why, "--rpc: %s",
+                 rv == BASE_ENOMEM ? base_strerror(rv) : why);
+    return rv;
+}

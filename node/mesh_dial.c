@@ -1,0 +1,508 @@
+#include "node/mesh_internal.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ecdsa.h"
+#include "base/err.h"
+#include "base/json.h"
+
+/* ---- addresses on strangers' word ---- */
+
+/* What no stranger may send us to: ourselves, our neighbours, nowhere (docs/wire.md, Addresses). */
+static const char *const unsafe_ranges[] = {
+    "0.0.0.0/8",     "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+    "172.16.0.0/12", "192.0.0.0/24",   "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4",
+    "240.0.0.0/4",   "::/128",         "::1/128",        "fc00::/7",      "fe80::/10",
+    "ff00::/8",
+};
+
+static bool address_bytes(uint8_t out[16], const struct sockaddr *address)
+{
+    static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, address, sizeof in);
+        memcpy(out, mapped, sizeof mapped);
+        memcpy(out + sizeof mapped, &in.sin_addr, 4);
+        return true;
+    }
+    if (address->sa_family != AF_INET6) return false;
+    struct sockaddr_in6 in6;
+    memcpy(&in6, address, sizeof in6);
+    memcpy(out, &in6.sin6_addr, 16);
+    if (memcmp(out, nat64, sizeof nat64) == 0) memcpy(out, mapped, sizeof mapped);
+    return true;
+}
+
+bool mesh_dial_allow(void *ctx, const struct sockaddr *address)
+{
+    const struct mesh *m = ctx;
+    uint8_t bytes[16];
+    if (!address_bytes(bytes, address)) return false;
+    if (m->config->dev || m->dial_trusted) return true;
+    for (size_t i = 0; i < m->config->dial_allow_count; i++) {
+        if (node_cidr_contains(&m->config->dial_allow[i], bytes)) return true;
+    }
+    for (size_t i = 0; i < sizeof unsafe_ranges / sizeof unsafe_ranges[0]; i++) {
+        struct node_cidr range;
+        if (node_cidr_parse(&range, unsafe_ranges[i]) == BASE_OK &&
+            node_cidr_contains(&range, bytes))
+            return false;
+    }
+    return true;
+}
+
+/* At most one dial per host and port in 10 s on strangers' word. Returns when it may be. */
+static uint64_t hint_may_ms(struct mesh *m, const char *url)
+{
+    struct node_url parsed;
+    char where[sizeof m->hints[0].where];
+    uint64_t now_ms = mesh_now();
+    if (node_url_parse(&parsed, url) != BASE_OK) return UINT64_MAX;
+    snprintf(where, sizeof where, "%s:%u", parsed.host, (unsigned)parsed.port);
+    for (size_t i = 0; i < MESH_HINTS_MAX; i++) {
+        struct mesh_hint *h = &m->hints[i];
+        if (strcmp(h->where, where) != 0 || h->where[0] == '\0') continue;
+        if (now_ms - h->at_ms < MESH_HINT_GAP_MS) return h->at_ms + MESH_HINT_GAP_MS;
+        h->at_ms = now_ms;
+        return now_ms;
+    }
+    struct mesh_hint *h = &m->hints[m->hint_next++ % MESH_HINTS_MAX];
+    snprintf(h->where, sizeof h->where, "%s", where);
+    h->at_ms = now_ms;
+    return now_ms;
+}
+
+/* ---- targets ---- */
+
+static bool is_mesh_url(const char *url)
+{
+    return strncmp(url, "tcp://", 6) == 0 || strncmp(url, "ws://", 5) == 0 ||
+           strncmp(url, "wss://", 6) == 0;
+}
+
+static struct mesh_target *target_find(struct mesh *m, const struct base_key33 *key)
+{
+    for (size_t i = 0; i < m->target_count; i++) {
+        if (base_key33_equal(&m->targets[i].key, key)) return &m->targets[i];
+    }
+    return NULL;
+}
+
+/* A target for a key; the strongest source's address stays. NULL when there is no room. */
+static struct mesh_target *target_put(struct mesh *m, const struct base_key33 *key,
+                                      enum mesh_source source, const char *url)
+{
+    struct mesh_target *t = target_find(m, key);
+    if (!is_mesh_url(url) || strlen(url) > NODE_URL_BYTES_MAX) return t;
+    if (t == NULL) {
+        if (m->target_count == MESH_TARGETS_MAX) return NULL;
+        t = &m->targets[m->target_count++];
+        memset(t, 0, sizeof *t);
+        t->key = *key;
+        t->source = source;
+        snprintf(t->url, sizeof t->url, "%s", url);
+    } else if (source >= t->source) {
+        t->source = source;
+        snprintf(t->url, sizeof t->url, "%s", url);
+    }
+    return t;
+}
+
+static void target_drop(struct mesh *m, struct mesh_target *t)
+{
+    *t = m->targets[--m->target_count];
+}
+
+static uint64_t backoff_ms(struct mesh *m, unsigned failures, uint64_t max_ms)
+{
+    unsigned doublings = failures > 10 ? 10 : failures;
+    uint64_t base_ms = (uint64_t)MESH_BACKOFF_MIN_MS << (doublings > 0 ? doublings - 1 : 0);
+    if (base_ms > max_ms) base_ms = max_ms;
+    return base_ms - base_ms / 4 + base_prng_below(&m->prng, base_ms / 2 + 1);
+}
+
+static void answer_command(struct node_command **slot, unsigned status, const char *format,
+                           const char *text)
+{
+    char json[512];
+    if (*slot == NULL) return;
+    if (status == 200) {
+        int len = snprintf(json, sizeof json, format, text);
+        node_http_complete(*slot, 200, json, (size_t)len);
+    } else {
+        snprintf(json, sizeof json, format, text);
+        node_http_fail(*slot, status, json);
+    }
+    *slot = NULL;
+}
+
+/* ---- sources ---- */
+
+static void refuse_bootstrap(struct mesh *m, const struct base_key33 *key, const char *url,
+                             const struct node_refusal *inner)
+{
+    struct node_refusal refusal = *inner;
+    refusal.reason = NODE_REASON_BOOTSTRAP_NOT_A_MEMBER;
+    mesh_refused(m, &refusal, key, url);
+}
+
+/* A key from a URL or from /info is looked up in the registry before any dial. */
+static int bootstrap_key(struct mesh *m, const struct base_key33 *key, const char *dial_url,
+                         struct node_command *command, char *why, size_t cap)
+{
+    struct node_refusal refusal;
+    struct mesh_target *t;
+    if (node_identity_owns(&m->identity, key)) {
+        snprintf(why, cap, "that is this node itself");
+        return BASE_EINVAL;
+    }
+    if (node_admission_judge_key(&refusal, &m->admission, key) != NODE_REASON_NONE) {
+        refuse_bootstrap(m, key, dial_url, &refusal);
+        snprintf(why, cap, "bootstrap_not_a_member: its key stands on no active seat (%s)",
+                 node_reason_name(refusal.reason));
+        return BASE_EREFUSED;
+    }
+    t = target_put(m, key, MESH_SOURCE_BOOTSTRAP, dial_url);
+    if (t == NULL) {
+        snprintf(why, cap, "no room for another address");
+        return BASE_EFULL;
+    }
+    if (t->link == 0) t->next_ms = mesh_now();
+    if (mesh_conn_of(m, key) != NULL) {
+        struct node_command *done = command;
+        answer_command(&done, 200, "{\"joined\":true,\"msg\":\"%s\"}", "already linked");
+    } else {
+        answer_command(&t->command, 409, "%s", "another join took its place");
+        t->command = command;
+    }
+    return BASE_OK;
+}
+
+int mesh_dial_bootstrap(struct mesh *m, const char *url, struct node_command *command, char *why,
+                        size_t cap)
+{
+    struct node_bootstrap parsed;
+    int rv = node_bootstrap_parse(&parsed, url, why, cap);
+    if (rv != BASE_OK) return rv;
+    if (m->gossip == NULL) {
+        snprintf(why, cap, "this node has no seat yet");
+        return BASE_ESTATE;
+    }
+    if (parsed.kind == NODE_BOOTSTRAP_MESH)
+        return bootstrap_key(m, &parsed.key, parsed.dial_url, command, why, cap);
+    for (size_t i = 0; i < m->bootstrap_count; i++) {
+        struct mesh_bootstrap *b = &m->bootstraps[i];
+        if (strcmp(b->url, parsed.dial_url) != 0) continue;
+        answer_command(&b->command, 409, "%s", "another join took its place");
+        b->command = command;
+        b->done = false;
+        b->next_ms = 0;
+        return BASE_OK;
+    }
+    if (m->bootstrap_count == MESH_BOOTSTRAPS_MAX) {
+        snprintf(why, cap, "no room for another bootstrap URL");
+        return BASE_EFULL;
+    }
+    struct mesh_bootstrap *b = &m->bootstraps[m->bootstrap_count++];
+    memset(b, 0, sizeof *b);
+    snprintf(b->url, sizeof b->url, "%s", parsed.dial_url);
+    b->command = command;
+    if (strncmp(b->url, "http://", 7) == 0 && !m->config->dev)
+        mesh_log(m, BASE_LOG_WARN, "dial", "plain_http",
+                 "%s is read in clear: who sits between can choose whom we meet first (never whom "
+                 "we admit); use https or mesh://", b->url);
+    return BASE_OK;
+}
+
+void mesh_dial_config(struct mesh *m)
+{
+    for (size_t i = 0; i < m->config->bootstrap_count; i++) {
+        const struct node_bootstrap *from = &m->config->bootstrap[i];
+        char why[256];
+        int rv;
+        if (from->kind == NODE_BOOTSTRAP_MESH) {
+            rv = bootstrap_key(m, &from->key, from->dial_url, NULL, why, sizeof why);
+        } else {
+            rv = mesh_dial_bootstrap(m, from->dial_url, NULL, why, sizeof why);
+        }
+        if (rv != BASE_OK)
+            mesh_log(m, BASE_LOG_WARN, "dial", "bootstrap", "%s: %s", from->dial_url, why);
+    }
+    mesh_dial_registry(m);
+}
+
+/* Seats that count are members to be; their registered address is a hint. The first draw is
+ * spread by chance over all of them, so that no bootstrap chooses our neighbours. */
+void mesh_dial_registry(struct mesh *m)
+{
+    if (m->gossip == NULL || m->snapshot == NULL || m->leaving) return;
+    for (size_t i = 0; i < m->target_count;) {
+        struct node_refusal refusal;
+        struct mesh_target *t = &m->targets[i];
+        bool counts = node_admission_judge_key(&refusal, &m->admission, &t->key) ==
+                      NODE_REASON_NONE;
+        if (counts || t->link != 0 || t->source == MESH_SOURCE_BOOTSTRAP) i++;
+        else target_drop(m, t);
+    }
+    for (size_t i = 0; i < m->snapshot->by_key_count; i++) {
+        const struct chain_seat *seat = &m->snapshot->seats[m->snapshot->by_key[i]];
+        struct node_refusal refusal;
+        bool known = target_find(m, &seat->node_key) != NULL;
+        if (node_identity_owns(&m->identity, &seat->node_key)) continue;
+        if (node_admission_judge_key(&refusal, &m->admission, &seat->node_key) !=
+            NODE_REASON_NONE)
+            continue;
+        struct mesh_target *t =
+            target_put(m, &seat->node_key, MESH_SOURCE_REGISTRY, seat->url);
+        if (t != NULL && !known)
+            t->next_ms = mesh_now() + (m->bootstrap_count > 0 || m->config->bootstrap_count > 0
+                                           ? 500 + base_prng_below(&m->prng, 1500)
+                                           : base_prng_below(&m->prng, 200));
+    }
+}
+
+void mesh_dial_want(struct mesh *m, const struct base_key33 *key)
+{
+    struct gossip_member_view view;
+    struct gossip_record record;
+    struct mesh_target *t = target_find(m, key);
+    char url[NODE_URL_BYTES_MAX + 1];
+    if (m->gossip != NULL && gossip_member_find(&view, m->gossip, key) == BASE_OK &&
+        gossip_record_decode(&record, view.record.data, view.record.len) == BASE_OK) {
+        for (size_t i = 0; i < record.url_count; i++) {
+            if (record.urls[i].len > NODE_URL_BYTES_MAX) continue;
+            memcpy(url, record.urls[i].data, record.urls[i].len);
+            url[record.urls[i].len] = '\0';
+            t = target_put(m, key, MESH_SOURCE_GOSSIP, url);
+            break;
+        }
+    }
+    if (t == NULL) {
+        mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, key, GOSSIP_UNDECIDED, 0);
+        return;
+    }
+    t->wanted = true;
+    if (t->link == 0 && t->next_ms > mesh_now()) t->next_ms = mesh_now();
+}
+
+/* ---- outcomes ---- */
+
+void mesh_dial_up(struct mesh *m, const struct base_key33 *key)
+{
+    struct mesh_target *t = target_find(m, key);
+    if (t == NULL) return;
+    char hex[2 * BASE_KEY33_BYTES + 1];
+    base_hex_encode(hex, key->bytes, sizeof key->bytes);
+    t->failures = 0;
+    t->refusals = 0;
+    t->tried = true;
+    t->wanted = false;
+    t->answered = true;
+    t->link = 0;
+    t->next_ms = mesh_now() + MESH_BACKOFF_MIN_MS;
+    answer_command(&t->command, 200, "{\"joined\":true,\"node\":\"%s\"}", hex);
+}
+
+void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t code,
+                     uint32_t retry_s, const char *why)
+{
+    struct mesh_target *t = NULL;
+    uint64_t wait_ms;
+    for (size_t i = 0; i < m->target_count && t == NULL; i++) {
+        if (m->targets[i].link == link) t = &m->targets[i];
+    }
+    if (t == NULL) return;
+    t->link = 0;
+    t->tried = true;
+    t->answered = answered;
+    if (answered) t->refusals++;
+    else t->failures++;
+    /* A peer's snapshot may lag behind ours: no_seat is asked again soon, at first. */
+    if (code == NODE_CODE_NO_SEAT && t->refusals <= 3)
+        wait_ms = (uint64_t)MESH_BACKOFF_MIN_MS << (t->refusals - 1);
+    else wait_ms = backoff_ms(m, answered ? t->refusals : t->failures, MESH_BACKOFF_MAX_MS);
+    if (wait_ms < (uint64_t)retry_s * 1000)
+        wait_ms = retry_s < MESH_BACKOFF_MAX_MS / 1000 ? (uint64_t)retry_s * 1000
+                                                       : MESH_BACKOFF_MAX_MS;
+    t->next_ms = mesh_now() + wait_ms;
+    mesh_log(m, BASE_LOG_DEBUG, "dial", "dial_ended", "%s: %s", t->url, why);
+    answer_command(&t->command, 409, "%s", why);
+    if (t->wanted) {
+        t->wanted = false;
+        mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, &t->key, GOSSIP_UNDECIDED, 0);
+    }
+}
+
+bool mesh_dial_all_tried(const struct mesh *m)
+{
+    for (size_t i = 0; i < m->target_count; i++) {
+        if (!m->targets[i].tried) return false;
+    }
+    for (size_t i = 0; i < m->bootstrap_count; i++) {
+        if (!m->bootstraps[i].done && m->bootstraps[i].failures == 0) return false;
+    }
+    return true;
+}
+
+/* ---- http(s) bootstraps: /info gives a record, and no trust ---- */
+
+static int info_record(struct gossip_signed_record *out, struct gossip_record *record,
+                       const void *data, size_t len, char *why, size_t cap)
+{
+    json_t *json = NULL;
+    const char *hex;
+    size_t hex_len;
+    char parse_why[BASE_JSON_WHY_BYTES] = "";
+    int rv = base_json_parse(&json, data, len, 65536, parse_why);
+    if (rv == BASE_OK) rv = base_json_get_string(&hex, &hex_len, json, "record");
+    if (rv == BASE_OK) rv = base_hex_decode_var(out->body, &out->body_len, sizeof out->body, hex);
+    if (rv == BASE_OK) rv = base_json_get_hex(out->sig.bytes, 65, json, "record_sig");
+    if (rv == BASE_OK) rv = gossip_record_decode(record, out->body, out->body_len);
+    if (rv != BASE_OK)
+        snprintf(why, cap, "/info is not a node's: %s",
+                 parse_why[0] != '\0' ? parse_why : base_strerror(rv));
+    json_decref(json);
+    return rv;
+}
+
+static int take_info(struct mesh *m, struct mesh_bootstrap *b, const void *data, size_t len,
+                     char *why, size_t cap)
+{
+    struct gossip_signed_record signed_record;
+    struct gossip_record record;
+    struct base_hash32 digest;
+    char url[NODE_URL_BYTES_MAX + 1] = "";
+    struct node_command *command = b->command;
+    int rv = info_record(&signed_record, &record, data, len, why, cap);
+    if (rv != BASE_OK) return rv;
+    base_eip712_statement(&digest, &m->identity.domain, BASE_STATEMENT_RECORD, signed_record.body,
+                          signed_record.body_len);
+    if (base_ecdsa_verify(&digest, &signed_record.sig, &record.node_key) != BASE_OK) {
+        snprintf(why, cap, "/info shows a record that its key did not sign for this mesh");
+        return BASE_ESIG;
+    }
+    for (size_t i = 0; i < record.url_count && url[0] == '\0'; i++) {
+        memcpy(url, record.urls[i].data, record.urls[i].len);
+        url[record.urls[i].len] = '\0';
+    }
+    if (!is_mesh_url(url)) {
+        snprintf(why, cap, "/info shows a record without a mesh address: start that node with "
+                 "--advertise");
+        return BASE_EINVAL;
+    }
+    b->command = NULL;
+    rv = bootstrap_key(m, &record.node_key, url, command, why, cap);
+    if (rv != BASE_OK) b->command = command;
+    return rv;
+}
+
+static void on_info(void *ctx, const struct node_http_answer *answer)
+{
+    struct mesh *m = ctx;
+    struct mesh_bootstrap *b = NULL;
+    char why[256];
+    int rv = BASE_EREMOTE;
+    if (m->stopping) return;
+    for (size_t i = 0; i < m->bootstrap_count; i++) {
+        if (m->bootstraps[i].asking) b = &m->bootstraps[i];
+    }
+    if (b == NULL) return;
+    b->asking = false;
+    if (answer->err != BASE_OK) snprintf(why, sizeof why, "%s", answer->text);
+    else if (answer->status != 200) snprintf(why, sizeof why, "HTTP status %d", answer->status);
+    else rv = take_info(m, b, answer->body, answer->body_len, why, sizeof why);
+    b->done = rv == BASE_OK;
+    if (rv == BASE_OK) return;
+    b->failures++;
+    b->next_ms = mesh_now() + backoff_ms(m, b->failures, 30000);
+    mesh_log(m, BASE_LOG_WARN, "dial", "bootstrap", "%s: %s", b->url, why);
+    answer_command(&b->command, 409, "%s", why);
+}
+
+/* One at a time, so that the answer needs no name. */
+static void ask_bootstrap(struct mesh *m, struct mesh_bootstrap *b)
+{
+    char url[NODE_URL_BYTES_MAX + 8];
+    struct node_http_request http = {
+        .url = url, .answer_bytes_max = 65536, .timeout_ms = 5000};
+    size_t len = strlen(b->url);
+    snprintf(url, sizeof url, "%.*s/info", (int)(len > 0 && b->url[len - 1] == '/' ? len - 1 : len),
+             b->url);
+    b->asking = node_http_client_get(m->client, NULL, &http, on_info, m) == BASE_OK;
+    b->next_ms = mesh_now() + MESH_BACKOFF_MAX_MS;
+}
+
+/* ---- the schedule ---- */
+
+static bool target_is_due(struct mesh *m, const struct mesh_target *t, uint64_t now_ms)
+{
+    if (t->link != 0 || t->next_ms > now_ms) return false;
+    if (t->wanted || t->command != NULL) return true;
+    return !mesh_member_is_alive(m, &t->key) || mesh_conn_of(m, &t->key) == NULL;
+}
+
+static void dial(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
+{
+    bool hint = t->source != MESH_SOURCE_BOOTSTRAP && !t->answered;
+    if (mesh_conn_of(m, &t->key) != NULL && !t->wanted) {
+        t->next_ms = now_ms + MESH_BACKOFF_MIN_MS;
+        return;
+    }
+    if (hint) {
+        uint64_t may_ms = hint_may_ms(m, t->url);
+        if (may_ms > now_ms) {
+            t->next_ms = may_ms;
+            if (t->wanted) {
+                t->wanted = false;
+                mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, &t->key, GOSSIP_UNDECIDED, 0);
+            }
+            return;
+        }
+    }
+    t->link = mesh_conn_dial(m, t->url, &t->key);
+    t->next_ms = now_ms + MESH_BACKOFF_MIN_MS;
+    if (t->link == 0 && t->wanted) {
+        t->wanted = false;
+        mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, &t->key, GOSSIP_UNDECIDED, 0);
+    }
+}
+
+/* A target that nobody needs now is looked at again later, not at once. */
+void mesh_dial_step(struct mesh *m, uint64_t now_ms)
+{
+    bool asking = false;
+    if (m->gossip == NULL || m->leaving || !m->env.ready) return;
+    for (size_t i = 0; i < m->bootstrap_count; i++) asking |= m->bootstraps[i].asking;
+    for (size_t i = 0; i < m->bootstrap_count && !asking; i++) {
+        struct mesh_bootstrap *b = &m->bootstraps[i];
+        if (b->done || b->next_ms > now_ms) continue;
+        ask_bootstrap(m, b);
+        asking = b->asking;
+    }
+    for (size_t i = 0; i < m->target_count; i++) {
+        struct mesh_target *t = &m->targets[i];
+        if (t->link != 0 || t->next_ms > now_ms) continue;
+        if (target_is_due(m, t, now_ms)) dial(m, t, now_ms);
+        else t->next_ms = now_ms + 5 * MESH_BACKOFF_MIN_MS;
+    }
+}
+
+uint64_t mesh_dial_deadline_ms(const struct mesh *m)
+{
+    uint64_t first = UINT64_MAX;
+    if (m->gossip == NULL || m->leaving || !m->env.ready) return first;
+    for (size_t i = 0; i < m->target_count; i++) {
+        if (m->targets[i].link == 0 && m->targets[i].next_ms < first)
+            first = m->targets[i].next_ms;
+    }
+    for (size_t i = 0; i < m->bootstrap_count; i++) {
+        const struct mesh_bootstrap *b = &m->bootstraps[i];
+        if (!b->done && !b->asking && b->next_ms < first) first = b->next_ms;
+    }
+    return first;
+}

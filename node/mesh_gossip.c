@@ -1,0 +1,356 @@
+#include "node/mesh_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+/* ---- what admission has said of each key ---- */
+
+static size_t member_index(const struct mesh *m, const struct base_key33 *key, bool *found)
+{
+    size_t low = 0, high = m->member_count;
+    *found = false;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = base_key33_compare(&m->members[mid].key, key);
+        if (order == 0) {
+            *found = true;
+            return mid;
+        }
+        if (order < 0) low = mid + 1;
+        else high = mid;
+    }
+    return low;
+}
+
+struct mesh_member *mesh_member_find(struct mesh *m, const struct base_key33 *key)
+{
+    bool found;
+    size_t i = member_index(m, key, &found);
+    return found ? &m->members[i] : NULL;
+}
+
+struct mesh_member *mesh_member_put(struct mesh *m, const struct base_key33 *key)
+{
+    bool found;
+    size_t i = member_index(m, key, &found);
+    if (found) return &m->members[i];
+    if (m->member_count >= GOSSIP_MEMBERS_MAX) return NULL;
+    if (m->member_count == m->member_cap) {
+        size_t cap = m->member_cap == 0 ? 16 : 2 * m->member_cap;
+        struct mesh_member *grown = realloc(m->members, cap * sizeof *grown);
+        if (grown == NULL) return NULL;
+        m->members = grown;
+        m->member_cap = cap;
+    }
+    memmove(&m->members[i + 1], &m->members[i], (m->member_count - i) * sizeof *m->members);
+    m->member_count++;
+    memset(&m->members[i], 0, sizeof m->members[i]);
+    m->members[i].key = *key;
+    return &m->members[i];
+}
+
+static void member_remove(struct mesh *m, const struct base_key33 *key)
+{
+    bool found;
+    size_t i = member_index(m, key, &found);
+    if (!found) return;
+    memmove(&m->members[i], &m->members[i + 1],
+            (m->member_count - i - 1) * sizeof *m->members);
+    m->member_count--;
+}
+
+uint64_t mesh_seat_weight(const struct mesh *m, const struct base_key33 *key)
+{
+    const struct chain_seat *seat =
+        m->snapshot == NULL ? NULL : chain_snapshot_find_key(m->snapshot, key);
+    return seat == NULL ? 1 : seat->weight;
+}
+
+bool mesh_member_is_alive(const struct mesh *m, const struct base_key33 *key)
+{
+    struct gossip_member_view view;
+    if (m->gossip == NULL || gossip_member_find(&view, m->gossip, key) != BASE_OK) return false;
+    return view.state == GOSSIP_ALIVE || view.state == GOSSIP_SUSPECT;
+}
+
+size_t mesh_alive_others(const struct mesh *m)
+{
+    size_t alive = 0;
+    for (size_t i = 0; m->gossip != NULL && i < gossip_member_count(m->gossip); i++) {
+        struct gossip_member_view view;
+        gossip_member_at(&view, m->gossip, i);
+        if (!view.is_self && view.state == GOSSIP_ALIVE) alive++;
+    }
+    return alive;
+}
+
+/* ---- what the core wants done ---- */
+
+static const char *event_name(const struct gossip_action *a)
+{
+    switch (a->u.state.to) {
+    case GOSSIP_ALIVE:
+        return a->u.state.from == GOSSIP_SUSPECT ? "refute" : "up";
+    case GOSSIP_SUSPECT:
+        return "suspect";
+    case GOSSIP_FAILED:
+        return "down";
+    case GOSSIP_LEFT:
+        return "left";
+    case GOSSIP_NONE:
+        return "removed";
+    }
+    return "removed";
+}
+
+static void on_state(struct mesh *m, const struct gossip_action *a)
+{
+    struct mesh_event e;
+    struct gossip_member_view view;
+    struct gossip_record record;
+    struct mesh_member *member = mesh_member_put(m, &a->key);
+    if (member != NULL) member->state_wall_ms = mesh_wall();
+    mesh_event_begin(&e, m, BASE_LOG_INFO, "gossip", event_name(a));
+    if (gossip_member_find(&view, m->gossip, &a->key) == BASE_OK &&
+        gossip_record_decode(&record, view.record.data, view.record.len) == BASE_OK) {
+        mesh_event_strn(&e, "name", record.name);
+        mesh_event_key(&e, "peer", &a->key);
+        mesh_event_hex(&e, "instance", record.instance.bytes, sizeof record.instance.bytes);
+    } else {
+        mesh_event_key(&e, "peer", &a->key);
+    }
+    mesh_event_u64(&e, "incarnation", a->u.state.incarnation);
+    mesh_event_str(&e, "reason", gossip_reason_name(a->u.state.reason));
+    mesh_event_end(&e);
+    mesh_dirty(m);
+}
+
+static void on_send(struct mesh *m, const struct gossip_action *a)
+{
+    struct mesh_conn *c = mesh_conn_of(m, &a->key);
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_QUEUE};
+    if (c == NULL) return;
+    ev.queue.type = a->u.send.type;
+    ev.queue.body = a->u.send.body.data;
+    ev.queue.len = a->u.send.body.len;
+    ev.queue.replace = a->u.send.kind;
+    mesh_conn_step(c, &ev);
+}
+
+/* A member that we know from gossip only: the same checks, less the proof of this session. */
+static void on_judge(struct mesh *m, const struct gossip_action *a)
+{
+    struct gossip_signed_record record;
+    struct node_refusal refusal;
+    struct node_facts facts;
+    enum gossip_verdict verdict = GOSSIP_REFUSED;
+    if (a->u.judge.record.len > sizeof record.body) return;
+    memcpy(record.body, a->u.judge.record.data, a->u.judge.record.len);
+    record.body_len = a->u.judge.record.len;
+    record.sig = a->u.judge.sig;
+    enum node_reason reason =
+        node_admission_judge_member(&refusal, &facts, &m->admission, &a->key, &record,
+                                    a->u.judge.proof.data, a->u.judge.proof.len);
+    if (reason == NODE_REASON_NONE) {
+        struct mesh_member *member = mesh_member_put(m, &a->key);
+        verdict = GOSSIP_OK;
+        if (member != NULL) {
+            member->facts = facts;
+            member->verified_block = m->snapshot->block.number;
+        }
+    } else if (reason == NODE_REASON_NO_SEAT || reason == NODE_REASON_NOT_READY) {
+        verdict = GOSSIP_UNKNOWN;
+        mesh_chain_wake(m);
+    } else {
+        mesh_refused(m, &refusal, &a->key, "gossip");
+    }
+    mesh_gossip_later(m, GOSSIP_EV_VERDICT, &a->key, verdict, mesh_seat_weight(m, &a->key));
+}
+
+static void on_user_event(struct mesh *m, const struct gossip_action *a)
+{
+    struct mesh_event e;
+    mesh_event_begin(&e, m, BASE_LOG_INFO, "gossip", "msg");
+    mesh_event_strn(&e, "name", a->u.event.name);
+    mesh_event_key(&e, "peer", &a->key);
+    mesh_event_hex(&e, "payload", a->u.event.payload.data, a->u.event.payload.len);
+    mesh_event_u64(&e, "epoch", a->u.event.epoch);
+    mesh_event_u64(&e, "sequence", a->u.event.sequence);
+    mesh_event_end(&e);
+    node_metric_inc(&m->metrics->user_events);
+}
+
+/* Our record changed: sessions show the new one, and the incarnation outlives a crash. */
+static void on_self(struct mesh *m, const struct gossip_action *a)
+{
+    char why[NODE_STORE_WHY_BYTES];
+    gossip_self_record(&m->record, m->gossip);
+    if (node_store_incarnation_save(m->store, a->u.self.incarnation, why) != BASE_OK)
+        mesh_log(m, BASE_LOG_ERROR, "store", "incarnation", "%s", why);
+    mesh_dirty(m);
+}
+
+static void on_note(struct mesh *m, const struct gossip_action *a)
+{
+    struct mesh_event e;
+    bool own = a->u.note.note == GOSSIP_NOTE_PAUSED || a->u.note.note == GOSSIP_NOTE_ROLLED_BACK;
+    mesh_event_begin(&e, m, BASE_LOG_WARN, "gossip",
+                     a->u.note.note == GOSSIP_NOTE_ROLLED_BACK
+                         ? "rolled_back_or_copied"
+                         : gossip_note_name(a->u.note.note));
+    if (!own) mesh_event_key(&e, "peer", &a->key);
+    mesh_event_key(&e, "through", &a->u.note.peer);
+    mesh_event_end(&e);
+    if (a->u.note.note == GOSSIP_NOTE_FORGED) node_metric_inc(&m->metrics->gossip_invalid);
+}
+
+static void perform(struct mesh *m, const struct gossip_action *a)
+{
+    switch (a->type) {
+    case GOSSIP_ACT_SEND:
+        on_send(m, a);
+        break;
+    case GOSSIP_ACT_WANT_LINK:
+        mesh_dial_want(m, &a->key);
+        break;
+    case GOSSIP_ACT_STATE:
+        on_state(m, a);
+        break;
+    case GOSSIP_ACT_EVENT:
+        on_user_event(m, a);
+        break;
+    case GOSSIP_ACT_JUDGE:
+        on_judge(m, a);
+        break;
+    case GOSSIP_ACT_SELF:
+        on_self(m, a);
+        break;
+    case GOSSIP_ACT_LEFT:
+        m->left = true;
+        break;
+    case GOSSIP_ACT_NOTE:
+        on_note(m, a);
+        break;
+    }
+}
+
+/* ---- steps ---- */
+
+void mesh_gossip_later(struct mesh *m, enum gossip_event_type type, const struct base_key33 *key,
+                       enum gossip_verdict verdict, uint64_t weight)
+{
+    struct mesh_gossip_later *item = calloc(1, sizeof *item);
+    if (item == NULL) {
+        mesh_fail(m, 1, "out of memory");
+        return;
+    }
+    item->type = type;
+    if (key != NULL) item->key = *key;
+    item->verdict = verdict;
+    item->weight = weight;
+    *m->later_tail = item;
+    m->later_tail = &item->next;
+    if (!m->gossip_busy) mesh_gossip_step(m, NULL);
+}
+
+static void step_one(struct mesh *m, const struct gossip_event *ev)
+{
+    struct gossip_actions out = {0};
+    int rv = gossip_step(m->gossip, mesh_now(), ev, &out);
+    for (size_t i = 0; i < out.count; i++) perform(m, &out.items[i]);
+    if (rv == BASE_OK || ev->type == GOSSIP_EV_TIMER) return;
+    mesh_log(m, BASE_LOG_DEBUG, "gossip", "event", "type %d: %s", (int)ev->type,
+             base_strerror(rv));
+    if (rv == BASE_EMALFORMED && ev->type == GOSSIP_EV_FRAME) {
+        struct mesh_conn *c = mesh_conn_of(m, &ev->key);
+        struct node_session_event bye = {.kind = NODE_SESSION_EV_CLOSE};
+        bye.close.reason = NODE_REASON_PROTOCOL;
+        node_metric_inc(&m->metrics->gossip_invalid);
+        if (c != NULL) mesh_conn_step(c, &bye);
+    }
+}
+
+static void take_later(struct mesh *m)
+{
+    while (m->later != NULL) {
+        struct mesh_gossip_later *item = m->later;
+        struct gossip_event ev = {.type = item->type, .key = item->key};
+        m->later = item->next;
+        if (m->later == NULL) m->later_tail = &m->later;
+        if (item->type == GOSSIP_EV_VERDICT) {
+            ev.u.verdict.verdict = item->verdict;
+            ev.u.verdict.weight = item->weight;
+        }
+        free(item);
+        step_one(m, &ev);
+    }
+}
+
+/* event NULL: only what waits. The core is not re-entrant, so what an action brings about inside
+ * is kept for after it. */
+void mesh_gossip_step(struct mesh *m, const struct gossip_event *event)
+{
+    if (m->gossip == NULL || m->gossip_busy) return;
+    m->gossip_busy = true;
+    take_later(m);
+    if (event != NULL) step_one(m, event);
+    take_later(m);
+    m->gossip_busy = false;
+}
+
+/* ---- a new snapshot ---- */
+
+static void evict(struct mesh *m, const struct base_key33 *key, const struct node_refusal *refusal)
+{
+    struct mesh_event e;
+    struct gossip_member_view view;
+    struct gossip_record record;
+    uint64_t wall = mesh_wall(), block_ms = m->snapshot->block.time_s * 1000;
+    uint64_t latency_ms = wall > block_ms ? wall - block_ms : 0;
+    mesh_event_begin(&e, m, BASE_LOG_WARN, "admission", "evicted");
+    mesh_event_str(&e, "reason", node_reason_name(refusal->reason));
+    if (gossip_member_find(&view, m->gossip, key) == BASE_OK &&
+        gossip_record_decode(&record, view.record.data, view.record.len) == BASE_OK)
+        mesh_event_strn(&e, "name", record.name);
+    mesh_event_key(&e, "peer", key);
+    mesh_event_u64(&e, "block", m->snapshot->block.number);
+    mesh_event_u64(&e, "latency_ms", latency_ms);
+    mesh_event_str(&e, "expected", refusal->expected);
+    mesh_event_str(&e, "found", refusal->found);
+    mesh_event_end(&e);
+    mesh_refused(m, refusal, key, "evicted");
+    node_metrics_eviction(m->metrics, node_reason_name(refusal->reason), latency_ms,
+                          mesh_chain_lag_blocks(m));
+}
+
+void mesh_members_recheck(struct mesh *m)
+{
+    struct base_key33 gone[64];
+    size_t count;
+    if (m->gossip == NULL) return;
+    do {
+        count = 0;
+        for (size_t i = 0; i < m->member_count && count < 64; i++) {
+            struct mesh_member *member = &m->members[i];
+            struct node_refusal refusal;
+            struct gossip_member_view view;
+            if (node_identity_owns(&m->identity, &member->key)) continue;
+            if (gossip_member_find(&view, m->gossip, &member->key) != BASE_OK) continue;
+            if (node_admission_recheck(&refusal, &m->admission, &member->facts) ==
+                NODE_REASON_NONE) {
+                member->verified_block = m->snapshot->block.number;
+                continue;
+            }
+            evict(m, &member->key, &refusal);
+            gone[count++] = member->key;
+        }
+        for (size_t i = 0; i < count; i++) {
+            mesh_gossip_later(m, GOSSIP_EV_EVICT, &gone[i], GOSSIP_UNDECIDED, 0);
+            member_remove(m, &gone[i]);
+        }
+    } while (count == 64);
+    mesh_gossip_later(m, GOSSIP_EV_SNAPSHOT_MOVED, NULL, GOSSIP_UNDECIDED, 0);
+    mesh_dirty(m);
+}

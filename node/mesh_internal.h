@@ -1,0 +1,279 @@
+#ifndef NFTMESH_NODE_MESH_INTERNAL_H
+#define NFTMESH_NODE_MESH_INTERNAL_H
+
+/* The mesh's own rooms share this: one struct, one loop thread.
+ *
+ *   mesh.c          birth, the loop's turn, death
+ *   mesh_boot.c     guest agent -> identity -> own seat
+ *   mesh_chain.c    poller <-> endpoints; a new snapshot and what follows from it
+ *   mesh_links.c    pipes <-> sessions; who is let in, who is a copy
+ *   mesh_gossip.c   sessions <-> membership; what the table's changes mean outside
+ *   mesh_dial.c     whom to dial, when, and how often
+ *   mesh_control.c  commands from the control socket
+ *   mesh_view.c     what the surfaces show
+ *   mesh_event.c    one line in the log, the same in /v1/events */
+#include "attest/agent.h"
+#include "attest/pins.h"
+#include "base/log.h"
+#include "base/prng.h"
+#include "chain/poll.h"
+#include "gossip/gossip.h"
+#include "node/admission.h"
+#include "node/http.h"
+#include "node/http_client.h"
+#include "node/identity.h"
+#include "node/inbox.h"
+#include "node/link_nng.h"
+#include "node/logsink.h"
+#include "node/mesh.h"
+#include "node/metrics.h"
+#include "node/session.h"
+#include "node/store.h"
+#include "node/view.h"
+
+#define MESH_TARGETS_MAX      1024  /* keys that we know an address for and may dial */
+#define MESH_TURN_MS          500   /* the loop turns at least this often */
+#define MESH_CHAIN_STALE_MS   8000  /* no agreed answer for so long: admissions wait */
+#define MESH_PROBE_TIMEOUT_MS 500   /* for COPY? */
+#define MESH_LEAVE_MS         3000  /* from the wish to leave to the end, whatever happens */
+#define MESH_AGENT_TRIES      30
+#define MESH_AGENT_RETRY_MS   2000
+#define MESH_HINT_GAP_MS      10000 /* between dials of one host and port on strangers' word */
+#define MESH_BACKOFF_MIN_MS   1000
+#define MESH_BACKOFF_MAX_MS   600000
+#define MESH_VERSION          NFTMESH_VERSION
+
+struct mesh;
+
+/* ---- one event line: log and /v1/events alike ---- */
+struct mesh_event {
+    struct mesh *mesh;
+    char type[33];
+    struct base_log_line log, json;
+};
+void mesh_event_begin(struct mesh_event *e, struct mesh *m, enum base_log_level level,
+                      const char *mod, const char *ev);
+void mesh_event_str(struct mesh_event *e, const char *key, const char *value);
+void mesh_event_strn(struct mesh_event *e, const char *key, struct base_slice value);
+void mesh_event_u64(struct mesh_event *e, const char *key, uint64_t value);
+void mesh_event_hex(struct mesh_event *e, const char *key, const void *data, size_t len);
+void mesh_event_key(struct mesh_event *e, const char *key, const struct base_key33 *node);
+void mesh_event_end(struct mesh_event *e);
+/* A line for the log alone. */
+void mesh_log(struct mesh *m, enum base_log_level level, const char *mod, const char *ev,
+              const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* ---- a pipe and the session on it ---- */
+struct mesh_conn {
+    struct mesh_conn *next;
+    struct mesh *mesh;
+    node_link_id link;
+    struct node_session *session; /* NULL until the pipe is up */
+    struct base_key33 expected;   /* dialed: whom */
+    bool dialed, is_up, is_closing, challenge_pending;
+    node_link_id newcomer; /* waits for this one's answer to COPY?; 0 for none */
+    char remote[NODE_LINK_REMOTE_BYTES];
+    uint64_t start_ms, up_wall_ms, deadline_ms;
+};
+
+/* ---- what admission has said of a key ---- */
+struct mesh_member {
+    struct base_key33 key;
+    struct node_facts facts;
+    bool proved_by_session;
+    uint64_t verified_block;
+    uint64_t state_wall_ms;
+};
+
+/* ---- whom to dial ---- */
+enum mesh_source { MESH_SOURCE_REGISTRY = 0, MESH_SOURCE_GOSSIP, MESH_SOURCE_BOOTSTRAP };
+struct mesh_target {
+    struct base_key33 key;
+    enum mesh_source source;
+    char url[NODE_URL_BYTES_MAX + 1]; /* where, by the strongest source */
+    bool wanted;                      /* gossip waits for the outcome */
+    bool tried;                       /* at least one attempt has ended */
+    bool answered;                    /* the last attempt met the key's holder: no stranger's hint */
+    unsigned failures, refusals;
+    uint64_t next_ms; /* not before; UINT64_MAX while an attempt is under way */
+    node_link_id link;
+    struct node_command *command; /* `join` waits for the outcome */
+};
+struct mesh_bootstrap { /* an http(s) bootstrap, asked until it has given a key */
+    char url[NODE_URL_BYTES_MAX + 1];
+    uint64_t next_ms;
+    unsigned failures;
+    bool asking, done;
+    struct node_command *command;
+};
+struct mesh_hint { /* last dials on strangers' word, by host and port */
+    char where[NODE_HOST_BYTES_MAX + 8];
+    uint64_t at_ms;
+};
+#define MESH_HINTS_MAX      256
+#define MESH_BOOTSTRAPS_MAX 64
+
+/* ---- what gossip shall hear after the step that is being performed ---- */
+struct mesh_gossip_later {
+    struct mesh_gossip_later *next;
+    enum gossip_event_type type;
+    struct base_key33 key;
+    enum gossip_verdict verdict;
+    uint64_t weight;
+};
+
+enum mesh_seat { /* our own */
+                 MESH_SEAT_UNKNOWN = 0, /* no snapshot yet */
+                 MESH_SEAT_MISSING,     /* registers nowhere, or does not count: see why */
+                 MESH_SEAT_OK
+};
+
+struct mesh {
+    const struct node_config *config;
+    uv_loop_t loop;
+    uv_timer_t timer;
+    uv_prepare_t prepare;
+    uv_signal_t signals[5];
+    size_t signal_count;
+    int exit_status;
+    bool stopping, leaving, left;
+    uint64_t stop_ms; /* leaving ends here at the latest */
+    uint64_t start_ms, start_wall_ms;
+    _Atomic uint64_t turn_ms;
+    char why[NODE_OPTIONS_WHY_BYTES];
+
+    struct base_log log, events;
+    const char *event_type; /* of the line that is being ended */
+    struct node_logsink *sink;
+    struct node_store *store;
+    struct node_metrics *metrics;
+    struct node_view_slot *slot;
+    struct node_refusal_ring *refusals;
+    struct node_http *http;
+    struct node_inbox *inbox;
+    struct node_http_client *client;
+    struct node_links *links;
+    struct base_prng prng;
+    bool view_dirty;
+    uint64_t view_next_ms;
+
+    /* Guest agent and identity. */
+    unsigned agent_tries;
+    uint64_t agent_next_ms; /* UINT64_MAX: not waiting to ask again */
+    enum attest_agent_api agent_api;
+    struct attest_agent_info agent_info;
+    struct node_identity identity;
+    bool has_identity;
+    uint64_t start_incarnation;
+    uint8_t seed[NODE_STORE_SEED_BYTES];
+
+    /* The chain. */
+    struct chain_poll *poll;
+    struct chain_poll_actions *poll_out;
+    struct chain_snapshot *snapshot;
+    struct attest_pins pins;
+    enum attest_pins_verdict pins_verdict;
+    bool chain_fresh, poll_wake;
+    uint64_t reference_saved_ms; /* 0: not yet */
+    struct node_admission admission;
+    enum mesh_seat seat;
+    struct node_refusal seat_refusal;
+
+    /* Links and sessions. */
+    struct mesh_conn *conns;
+    size_t conn_count;
+    struct node_session_env env;
+    struct node_ephemerals ephemerals;
+    struct node_session_actions *session_out[4]; /* one a depth */
+    unsigned session_depth;
+    size_t proving_count; /* conns that are not up yet */
+
+    /* Membership. */
+    struct gossip *gossip;
+    struct gossip_signed_record record;
+    bool gossip_busy;
+    struct mesh_gossip_later *later, **later_tail;
+    struct mesh_member *members; /* sorted by key */
+    size_t member_count, member_cap;
+    char name[GOSSIP_NAME_BYTES_MAX + 1];
+
+    /* Dialling. */
+    struct mesh_target *targets;
+    size_t target_count;
+    struct mesh_bootstrap bootstraps[MESH_BOOTSTRAPS_MAX];
+    size_t bootstrap_count;
+    struct mesh_hint hints[MESH_HINTS_MAX];
+    size_t hint_next;
+    bool dial_trusted; /* the address being judged is the operator's own word */
+};
+
+uint64_t mesh_now(void);  /* monotonic milliseconds */
+uint64_t mesh_wall(void); /* milliseconds since 1970 */
+/* Ends the node: drains nothing, says why. */
+void mesh_fail(struct mesh *m, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void mesh_leave(struct mesh *m, const char *why);
+void mesh_stop(struct mesh *m);
+void mesh_dirty(struct mesh *m); /* the view has changed */
+
+/* mesh_boot.c */
+void mesh_boot_step(struct mesh *m, uint64_t now_ms);
+uint64_t mesh_boot_deadline_ms(const struct mesh *m);
+int mesh_boot_gossip(struct mesh *m); /* our seat stands: come alive */
+void mesh_boot_advice(const struct mesh *m, char *out, size_t cap);
+
+/* mesh_chain.c */
+int mesh_chain_new(struct mesh *m);
+void mesh_chain_step(struct mesh *m, const struct chain_poll_event *event);
+void mesh_chain_wake(struct mesh *m); /* an unknown key knocked */
+void mesh_chain_refresh(struct mesh *m); /* freshness, pins, own seat: judged again */
+int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap);
+uint64_t mesh_chain_lag_blocks(const struct mesh *m);
+
+/* mesh_links.c */
+int mesh_links_new(struct mesh *m);
+struct mesh_conn *mesh_conn_find(struct mesh *m, node_link_id link);
+struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key); /* up, the one used */
+node_link_id mesh_conn_dial(struct mesh *m, const char *url, const struct base_key33 *key);
+void mesh_conn_step(struct mesh_conn *c, const struct node_session_event *event);
+void mesh_conns_timer(struct mesh *m, uint64_t now_ms);
+uint64_t mesh_conns_deadline_ms(const struct mesh *m);
+void mesh_conns_snapshot(struct mesh *m); /* the env has changed */
+void mesh_conns_goodbye(struct mesh *m, enum node_reason reason);
+void mesh_refused(struct mesh *m, const struct node_refusal *refusal, const struct base_key33 *peer,
+                  const char *remote);
+
+/* mesh_gossip.c */
+void mesh_gossip_step(struct mesh *m, const struct gossip_event *event);
+void mesh_gossip_later(struct mesh *m, enum gossip_event_type type, const struct base_key33 *key,
+                       enum gossip_verdict verdict, uint64_t weight);
+struct mesh_member *mesh_member_find(struct mesh *m, const struct base_key33 *key);
+struct mesh_member *mesh_member_put(struct mesh *m, const struct base_key33 *key);
+void mesh_members_recheck(struct mesh *m);
+uint64_t mesh_seat_weight(const struct mesh *m, const struct base_key33 *key);
+bool mesh_member_is_alive(const struct mesh *m, const struct base_key33 *key);
+size_t mesh_alive_others(const struct mesh *m);
+
+/* mesh_dial.c */
+void mesh_dial_config(struct mesh *m); /* bootstraps from the configuration */
+void mesh_dial_registry(struct mesh *m);
+/* BASE_OK: an outcome follows; else why. command may be NULL. */
+int mesh_dial_bootstrap(struct mesh *m, const char *url, struct node_command *command, char *why,
+                        size_t cap);
+void mesh_dial_want(struct mesh *m, const struct base_key33 *key);
+void mesh_dial_up(struct mesh *m, const struct base_key33 *key);
+/* An attempt ended without UP. retry_s: what the peer asked for; code: its code, 0 for none. */
+void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t code,
+                     uint32_t retry_s, const char *why);
+void mesh_dial_step(struct mesh *m, uint64_t now_ms);
+uint64_t mesh_dial_deadline_ms(const struct mesh *m);
+bool mesh_dial_allow(void *ctx, const struct sockaddr *address);
+bool mesh_dial_all_tried(const struct mesh *m);
+
+/* mesh_control.c */
+int mesh_control_new(struct mesh *m);
+
+/* mesh_view.c */
+void mesh_view_publish(struct mesh *m);
+
+#endif

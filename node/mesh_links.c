@@ -1,0 +1,460 @@
+#include "node/mesh_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/aead.h"
+#include "base/err.h"
+
+/* ---- the list of pipes ---- */
+
+struct mesh_conn *mesh_conn_find(struct mesh *m, node_link_id link)
+{
+    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
+        if (c->link == link) return c;
+    }
+    return NULL;
+}
+
+struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key)
+{
+    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
+        if (!c->is_up || c->is_closing) continue;
+        if (base_key33_equal(node_session_remote(c->session), key)) return c;
+    }
+    return NULL;
+}
+
+static struct mesh_conn *conn_new(struct mesh *m, node_link_id link, bool dialed)
+{
+    struct mesh_conn *c = calloc(1, sizeof *c);
+    if (c == NULL) return NULL;
+    c->mesh = m;
+    c->link = link;
+    c->dialed = dialed;
+    c->start_ms = mesh_now();
+    c->deadline_ms = UINT64_MAX;
+    c->next = m->conns;
+    m->conns = c;
+    m->conn_count++;
+    return c;
+}
+
+static void conn_free(struct mesh_conn *c)
+{
+    struct mesh_conn **at = &c->mesh->conns;
+    while (*at != c) at = &(*at)->next;
+    *at = c->next;
+    c->mesh->conn_count--;
+    node_session_free(c->session);
+    free(c);
+}
+
+/* ---- what a session wants ---- */
+
+static void log_refused(struct mesh *m, const struct node_refusal *refusal,
+                        const struct base_key33 *peer, const char *remote, bool by_peer,
+                        uint8_t code, const char *text)
+{
+    struct mesh_event e;
+    mesh_event_begin(&e, m, BASE_LOG_INFO, "admission", by_peer ? "refused_by" : "refused");
+    mesh_event_str(&e, "reason", by_peer ? node_code_name(code) : node_reason_name(refusal->reason));
+    mesh_event_key(&e, "peer", peer);
+    if (remote != NULL && remote[0] != '\0') mesh_event_str(&e, "remote", remote);
+    if (refusal->block != 0) mesh_event_u64(&e, "block", refusal->block);
+    if (refusal->expected[0] != '\0') mesh_event_str(&e, "expected", refusal->expected);
+    if (refusal->found[0] != '\0') mesh_event_str(&e, "found", refusal->found);
+    if (text != NULL && text[0] != '\0') mesh_event_str(&e, "text", text);
+    mesh_event_end(&e);
+}
+
+static void keep_refusal(struct mesh *m, const struct node_refusal *refusal,
+                         const struct base_key33 *peer, const char *remote, bool by_peer,
+                         uint8_t code, const char *text)
+{
+    struct base_buf sentence;
+    base_buf_init(&sentence, 1024);
+    if (by_peer)
+        base_buf_printf(&sentence, "The peer refused us with code %u (%s)%s%s.", code,
+                        node_code_name(code), text[0] != '\0' ? ": " : "", text);
+    else node_refusal_explain(&sentence, refusal);
+    struct node_view_refusal item = {
+        .remote = remote,
+        .reason = by_peer ? node_code_name(code) : node_reason_name(refusal->reason),
+        .explanation = sentence.data,
+        .expected = refusal->expected,
+        .found = refusal->found,
+        .code = by_peer ? code : (uint32_t)node_reason_code(refusal->reason),
+        .by_peer = by_peer,
+        .block = refusal->block,
+        .time_ms = mesh_wall(),
+    };
+    if (peer != NULL) item.peer = *peer;
+    node_refusal_ring_put(m->refusals, &item);
+    base_buf_deinit(&sentence);
+    mesh_dirty(m);
+}
+
+void mesh_refused(struct mesh *m, const struct node_refusal *refusal, const struct base_key33 *peer,
+                  const char *remote)
+{
+    log_refused(m, refusal, peer, remote, false, 0, NULL);
+    keep_refusal(m, refusal, peer, remote, false, 0, "");
+}
+
+static void on_refused(struct mesh_conn *c, const struct node_session_action *a)
+{
+    struct mesh *m = c->mesh;
+    const struct base_key33 *peer = node_session_remote(c->session);
+    const struct node_refusal *refusal = &a->refused.refusal;
+    uint64_t took_ms = mesh_now() - c->start_ms;
+    log_refused(m, refusal, peer, c->remote, a->refused.by_peer, a->refused.code, a->refused.text);
+    keep_refusal(m, refusal, peer, c->remote, a->refused.by_peer, a->refused.code,
+                 a->refused.text);
+    if (a->refused.by_peer) {
+        node_metrics_admission(m->metrics, "refused_by_peer", node_code_name(a->refused.code),
+                               took_ms);
+    } else {
+        node_metrics_admission(m->metrics, "refused", node_reason_name(refusal->reason), took_ms);
+        if (refusal->reason == NODE_REASON_NO_SEAT) mesh_chain_wake(m);
+    }
+    node_metrics_handshake(m->metrics, "refused", took_ms);
+    if (c->dialed)
+        mesh_dial_ended(m, c->link, a->refused.by_peer, a->refused.by_peer ? a->refused.code : 0,
+                        a->refused.retry_s,
+                        a->refused.by_peer ? node_code_name(a->refused.code)
+                                           : node_reason_name(refusal->reason));
+    if (a->refused.copy == NODE_COPY_YOUNGER)
+        mesh_fail(m, 1,
+                  "another process that was started before this one runs with our node key (boot "
+                  "id proved by its signature): of two copies the older stays; give this one a "
+                  "data-dir and an instance of its own");
+}
+
+/* Line 19: nobody else may hold this key now. */
+static void on_judged(struct mesh_conn *c, const struct node_session_peer *peer)
+{
+    struct mesh *m = c->mesh;
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_ADMIT};
+    struct mesh_conn *old = mesh_conn_of(m, &peer->facts.node_key);
+    if (old != NULL &&
+        memcmp(node_session_peer(old->session)->boot_id, peer->boot_id, NODE_BOOT_ID_BYTES) != 0) {
+        struct node_session_event ask = {.kind = NODE_SESSION_EV_CHALLENGE};
+        ask.challenge.challenge = peer->h;
+        ask.challenge.timeout_ms = MESH_PROBE_TIMEOUT_MS;
+        if (old->newcomer == 0) {
+            old->newcomer = c->link;
+            old->challenge_pending = true;
+            mesh_conn_step(old, &ask);
+            return;
+        }
+        ev.kind = NODE_SESSION_EV_DENY;
+        ev.deny.reason = NODE_REASON_BUSY;
+    }
+    mesh_conn_step(c, &ev);
+}
+
+/* The old session has answered for the newcomer, or can no longer. */
+static void settle_newcomer(struct mesh_conn *old, bool alive, const struct node_alive *proof)
+{
+    struct mesh *m = old->mesh;
+    struct mesh_conn *c = old->newcomer == 0 ? NULL : mesh_conn_find(m, old->newcomer);
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_ADMIT};
+    old->newcomer = 0;
+    old->challenge_pending = false;
+    if (c == NULL || c->is_closing || c->session == NULL) return;
+    if (alive) {
+        ev.kind = NODE_SESSION_EV_DENY;
+        ev.deny.reason = NODE_REASON_KEY_IN_USE;
+        ev.deny.alive = *proof;
+    } else if (!old->is_closing) {
+        struct node_session_event bye = {.kind = NODE_SESSION_EV_CLOSE};
+        bye.close.reason = NODE_REASON_REPLACED;
+        mesh_conn_step(old, &bye);
+    }
+    mesh_conn_step(c, &ev);
+}
+
+/* A second pipe to the same process: keep one, by a rule that both ends know. */
+static bool is_surplus(struct mesh_conn *c, const struct node_session_peer *peer)
+{
+    struct mesh *m = c->mesh;
+    struct mesh_conn *old = NULL;
+    for (struct mesh_conn *o = m->conns; o != NULL && old == NULL; o = o->next) {
+        if (o != c && o->is_up && !o->is_closing &&
+            base_key33_equal(node_session_remote(o->session), &peer->facts.node_key))
+            old = o;
+    }
+    if (old == NULL) return false;
+    struct node_duplicate_rule rule = node_session_duplicate_rule(
+        &m->identity.keys.node_key, &peer->facts.node_key, old->dialed, c->dialed);
+    struct mesh_conn *loser = rule.keep == NODE_DUPLICATE_KEEP_NEW ? old : c;
+    struct node_session_event bye = {.kind = NODE_SESSION_EV_CLOSE};
+    bye.close.reason = NODE_REASON_DUPLICATE;
+    c->is_up = true;
+    if (rule.we_close) mesh_conn_step(loser, &bye);
+    /* Not ours to close: it drains until the other end closes it, and nothing more is sent on it. */
+    else loser->is_closing = true;
+    return true;
+}
+
+static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
+{
+    struct mesh *m = c->mesh;
+    uint64_t took_ms = mesh_now() - c->start_ms;
+    struct mesh_member *member = mesh_member_put(m, &peer->facts.node_key);
+    c->up_wall_ms = mesh_wall();
+    node_links_mark_proved(m->links, c->link);
+    node_metric_inc(&m->metrics->links_established);
+    node_metrics_handshake(m->metrics, "ok", took_ms);
+    node_metrics_admission(m->metrics, "admitted", "", took_ms);
+    if (member != NULL) {
+        member->facts = peer->facts;
+        member->proved_by_session = true;
+        member->verified_block = m->snapshot->block.number;
+    }
+    mesh_dial_up(m, &peer->facts.node_key);
+    mesh_dirty(m);
+    if (is_surplus(c, peer)) return;
+    c->is_up = true;
+    struct gossip_event ev = {.type = GOSSIP_EV_PEER_UP, .key = peer->facts.node_key};
+    ev.u.peer_up.record = (struct base_slice){peer->record.body, peer->record.body_len};
+    ev.u.peer_up.sig = peer->record.sig;
+    ev.u.peer_up.proof = (struct base_slice){peer->proof, sizeof peer->proof};
+    ev.u.peer_up.weight = mesh_seat_weight(m, &peer->facts.node_key);
+    ev.u.peer_up.dialed = c->dialed;
+    mesh_gossip_step(m, &ev);
+}
+
+static void on_down(struct mesh_conn *c, const struct node_session_action *a)
+{
+    struct mesh *m = c->mesh;
+    const struct base_key33 *key = &node_session_peer(c->session)->facts.node_key;
+    struct base_key33 copy = *key;
+    c->is_closing = true;
+    c->is_up = false;
+    mesh_log(m, BASE_LOG_DEBUG, "link", "link_down", "%s: %s%s", c->remote,
+             node_reason_name(a->down.reason), a->down.by_peer ? " (by the peer)" : "");
+    mesh_dirty(m);
+    if (mesh_conn_of(m, &copy) != NULL) return; /* the other pipe of a pair goes on */
+    mesh_gossip_later(m, GOSSIP_EV_PEER_DOWN, &copy, GOSSIP_UNDECIDED, 0);
+}
+
+static void on_frame(struct mesh_conn *c, const struct node_session_action *a)
+{
+    struct mesh *m = c->mesh;
+    struct gossip_event ev = {.type = GOSSIP_EV_FRAME,
+                              .key = node_session_peer(c->session)->facts.node_key};
+    if (m->gossip == NULL || a->frame.type > GOSSIP_FRAME_TYPE_LAST) return;
+    ev.u.frame.type = a->frame.type;
+    ev.u.frame.body = (struct base_slice){a->frame.body, a->frame.len};
+    mesh_gossip_step(m, &ev);
+}
+
+static void on_renew(struct mesh_conn *c)
+{
+    struct base_key33 key = node_session_peer(c->session)->facts.node_key;
+    mesh_dial_want(c->mesh, &key);
+}
+
+static void perform(struct mesh_conn *c, const struct node_session_action *a)
+{
+    struct mesh *m = c->mesh;
+    switch (a->kind) {
+    case NODE_SESSION_SEND: {
+        int rv = node_link_send(m->links, c->link, a->send.data, a->send.len);
+        if (rv == BASE_OK) node_metric_add(&m->metrics->sent_bytes, a->send.len);
+        else mesh_log(m, BASE_LOG_DEBUG, "link", "send_failed", "%s: %s", c->remote,
+                      base_strerror(rv));
+        break;
+    }
+    case NODE_SESSION_JUDGED:
+        on_judged(c, a->peer);
+        break;
+    case NODE_SESSION_UP:
+        on_up(c, a->peer);
+        break;
+    case NODE_SESSION_DOWN:
+        on_down(c, a);
+        break;
+    case NODE_SESSION_REFUSED:
+        on_refused(c, a);
+        break;
+    case NODE_SESSION_FRAME:
+        on_frame(c, a);
+        break;
+    case NODE_SESSION_ANSWER:
+        settle_newcomer(c, a->answer.alive, &a->answer.proof);
+        break;
+    case NODE_SESSION_RENEW:
+        on_renew(c);
+        break;
+    case NODE_SESSION_CLOSE:
+        c->is_closing = true;
+        node_link_close(m->links, c->link, NODE_LINK_WHY_LOCAL);
+        break;
+    }
+}
+
+void mesh_conn_step(struct mesh_conn *c, const struct node_session_event *event)
+{
+    struct mesh *m = c->mesh;
+    const size_t depths = sizeof m->session_out / sizeof m->session_out[0];
+    if (c->session == NULL) return;
+    assert(m->session_depth < depths);
+    struct node_session_actions *out = m->session_out[m->session_depth++];
+    int rv = node_session_step(c->session, mesh_now(), event, out);
+    if (rv != BASE_OK)
+        mesh_log(m, BASE_LOG_DEBUG, "link", "session_event", "%s: event %d: %s", c->remote,
+                 (int)event->kind, base_strerror(rv));
+    for (size_t i = 0; rv == BASE_OK && i < out->count; i++) perform(c, &out->list[i]);
+    c->deadline_ms = node_session_deadline_ms(c->session);
+    m->session_depth--;
+}
+
+/* ---- the pipes' side ---- */
+
+static void open_session(struct mesh_conn *c)
+{
+    struct mesh *m = c->mesh;
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_OPEN};
+    int rv = node_session_new(&c->session, &m->env);
+    if (rv != BASE_OK) {
+        node_link_close(m->links, c->link, NODE_LINK_WHY_LOCAL);
+        return;
+    }
+    ev.open.dialed = c->dialed;
+    ev.open.remote = c->expected;
+    base_random(ev.open.entropy, sizeof ev.open.entropy);
+    mesh_conn_step(c, &ev);
+    base_memzero(&ev, sizeof ev);
+}
+
+static void on_link_up(void *ctx, node_link_id id, bool dialed, const char *remote)
+{
+    struct mesh *m = ctx;
+    struct mesh_conn *c = mesh_conn_find(m, id);
+    if (c == NULL) c = conn_new(m, id, dialed);
+    if (c == NULL) {
+        node_link_close(m->links, id, NODE_LINK_WHY_LOCAL);
+        return;
+    }
+    snprintf(c->remote, sizeof c->remote, "%s", remote);
+    if (!dialed) node_metric_count(&m->metrics->inbound_dials, "accepted", NULL, NULL);
+    open_session(c);
+}
+
+static void on_link_frame(void *ctx, node_link_id id, const uint8_t *frame, size_t len)
+{
+    struct mesh *m = ctx;
+    struct mesh_conn *c = mesh_conn_find(m, id);
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_FRAME};
+    if (c == NULL) return;
+    node_metric_add(&m->metrics->received_bytes, len);
+    ev.frame.data = frame;
+    ev.frame.len = len;
+    mesh_conn_step(c, &ev);
+}
+
+static void on_link_sent(void *ctx, node_link_id id)
+{
+    struct mesh_conn *c = mesh_conn_find(ctx, id);
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_SENT};
+    if (c != NULL) mesh_conn_step(c, &ev);
+}
+
+static void on_link_down(void *ctx, node_link_id id, enum node_link_why why)
+{
+    struct mesh *m = ctx;
+    struct mesh_conn *c = mesh_conn_find(m, id);
+    struct node_session_event gone = {.kind = NODE_SESSION_EV_GONE};
+    if (c == NULL) return;
+    if (c->session != NULL) mesh_conn_step(c, &gone);
+    c->is_closing = true;
+    settle_newcomer(c, false, NULL);
+    if (c->dialed) mesh_dial_ended(m, id, false, 0, 0, node_link_why_name(why));
+    conn_free(c);
+    mesh_dirty(m);
+}
+
+node_link_id mesh_conn_dial(struct mesh *m, const char *url, const struct base_key33 *key)
+{
+    node_link_id id;
+    int rv = node_link_dial(m->links, &id, url);
+    struct mesh_conn *c = rv == BASE_OK ? conn_new(m, id, true) : NULL;
+    if (c == NULL) {
+        if (rv == BASE_OK) node_link_close(m->links, id, NODE_LINK_WHY_LOCAL);
+        mesh_log(m, BASE_LOG_WARN, "link", "dial_failed", "%s: %s", url,
+                 base_strerror(rv == BASE_OK ? BASE_ENOMEM : rv));
+        return 0;
+    }
+    c->expected = *key;
+    snprintf(c->remote, sizeof c->remote, "%s", url);
+    return id;
+}
+
+void mesh_conns_timer(struct mesh *m, uint64_t now_ms)
+{
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_TIMER};
+    /* A step frees no conn: that happens in on_link_down only. */
+    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
+        if (c->deadline_ms <= now_ms) mesh_conn_step(c, &ev);
+    }
+}
+
+uint64_t mesh_conns_deadline_ms(const struct mesh *m)
+{
+    uint64_t first = UINT64_MAX;
+    for (const struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
+        if (c->deadline_ms < first) first = c->deadline_ms;
+    }
+    return first;
+}
+
+void mesh_conns_snapshot(struct mesh *m)
+{
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_SNAPSHOT};
+    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) mesh_conn_step(c, &ev);
+}
+
+void mesh_conns_goodbye(struct mesh *m, enum node_reason reason)
+{
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_CLOSE};
+    ev.close.reason = reason;
+    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
+        if (!c->is_closing) mesh_conn_step(c, &ev);
+    }
+}
+
+int mesh_links_new(struct mesh *m)
+{
+    const struct node_links_config config = {.ca_file = m->config->tls_ca};
+    const struct node_links_events events = {
+        .ctx = m,
+        .allow = mesh_dial_allow,
+        .up = on_link_up,
+        .frame = on_link_frame,
+        .sent = on_link_sent,
+        .down = on_link_down,
+    };
+    int rv = node_links_new(&m->links, &m->loop, m->inbox, &config, &events);
+    if (rv != BASE_OK) {
+        snprintf(m->why, sizeof m->why, "cannot start links: %s", base_strerror(rv));
+        return rv;
+    }
+    for (size_t i = 0; i < m->config->listen_count; i++) {
+        uint16_t port;
+        const char *url = m->config->listen[i];
+        rv = node_links_listen(m->links, &port, url);
+        if (rv != BASE_OK) {
+            snprintf(m->why, sizeof m->why, "--listen %s: %s%s", url, base_strerror(rv),
+                     rv == BASE_EEXIST ? ": another process listens there, choose another port"
+                                       : "");
+            return rv;
+        }
+        mesh_log(m, BASE_LOG_INFO, "link", "listening", "%s (port %u)", url, (unsigned)port);
+    }
+    return BASE_OK;
+}

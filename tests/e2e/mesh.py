@@ -1,0 +1,502 @@
+"""Real parts for end-to-end tests and the demo: a local chain (anvil), the compiled contract, guest
+agents, nodes, an RPC proxy that can lie, and a client for each. Standard library only.
+
+Every wait is for a condition with a deadline; nothing here sleeps for a fixed time and hopes.
+"""
+import contextlib
+import hashlib
+import hmac
+import http.client
+import http.server
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.environ.get("NFTMESH_BUILD", os.path.join(ROOT, "build"))
+NFTMESH = os.path.join(BUILD, "nftmesh")
+IMPOSTOR = os.path.join(BUILD, "nftmesh-impostor")
+ANVIL = os.path.join(ROOT, "contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")
+ARTIFACT = os.path.join(ROOT, "contracts/out/DstackMembershipNFT.sol/DstackMembershipNFT.json")
+PURPOSE = "nftmesh-node-v1"
+CHAIN_ID = 31337
+SCALE = float(os.environ.get("NFTMESH_E2E_SCALE", "1"))  # slower machine or sanitizer: raise it
+
+
+class Failed(Exception):
+    """A condition that did not come true, said in one line."""
+
+
+def wait_for(what, condition, deadline_s=30.0, poll_s=0.02):
+    """Returns the first true value of condition(); raises Failed(what) at the deadline."""
+    end = time.monotonic() + deadline_s * SCALE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            text = what() if callable(what) else what
+            raise Failed(f"not within {deadline_s * SCALE:.0f} s: {text}")
+        time.sleep(poll_s)
+
+
+_ports = iter(random.sample(range(20000, 32000), 4000))
+
+
+def free_port():
+    """A loopback port nobody listens on (below the ephemeral range, so that no dialer takes it)."""
+    while True:
+        port = next(_ports)
+        with contextlib.closing(socket.socket()) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", port))
+                return port
+
+
+# ---- processes ---------------------------------------------------------------------------------
+
+_running = []
+
+
+class Process:
+    """A child in its own process group, its standard error kept line by line."""
+
+    def __init__(self, argv, name, env=None, log_path=None):
+        self.name = name
+        self.lines = []
+        self.log_path = log_path
+        self._log = open(log_path, "ab", buffering=0) if log_path else None
+        self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, env=env, start_new_session=True)
+        _running.append(self)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for raw in self.p.stdout:
+            self.lines.append((time.time(), raw.decode("utf-8", "replace").rstrip("\n")))
+            if self._log:
+                self._log.write(raw)
+
+    def text(self):
+        return "\n".join(line for _, line in list(self.lines))
+
+    def alive(self):
+        return self.p.poll() is None
+
+    def signal(self, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.p.pid, number)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.p.wait()
+        self._reader.join(2)
+
+    def stop(self, deadline_s=10):
+        """SIGTERM, then its exit status; Failed when it does not end."""
+        self.signal(signal.SIGTERM)
+        try:
+            self.p.wait(deadline_s * SCALE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failed(f"{self.name} did not end within {deadline_s} s of SIGTERM") from None
+        self._reader.join(2)
+        return self.p.returncode
+
+
+def stop_all():
+    """Ends every child of ours; the last resort of each test."""
+    for p in reversed(_running):
+        if p.alive():
+            p.signal(signal.SIGCONT)
+            p.signal(signal.SIGKILL)
+    for p in _running:
+        with contextlib.suppress(Exception):
+            p.p.wait(5)
+    _running.clear()
+
+
+# ---- the chain ---------------------------------------------------------------------------------
+
+def pad32(value):
+    if isinstance(value, int):
+        return value.to_bytes(32, "big")
+    raw = bytes.fromhex(value[2:] if value.startswith("0x") else value)
+    return raw.rjust(32, b"\0")
+
+
+def abi_dynamic(data):
+    """bytes or string: length and right-padded content."""
+    return len(data).to_bytes(32, "big") + data + b"\0" * (-len(data) % 32)
+
+
+class Rpc:
+    def __init__(self, url):
+        self.url = url
+        self.host, port = url.split("//")[1].split(":")
+        self.port = int(port)
+
+    def call(self, method, *params, timeout=10):
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
+        c = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        try:
+            c.request("POST", "/", body, {"Content-Type": "application/json"})
+            answer = json.loads(c.getresponse().read())
+        finally:
+            c.close()
+        if "error" in answer:
+            raise Failed(f"{method}: {answer['error'].get('message')}")
+        return answer["result"]
+
+
+class Chain(Process):
+    """anvil with a block each second, and what the tests do as wallets of it."""
+
+    def __init__(self, block_time=1, log_path=None, port=None):
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.rpc = Rpc(self.url)
+        super().__init__([ANVIL, "--port", str(self.port), "--block-time", str(block_time),
+                          "--slots-in-an-epoch", "1", "--accounts", "3", "--silent"],
+                         "anvil", log_path=log_path)
+        wait_for("anvil answers", self._answers)
+        self.owner = self.rpc.call("eth_accounts")[0]
+        self.artifact = json.load(open(ARTIFACT))
+
+    def _answers(self):
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            return self.rpc.call("eth_chainId") == hex(CHAIN_ID)
+        return False
+
+    def height(self):
+        return int(self.rpc.call("eth_blockNumber"), 16)
+
+    def selector(self, signature):
+        return self.artifact["methodIdentifiers"][signature]
+
+    def send(self, sender, to, data):
+        """One transaction from an unlocked or impersonated account; its receipt, or Failed."""
+        tx = {"from": sender, "data": data, "gas": hex(12_000_000)}
+        if to:
+            tx["to"] = to
+        digest = self.rpc.call("eth_sendTransaction", tx)
+        receipt = wait_for(f"receipt of {digest}",
+                           lambda: self.rpc.call("eth_getTransactionReceipt", digest), 30)
+        if receipt["status"] != "0x1":
+            raise Failed(f"reverted: {data[:10]} from {sender}")
+        return receipt
+
+    def fund(self, address, ether=100):
+        self.rpc.call("anvil_setBalance", address, hex(ether * 10**18))
+
+    def as_wallet(self, address):
+        self.rpc.call("anvil_impersonateAccount", address)
+        return address
+
+    def deploy(self, kms_root, app_ids, max_nodes=100):
+        """The compiled contract: (address, block)."""
+        ids = b"".join(bytes.fromhex(a).ljust(32, b"\0") for a in app_ids)
+        name, symbol = abi_dynamic(b"nftmesh seats"), abi_dynamic(b"SEAT")
+        apps = len(app_ids).to_bytes(32, "big") + ids
+        head = 5 * 32
+        args = (pad32(head) + pad32(head + len(name)) + pad32(kms_root) +
+                pad32(head + len(name) + len(symbol)) + pad32(max_nodes) + name + symbol + apps)
+        receipt = self.send(self.owner, None, self.artifact["bytecode"]["object"] + args.hex())
+        return receipt["contractAddress"].lower(), int(receipt["blockNumber"], 16)
+
+    def contract_call(self, contract, signature, *words, sender=None):
+        data = "0x" + self.selector(signature) + b"".join(pad32(w) for w in words).hex()
+        return self.send(sender or self.owner, contract, data)
+
+    def read(self, contract, signature, *words):
+        data = "0x" + self.selector(signature) + b"".join(pad32(w) for w in words).hex()
+        return self.rpc.call("eth_call", {"to": contract, "data": data}, "latest")
+
+
+class Proxy:
+    """An RPC endpoint of its own in front of a chain, which can be told to lie or to be gone.
+
+    mode: honest | down | wrong_owner (each seat's owner is another's) | missing_member (fewer
+    seats) | old_block (a head 10 blocks back) | ahead (a head that does not exist) | junk | huge.
+    """
+
+    def __init__(self, chain):
+        self.chain, self.mode, self.requests = chain, "honest", 0
+        proxy = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args):
+                pass
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                answer = proxy.answer(body)
+                if answer is None:
+                    self.close_connection = True
+                    return
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, request, client_address):
+                pass
+
+        self.port = free_port()
+        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, body):
+        self.requests += 1
+        if self.mode == "down":
+            return None
+        if self.mode == "junk":
+            return b"<html>502</html>"
+        if self.mode == "huge":
+            return b'{"jsonrpc":"2.0","id":1,"result":"' + b"a" * 8_000_000 + b'"}'
+        c = http.client.HTTPConnection("127.0.0.1", self.chain.port, timeout=10)
+        try:
+            c.request("POST", "/", body, {"Content-Type": "application/json"})
+            raw = c.getresponse().read()
+        except OSError:
+            return None
+        finally:
+            c.close()
+        if self.mode == "honest":
+            return raw
+        asked, told = json.loads(body), json.loads(raw)
+        pairs = zip(asked, told) if isinstance(asked, list) else [(asked, told)]
+        by_id = {q["id"]: q for q, _ in pairs} if isinstance(asked, list) else {asked["id"]: asked}
+        for t in told if isinstance(told, list) else [told]:
+            self.lie(by_id[t["id"]], t)
+        return json.dumps(told).encode()
+
+    def lie(self, asked, told):
+        if "result" not in told:
+            return
+        method, result = asked["method"], told["result"]
+        if method == "eth_call" and isinstance(result, str) and len(result) > 66:
+            call = asked["params"][0]
+            data = call.get("data") or call.get("input") or ""
+            pages = data.startswith("0x" + self.chain.selector("membersPage(uint256,uint256)"))
+            if self.mode == "wrong_owner" and pages:
+                owners = {self.owner_word(result, i) for i in range(self.count(result))}
+                for word in owners:
+                    told["result"] = told["result"].replace(word, "0" * 24 + "de" * 20)
+            if self.mode == "missing_member" and pages and self.count(result) > 0:
+                head = result[2:66] + (self.count(result) - 1).to_bytes(32, "big").hex()
+                told["result"] = "0x" + head + result[2 + 128:]
+        if self.mode == "old_block" and method == "eth_blockNumber":
+            told["result"] = hex(max(0, int(result, 16) - 10))
+        if self.mode == "old_block" and method == "eth_getBlockByNumber" and result:
+            told["result"] = dict(result, number=hex(max(0, int(result["number"], 16) - 10)))
+        if self.mode == "ahead" and method == "eth_blockNumber":
+            told["result"] = hex(int(result, 16) + 1000)
+
+    @staticmethod
+    def count(result):
+        return int(result[2 + 64:2 + 128], 16)
+
+    @staticmethod
+    def owner_word(result, index):
+        base = 2 + 128
+        start = base + 2 * int(result[base + 64 * index:base + 64 * (index + 1)], 16)
+        return result[start + 64:start + 128]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+# ---- guest agents and wallets -------------------------------------------------------------------
+
+class UnixHttp(http.client.HTTPConnection):
+    def __init__(self, path, timeout=10):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def unix_request(path, method, url, body=None, timeout=10):
+    c = UnixHttp(path, timeout)
+    try:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        c.request(method, url, None if body is None else json.dumps(body), headers)
+        r = c.getresponse()
+        return r.status, r.read()
+    finally:
+        c.close()
+
+
+def run(*argv, check=True, env=None, timeout=60):
+    """One nftmesh command: (exit status, stdout, stderr)."""
+    p = subprocess.run([NFTMESH, *[str(a) for a in argv]], stdin=subprocess.DEVNULL,
+                       capture_output=True, text=True, timeout=timeout * SCALE,
+                       env={**os.environ, **(env or {})})
+    if check and p.returncode != 0:
+        raise Failed(f"nftmesh {' '.join(str(a) for a in argv[:3])}: {p.stderr.strip()[-400:]}")
+    return p.returncode, p.stdout, p.stderr
+
+
+class Wallet:
+    """A key file made by `nftmesh keygen`, with some ether."""
+
+    def __init__(self, chain, path):
+        self.path = path
+        out = json.loads(run("keygen", "--out", path, "--format", "json")[1])
+        self.address = out["address"].lower()
+        chain.fund(self.address)
+
+
+class Agent(Process):
+    """nftmesh simulator, one instance."""
+
+    def __init__(self, directory, name, app_id, kms_key, instance_id=None):
+        self.socket = os.path.join(directory, f"{name}.sock")
+        self.kms_key = kms_key
+        argv = [NFTMESH, "simulator", "--socket", self.socket, "--app-id", app_id,
+                "--kms-key", kms_key]
+        if instance_id:
+            argv += ["--instance-id", instance_id]
+        super().__init__(argv, f"agent {name}", log_path=os.path.join(directory, f"{name}.log"))
+        wait_for(lambda: f"{self.name} answers: {self.text()}", self._answers)
+        info = self.info()
+        self.app_id, self.instance = info["app_id"], info["instance_id"]
+
+    def _answers(self):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return unix_request(self.socket, "POST", "/Info", {})[0] == 200
+        return False
+
+    def info(self):
+        return json.loads(unix_request(self.socket, "POST", "/Info", {})[1])
+
+    def get_key(self, path, purpose=PURPOSE):
+        return json.loads(unix_request(self.socket, "POST", "/GetKey",
+                                       {"path": path, "purpose": purpose,
+                                        "algorithm": "secp256k1"})[1])
+
+
+def proof_path(contract, instance, chain_id=CHAIN_ID):
+    return f"nftmesh/{chain_id}/{contract}/{instance}"
+
+
+def hkdf(ikm, salt, info, length=32):
+    prk = hmac.new(salt, ikm, hashlib.sha256).digest()
+    return hmac.new(prk, info + b"\x01", hashlib.sha256).digest()[:length]
+
+
+# ---- nodes ---------------------------------------------------------------------------------------
+
+class Node(Process):
+    """One nftmesh node and what its operator can ask of it."""
+
+    def __init__(self, name, directory, agent, contract, rpcs, bootstrap=(), listen=None, extra=(),
+                 http_port=None, start=True):
+        self.dir = os.path.join(directory, name)
+        os.makedirs(self.dir, mode=0o700, exist_ok=True)
+        self.agent, self.contract, self.short = agent, contract, name
+        self.listen = listen or f"tcp://127.0.0.1:{free_port()}"
+        self.http_port = http_port or free_port()
+        self.control = os.path.join(self.dir, "control.sock")
+        self.argv = [NFTMESH, "node", "--name", name, "--contract", contract,
+                     "--chain-id", str(CHAIN_ID), "--dstack", agent.socket,
+                     "--listen", self.listen, "--advertise", self.listen,
+                     "--http", f"127.0.0.1:{self.http_port}", "--data-dir", self.dir,
+                     "--log-format", "json", "--dev", "--wait"]
+        for url in rpcs:
+            self.argv += ["--rpc", url]
+        for url in bootstrap:
+            self.argv += ["--bootstrap", url]
+        self.argv += list(extra)
+        if start:
+            self.start()
+
+    def start(self):
+        super().__init__(self.argv, f"node {self.short}",
+                         log_path=os.path.join(self.dir, "node.log"))
+        return self
+
+    # What the log says, as events: dicts with a wall-clock `at` of the line's arrival.
+    def events(self, ev=None, since=0.0):
+        found = []
+        for at, line in list(self.lines):
+            if at < since or not line.startswith("{"):
+                continue
+            with contextlib.suppress(ValueError):
+                e = json.loads(line)
+                if ev is None or e.get("ev") == ev:
+                    e["at"] = at
+                    found.append(e)
+        return found
+
+    def request(self, method, url, body=None):
+        status, raw = unix_request(self.control, method, url, body)
+        return status, raw.decode()
+
+    def get(self, url):
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            return json.loads(self.request("GET", url)[1])
+        return None
+
+    def status(self):
+        return self.get("/v1/status") or {}
+
+    def members(self, state=None):
+        answer = self.get("/v1/members") or {}
+        members = answer.get("members", []) if isinstance(answer, dict) else answer
+        return [m for m in members if state is None or m["state"] == state]
+
+    def names(self, state="alive"):
+        return {m["name"] for m in self.members(state)}
+
+    def key(self):
+        return self.status().get("node")
+
+    def ready(self):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.request("GET", "/readyz")[0] == 200
+        return False
+
+    def metric(self, name, **labels):
+        """The sum of a metric's samples whose labels include these."""
+        total, seen = 0.0, False
+        for line in self.request("GET", "/metrics")[1].splitlines():
+            if line.startswith("#") or not line.startswith(name):
+                continue
+            head, _, value = line.rpartition(" ")
+            bare, _, rest = head.partition("{")
+            if bare != name or not all(f'{k}="{v}"' in rest for k, v in labels.items()):
+                continue
+            total, seen = total + float(value), True
+        return total if seen else None
+
+    def register(self, wallet, token, *extra):
+        """`nftmesh register`: binds the instance and registers this node's keys for a seat."""
+        return run("register", "--data-dir", self.dir, "--dstack", self.agent.socket,
+                   "--contract", self.contract, "--chain-id", CHAIN_ID, "--rpc", self.argv_rpc(),
+                   "--token", token, "--url", self.listen, "--wallet-key-file", wallet.path,
+                   "--dev", *extra)
+
+    def argv_rpc(self):
+        return self.argv[self.argv.index("--rpc") + 1]
