@@ -72,7 +72,8 @@ int base_json_parse(json_t **out, const void *data, size_t len, size_t bytes_max
         return BASE_OK;
     }
     size_t at_byte = error.position > 0 ? (size_t)error.position : 0;
-    if (json_error_code(&error) == json_error_out_of_memory)
+    /* An allocation that fails mostly leaves no text; a real error always has one. */
+    if (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory)
         return refuse(BASE_ENOMEM, why, "out of memory", at_byte);
     return refuse(BASE_EMALFORMED, why, error_sentence(json_error_code(&error)), at_byte);
 }

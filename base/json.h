@@ -8,7 +8,8 @@
  * (checked before the parser allocates), duplicate keys refused, an object or an array and
  * nothing after it, no NUL in strings.
  * why (may be NULL) gets one line: what was wrong and at which byte. The caller owns *out and
- * gives it back with json_decref(). BASE_EMALFORMED, BASE_ETOOBIG, BASE_ENOMEM. */
+ * gives it back with json_decref(). BASE_EMALFORMED, BASE_ETOOBIG, BASE_ENOMEM (the library does
+ * not always tell that from bad syntax: BASE_EMALFORMED then). */
 #define BASE_JSON_DEPTH_MAX 32
 #define BASE_JSON_WHY_BYTES 160
 int base_json_parse(json_t **out, const void *data, size_t len, size_t bytes_max,

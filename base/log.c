@@ -114,14 +114,8 @@ static void finish_field(struct base_log_line *line, size_t start)
     line->truncated = true;
 }
 
-void base_log_begin(struct base_log_line *line, struct base_log *log, enum base_log_level level,
-                    const char *mod, const char *ev)
+static void put_head(struct base_log_line *line, uint64_t wall_ms)
 {
-    *line = (struct base_log_line){.level = level};
-    if (!base_log_is_on(log, level)) return;
-    line->log = log;
-    base_buf_init(&line->buf, BASE_LOG_LINE_BYTES_MAX - TAIL_BYTES);
-    uint64_t wall_ms = log->wall_ms(log->ctx);
     if (is_json(line)) {
         base_buf_printf(&line->buf, "{\"ts\":%" PRIu64 ".%03u", wall_ms / 1000,
                         (unsigned)(wall_ms % 1000));
@@ -129,9 +123,24 @@ void base_log_begin(struct base_log_line *line, struct base_log *log, enum base_
         base_buf_puts(&line->buf, "ts=");
         put_time(&line->buf, wall_ms);
     }
+}
+
+void base_log_begin(struct base_log_line *line, struct base_log *log, enum base_log_level level,
+                    const char *mod, const char *ev)
+{
+    *line = (struct base_log_line){.level = level};
+    if (!base_log_is_on(log, level)) return;
+    line->log = log;
+    base_buf_init(&line->buf, BASE_LOG_LINE_BYTES_MAX - TAIL_BYTES);
+    put_head(line, log->wall_ms(log->ctx));
+    bool has_head = !line->buf.failed;
     base_log_str(line, "level", base_log_level_name(level));
     base_log_str(line, "mod", mod);
     base_log_str(line, "ev", ev);
+    if (!has_head || line->truncated) { /* a line that cannot say what it is about */
+        base_buf_deinit(&line->buf);
+        line->log = NULL;
+    }
 }
 
 void base_log_str(struct base_log_line *line, const char *key, const char *value)
