@@ -183,7 +183,7 @@ static bool instance_as_claimed(struct bench *b)
                             &b->claim.instance);
 }
 
-/* Line 9 for the record, which names an instance of its own. */
+/* Line 9 for the record in a HELLO, which names an instance of its own. */
 static bool record_instance_as_claimed(struct bench *b)
 {
     if (base_address_equal(&b->record.instance, &b->seat->instance)) return true;
@@ -320,6 +320,7 @@ static bool chain_descends_from_root(struct bench *b)
     enum node_reason reason = chain_reason(verdict);
     if (reason == NODE_REASON_NONE) return true;
     refuse(b, reason);
+    b->out->code = NODE_CODE_NOT_ADMITTED; /* an app id at this line too */
     node_refusal_expect(b->out, "a chain from root 0x%s for app 0x%s",
                         hex_of(trust.kms_root.bytes, BASE_ADDRESS_BYTES).text,
                         hex_of(b->seat->app_id.bytes, BASE_ADDRESS_BYTES).text);
@@ -363,8 +364,8 @@ static const struct line {
     {6, HELLO | MEMBER, record_is_of_key},
     {7, ALL, key_on_a_seat},
     {8, HELLO | RECHECK, token_as_claimed},
-    {9, HELLO | RECHECK, instance_as_claimed},
-    {9, HELLO | MEMBER, record_instance_as_claimed},
+    {9, HELLO | MEMBER | RECHECK, instance_as_claimed},
+    {9, HELLO, record_instance_as_claimed},
     {10, HELLO | MEMBER | RECHECK, proof_key_as_claimed},
     {11, ALL, owner_is_who_bound},
     {12, ALL, seat_is_active},

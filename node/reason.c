@@ -155,6 +155,7 @@ void node_refusal_set(struct node_refusal *refusal, enum node_reason reason, uin
 {
     memset(refusal, 0, sizeof *refusal);
     refusal->reason = reason;
+    refusal->code = node_reason_code(reason);
     refusal->block = block;
 }
 

@@ -89,7 +89,8 @@ const char *node_code_name(uint8_t code);
  * long, and empty where a check compares nothing. */
 struct node_refusal {
     enum node_reason reason;
-    uint64_t block; /* the reference block that we judged by; 0: no snapshot took part */
+    enum node_code code; /* what the peer is told: the reason's, or the line's if it has its own */
+    uint64_t block;      /* the reference block that we judged by; 0: no snapshot took part */
     char expected[NODE_REFUSAL_TEXT_BYTES], found[NODE_REFUSAL_TEXT_BYTES];
 };
 

@@ -3,3 +3,6 @@ nftmesh_library(node_session
   SOURCES reason.c identity.c admission.c session.c session_body.c session_frame.c
           session_hello.c session_send.c
   DEPS attest chain gossip base)
+nftmesh_test(test_node_admission LABELS unit
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_admission.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
+  DEPS node_session)

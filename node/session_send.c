@@ -122,7 +122,7 @@ void node__session_say_bye(struct node_session *s, enum node_reason why, const c
 void node__session_refuse_with(struct node_session *s, const struct node_refusal *refusal,
                                const struct node_alive *alive, struct node_session_actions *out)
 {
-    struct node_refuse refuse = {.code = (uint8_t)node_reason_code(refusal->reason)};
+    struct node_refuse refuse = {.code = (uint8_t)refusal->code};
     struct node_session_action *action = node__session_add(out, NODE_SESSION_REFUSED);
     action->refused.refusal = *refusal;
     if (!has_keys(s) || refuse.code == NODE_CODE_NONE) {

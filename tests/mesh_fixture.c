@@ -235,8 +235,6 @@ bool fixture_link_take(struct fixture_link *link, size_t end, uint8_t *data, siz
     return true;
 }
 
-static int step_end(struct fixture_link *link, size_t i, const struct node_session_event *ev);
-
 static void note_frame(struct fixture_end *end, const struct node_session_action *a)
 {
     assert(a->frame.type < FIXTURE_FRAMES);
