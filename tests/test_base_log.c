@@ -115,21 +115,13 @@ static void test_logfmt(void **state)
 
 /* What a peer would send to end a line, forge a field, or paint the terminal. */
 static const char *const attacks[] = {
-    "\n",
-    "\r\nlevel=error",
-    "\x1b[2J",
-    "\x7f",
-    "\xc2\x9b"
-    "31m",
-    "\",\"ev\":\"down",
-    "x ev=down",
-    "\\",
-    "\\\"",
-    "a=b",
-    "\xff\xfe",
-    "\xe2\x80\xa8",
-    "\xe2\x80\xae",
-    "\"",
+    "\n",           "\r\nlevel=error",
+    "\x1b[2J",      "\x7f",
+    "\xc2\x9b[m",   "\",\"ev\":\"down",
+    "x ev=down",    "\\",
+    "\\\"",         "a=b",
+    "\xff\xfe",     "\xe2\x80\xa8",
+    "\xe2\x80\xae", "\"",
 };
 
 static void test_attacks_json(void **state)
