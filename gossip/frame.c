@@ -125,7 +125,7 @@ static int read_ping(struct base_unpacker *u, struct gossip_frame *out, uint64_t
     case 2:
         return base_unpack_u64(u, &out->u.ping.digest.sum);
     default:
-        return read_ids(u, out->u.ping.ids, &out->u.ping.id_count, GOSSIP_PING_IDS_MAX);
+        return read_ids(u, out->u.ping.ids, &out->u.ping.id_count, GOSSIP_EVENT_IDS_MAX);
     }
 }
 

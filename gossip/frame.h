@@ -51,8 +51,7 @@ enum gossip_frame_type {
     GOSSIP_FRAME_EVENT
 };
 #define GOSSIP_BUCKETS       64
-#define GOSSIP_PING_IDS_MAX  8   /* on a PING or ACK */
-#define GOSSIP_EVENT_IDS_MAX 64  /* elsewhere */
+#define GOSSIP_EVENT_IDS_MAX 64
 #define GOSSIP_ENTRIES_MAX   256 /* in a LIST */
 #define GOSSIP_KEYS_MAX      256 /* in a PULL */
 #define GOSSIP_ITEMS_MAX     64  /* in an UPDATE or EVENT */
@@ -86,7 +85,7 @@ struct gossip_frame { /* about 15 KiB; slices borrowed from the decoded bytes */
         struct { /* PING, ACK */
             uint64_t nonce;
             struct gossip_digest digest;
-            struct gossip_event_id ids[GOSSIP_PING_IDS_MAX];
+            struct gossip_event_id ids[GOSSIP_EVENT_IDS_MAX];
             uint32_t id_count;
         } ping;
         struct { /* PING_REQ, NACK, CHALLENGE */

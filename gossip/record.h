@@ -37,11 +37,11 @@ struct gossip_signed_record {
     struct base_sig65 sig;
 };
 
-/* One map of ascending integer keys 0..63; keys that we do not know are stepped over and stay in the
- * body. out's slices point into body.
- * BASE_EMALFORMED: the format, a missing field, control characters in a text, a URL of another
- * scheme, a tag twice, an incarnation or sequence above INT64_MAX. BASE_ETOOBIG: above
- * GOSSIP_RECORD_BYTES_MAX, or a field above its bound. BASE_EUNSUPPORTED: a later version. */
+/* One map of ascending integer keys 0..63; keys that we do not know are stepped over and stay in
+ * the body. out's slices point into body. BASE_EMALFORMED: the format, a missing field, control
+ * characters in a text, a URL of another scheme, a tag twice, an incarnation or sequence above
+ * INT64_MAX. BASE_ETOOBIG: above GOSSIP_RECORD_BYTES_MAX, or a field above its bound.
+ * BASE_EUNSUPPORTED: a later version. */
 int gossip_record_decode(struct gossip_record *out, const void *body, size_t len);
 /* BASE_EINVAL: a value that gossip_record_decode() would refuse. BASE_ETOOBIG: cap, or
  * GOSSIP_RECORD_BYTES_MAX. */

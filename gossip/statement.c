@@ -89,9 +89,8 @@ static void pack_u64(struct base_packer *p, unsigned key, uint64_t value)
 
 int gossip_accusation_decode(struct gossip_accusation *out, const void *body, size_t len)
 {
-    struct fields f = {{&out->target, &out->incarnation, &out->accuser},
-                       {FIELD_KEY33, FIELD_U64, FIELD_KEY33},
-                       3};
+    struct fields f = {
+        {&out->target, &out->incarnation, &out->accuser}, {FIELD_KEY33, FIELD_U64, FIELD_KEY33}, 3};
     return read_map(&f, body, len, GOSSIP_STATEMENT_BYTES_MAX);
 }
 

@@ -1,0 +1,320 @@
+#ifndef NFTMESH_GOSSIP_INTERNAL_H
+#define NFTMESH_GOSSIP_INTERNAL_H
+
+#include "base/err.h"
+#include "base/prng.h"
+#include "gossip/frame.h"
+#include "gossip/gossip.h"
+#include "gossip/statement.h"
+
+/* What the files of this folder share. Members live in slots; slot 0 is ourselves. Everything
+ * that is iterated is an array in an order that the events alone decide: no hash order. */
+#define GOSSIP__NONE        UINT16_MAX
+#define GOSSIP__RELAYS_MAX  8   /* relays a probe asks */
+#define GOSSIP__ERRANDS_MAX 64  /* probes that we run for others */
+#define GOSSIP__PENDING_MAX 128 /* records that wait for a verdict, those aside counted */
+#define GOSSIP__GRAVES_MAX                                                                         \
+    256 /* evicted and refused: not judged again before the next snapshot                          \
+         */
+#define GOSSIP__NEWS_MAX      256 /* statements a step spreads */
+#define GOSSIP__EVENTS_MAX    128 /* user events kept for repair */
+#define GOSSIP__ARENA_BYTES   ((size_t)24 * GOSSIP_FRAME_BYTES_MAX)
+#define GOSSIP__TARGETS_MAX   256 /* peers that one step pushes its own news to */
+#define GOSSIP__NEVER         UINT64_MAX
+#define GOSSIP__REFUTE_GAP_MS 200 /* a slanderer must not make us shout */
+#define GOSSIP__PING_IDS      8   /* of a routine ping; a greeting gives all */
+#define GOSSIP__SYNCS_MAX     32  /* that we start in one probe interval */
+
+enum gossip__phase {
+    GOSSIP__IDLE = 0,
+    GOSSIP__DIRECT,  /* PING sent, or a link wanted */
+    GOSSIP__INDIRECT /* relays asked as well */
+};
+
+struct gossip__probe {
+    enum gossip__phase phase;
+    bool dial_failed; /* since this probe started */
+    uint64_t nonce, started_ms, due_ms;
+    uint32_t asked, nacked;
+    uint16_t relays[GOSSIP__RELAYS_MAX];
+};
+
+struct gossip__member {
+    struct base_key33 key;
+    bool used, linked, dialing;
+    enum gossip_state state;
+    struct base_eth_address instance;
+    uint64_t incarnation, sequence, weight;
+    uint64_t leave_incarnation; /* of its signed leave; 0: none */
+    uint64_t since_ms, rtt_ms;
+    uint64_t digest; /* what it adds to the table's sum */
+
+    struct gossip__probe probe;
+    uint64_t suspect_ms, suspect_end_ms; /* our own suspicion */
+    uint64_t accused_ms;                 /* first accusation at this incarnation, ours counted */
+    uint64_t accused_weight;             /* of the others who accuse it */
+    uint64_t reprobe_ms;                 /* a suspect is asked again */
+    uint64_t push_ms;                    /* its record, shown in a session, becomes news */
+    uint64_t dial_ms, dial_backoff_ms;   /* when to want a link next */
+    uint64_t dial_lost_ms, dial_failed_ms;
+    uint64_t synced_ms, sync_mask; /* when we asked it last, and for which buckets */
+    uint32_t heap_at;              /* + 1; 0: no timer */
+    uint32_t link_at;              /* + 1; 0: no link */
+    uint32_t order_at;             /* + 1; 0: not probed */
+    uint64_t due_ms;               /* its key in the heap */
+
+    uint64_t event_epoch, event_top, event_window; /* duplicate filter */
+
+    uint16_t body_len, proof_len, leave_len;
+    uint8_t body[GOSSIP_RECORD_BYTES_MAX];
+    struct base_sig65 sig;
+    uint8_t proof[GOSSIP_PROOF_BYTES_MAX];
+    uint8_t leave[GOSSIP_STATEMENT_BYTES_MAX];
+    struct base_sig65 leave_sig;
+};
+
+struct gossip__pending { /* a record that waits for a verdict */
+    bool used, aside, repair;
+    uint8_t flags;
+    uint32_t moves_left;
+    uint64_t incarnation, sequence, reach;
+    struct base_key33 key, from;
+    struct base_eth_address instance;
+    uint16_t body_len, proof_len;
+    uint8_t body[GOSSIP_RECORD_BYTES_MAX];
+    struct base_sig65 sig;
+    uint8_t proof[GOSSIP_PROOF_BYTES_MAX];
+    uint16_t leave_len; /* its leave came while we were waiting */
+    uint64_t leave_incarnation;
+    uint8_t leave[GOSSIP_STATEMENT_BYTES_MAX];
+    struct base_sig65 leave_sig;
+};
+
+struct gossip__grave {
+    struct base_key33 key;
+    uint64_t incarnation, sequence, move;
+    bool used;
+};
+
+struct gossip__errand { /* we ask target for requester */
+    bool used;
+    uint16_t requester, target;
+    uint64_t nonce, due_ms;
+};
+
+struct gossip__news {
+    enum base_statement kind;
+    bool is_void;    /* its member is gone */
+    uint16_t slot;   /* RECORD, LEAVE: whose, taken from the member when the step ends */
+    uint16_t except; /* who told us, GOSSIP__NONE: our own word, pushed to every link */
+    struct base_slice body;
+    struct base_sig65 sig;
+};
+
+struct gossip__event {
+    struct gossip_event_id id;
+    uint64_t heard_ms;
+    uint16_t body_len;
+    uint8_t body[GOSSIP_EVENT_BODY_BYTES_MAX];
+    struct base_sig65 sig;
+    bool used;
+};
+
+struct gossip {
+    struct gossip_config cfg;
+    struct gossip_crypto crypto;
+    struct base_prng prng;
+    uint64_t now_ms;
+
+    struct gossip__member *members; /* members_max slots */
+    uint64_t *accusers;             /* members_max sets of members_max bits */
+    uint32_t words;                 /* in one set */
+    uint16_t *sorted;               /* listed slots by key */
+    uint32_t count;
+    uint16_t *free_slots;
+    uint32_t free_count;
+    uint16_t *heap; /* by (due_ms, slot) */
+    uint32_t heap_count;
+    uint16_t *links; /* in no order that means anything; shuffled when picked from */
+    uint32_t link_count, dialing_count;
+    uint16_t *order; /* the round of probes */
+    uint32_t order_count, order_next;
+    uint32_t alive_count;  /* ALIVE, ourselves counted */
+    uint64_t weight_total; /* of all but LEFT */
+    uint64_t bucket_sums[GOSSIP_BUCKETS], sum;
+
+    struct gossip__pending pending[GOSSIP__PENDING_MAX];
+    struct gossip__grave graves[GOSSIP__GRAVES_MAX];
+    uint32_t grave_next;
+    uint64_t moves; /* of the snapshot */
+    struct gossip__errand errands[GOSSIP__ERRANDS_MAX];
+    struct gossip__event events[GOSSIP__EVENTS_MAX];
+    uint32_t event_next;
+
+    uint8_t proof[GOSSIP_PROOF_BYTES_MAX];
+    struct gossip_record self; /* slices point into self_text */
+    uint8_t self_text[GOSSIP_RECORD_BYTES_MAX];
+    uint64_t epoch, event_sequence;
+    uint64_t nonce_counter;
+    bool announced, left;
+    uint64_t tick_ms, refute_ms, refuted_ms, leave_ms, errand_ms, settled_ms;
+    uint64_t sync_budget_ms;
+    uint32_t sync_budget;
+    uint32_t awareness;
+
+    struct gossip__news news[GOSSIP__NEWS_MAX];
+    uint32_t news_count;
+    uint64_t news_reach; /* of the frame that is being read */
+    bool news_repair;
+    struct gossip_action *actions;
+    size_t action_count;
+    uint8_t *arena; /* bytes of the actions */
+    size_t arena_len;
+    struct gossip_frame in, out;
+    struct gossip_counters counters;
+};
+
+/* member.c: the table and its orders */
+struct gossip__member *gossip__find(const struct gossip *g, const struct base_key33 *key);
+uint16_t gossip__slot(const struct gossip *g, const struct gossip__member *m);
+/* NULL when there is no room; makes room by forgetting somebody who left, or failed. */
+struct gossip__member *gossip__member_add(struct gossip *g, const struct base_key33 *key);
+void gossip__member_remove(struct gossip *g, struct gossip__member *m);
+struct gossip__version {
+    const struct gossip_record *record;
+    struct base_slice body, proof;
+    const struct base_sig65 *sig;
+};
+void gossip__member_store(struct gossip *g, struct gossip__member *m,
+                          const struct gossip__version *version);
+void gossip__member_weight(struct gossip *g, struct gossip__member *m, uint64_t weight);
+void gossip__digest_update(struct gossip *g, struct gossip__member *m);
+unsigned gossip__bucket(const struct base_key33 *key);
+/* Changes the state and says so; nothing when it is that already. */
+void gossip__state(struct gossip *g, struct gossip__member *m, enum gossip_state to,
+                   enum gossip_reason reason);
+void gossip__arm(struct gossip *g, struct gossip__member *m);
+void gossip__heap_rebuild(struct gossip *g);
+void gossip__link(struct gossip *g, struct gossip__member *m, bool linked);
+/* Up to count random linked members that are not LEFT, without except and other. */
+size_t gossip__pick_links(struct gossip *g, uint16_t *out, size_t count, uint16_t except,
+                          uint16_t other);
+bool gossip__is_accuser(const struct gossip *g, const struct gossip__member *m, uint16_t slot);
+void gossip__accuser_set(struct gossip *g, struct gossip__member *m, uint16_t slot);
+void gossip__accusers_clear(struct gossip *g, struct gossip__member *m);
+
+/* dissem.c: actions, frames out, news */
+struct gossip_action *gossip__act(struct gossip *g, enum gossip_action_type type,
+                                  const struct base_key33 *key);
+void gossip__note(struct gossip *g, enum gossip_note note, const struct base_key33 *key,
+                  const struct base_key33 *peer);
+/* Room for len bytes that live until the next step; NULL when this step has said enough. */
+void *gossip__arena(struct gossip *g, size_t len);
+bool gossip__is_step_full(const struct gossip *g);
+void gossip__send(struct gossip *g, struct gossip__member *to, const struct gossip_frame *frame);
+void gossip__news_member(struct gossip *g, enum base_statement kind, struct gossip__member *m,
+                         uint16_t except);
+void gossip__news_body(struct gossip *g, enum base_statement kind, struct base_slice body,
+                       const struct base_sig65 *sig, uint16_t except);
+void gossip__news_flush(struct gossip *g);
+/* Did a pusher who gave news to reach peers give it to (nearly) everybody? */
+bool gossip__is_covered(const struct gossip *g, uint64_t reach);
+/* Starts, fills and ends a run of UPDATE or EVENT frames to one peer. */
+void gossip__repair_begin(struct gossip *g, uint8_t type);
+void gossip__repair_add(struct gossip *g, struct gossip__member *to,
+                        const struct gossip_item *item);
+void gossip__repair_member(struct gossip *g, struct gossip__member *to,
+                           const struct gossip__member *m);
+void gossip__repair_end(struct gossip *g, struct gossip__member *to);
+int gossip__sign(struct gossip *g, enum base_statement kind, const void *body, size_t len,
+                 struct base_sig65 *sig);
+bool gossip__verify(struct gossip *g, enum base_statement kind, const struct base_slice *body,
+                    const struct base_sig65 *sig, const struct base_key33 *speaker,
+                    const struct gossip__member *from);
+
+/* record_in.c: records and leaves that arrive, and verdicts on them */
+void gossip__record_in(struct gossip *g, struct gossip__member *from,
+                       const struct gossip_item *item);
+void gossip__leave_in(struct gossip *g, struct gossip__member *from,
+                      const struct gossip_item *item);
+int gossip__peer_up(struct gossip *g, const struct gossip_event *ev);
+int gossip__verdict(struct gossip *g, const struct gossip_event *ev);
+void gossip__snapshot_moved(struct gossip *g);
+int gossip__evict(struct gossip *g, const struct base_key33 *key);
+/* Is there nothing to gain from this version: pending, or buried under this snapshot? */
+bool gossip__is_settled(struct gossip *g, const struct base_key33 *key, uint64_t incarnation,
+                        uint64_t sequence);
+
+/* self.c: our own record */
+int gossip__self_init(struct gossip *g);
+int gossip__self_refute(struct gossip *g, uint64_t incarnation);
+/* Somebody holds us failed or suspect at this incarnation: answer, but not too often. */
+void gossip__self_accused(struct gossip *g);
+int gossip__self_update(struct gossip *g, const struct gossip_record *update);
+int gossip__self_leave(struct gossip *g);
+
+/* probe.c: one protocol period */
+void gossip__tick(struct gossip *g);
+void gossip__probe_start(struct gossip *g, struct gossip__member *m);
+void gossip__probe_due(struct gossip *g, struct gossip__member *m);
+void gossip__probe_won(struct gossip *g, struct gossip__member *m, enum gossip_reason reason);
+/* nonce 0: a greeting, which nobody waits for. */
+void gossip__ping(struct gossip *g, struct gossip__member *m, uint64_t nonce);
+void gossip__probe_hopeless(struct gossip *g, struct gossip__member *m);
+uint64_t gossip__scaled(const struct gossip *g, uint64_t ms); /* by local health */
+void gossip__ping_in(struct gossip *g, struct gossip__member *from);
+void gossip__ack_in(struct gossip *g, struct gossip__member *from);
+void gossip__ping_req_in(struct gossip *g, struct gossip__member *from);
+void gossip__nack_in(struct gossip *g, struct gossip__member *from);
+void gossip__challenge_in(struct gossip *g, struct gossip__member *from);
+int gossip__refute_in(struct gossip *g, struct gossip__member *from);
+void gossip__errands_due(struct gossip *g);
+void gossip__errands_linked(struct gossip *g, struct gossip__member *m);
+void gossip__errands_failed(struct gossip *g, struct gossip__member *m);
+void gossip__errands_forget(struct gossip *g, uint16_t slot);
+
+/* link.c: which links we want, and what their end means */
+void gossip__want_link(struct gossip *g, struct gossip__member *m);
+void gossip__dial_plan(struct gossip *g, struct gossip__member *m);
+void gossip__dial_due(struct gossip *g, struct gossip__member *m);
+void gossip__dial_soon(struct gossip *g, struct gossip__member *m);
+int gossip__dial_failed(struct gossip *g, const struct base_key33 *key);
+int gossip__peer_down(struct gossip *g, const struct base_key33 *key);
+void gossip__dialing(struct gossip *g, struct gossip__member *m, bool dialing);
+
+/* suspicion.c */
+void gossip__suspect(struct gossip *g, struct gossip__member *m);
+void gossip__suspicion_due(struct gossip *g, struct gossip__member *m);
+/* Alive after all; once more in the round, with a link if we can have one. */
+void gossip__revive(struct gossip *g, struct gossip__member *m, enum gossip_reason reason);
+void gossip__accusation_in(struct gossip *g, struct gossip__member *from,
+                           const struct gossip_item *item);
+/* Tells m alone how we see it, so that it refutes to everybody. */
+void gossip__accuse_to(struct gossip *g, struct gossip__member *m);
+uint64_t gossip__suspicion_ms(const struct gossip *g);
+
+/* sync.c: digests and repair */
+void gossip__digest(const struct gossip *g, struct gossip_digest *out);
+void gossip__sync_if_differs(struct gossip *g, struct gossip__member *m,
+                             const struct gossip_digest *theirs);
+void gossip__sync_start(struct gossip *g, struct gossip__member *m, uint64_t mask);
+void gossip__ids_in(struct gossip *g, struct gossip__member *from,
+                    const struct gossip_event_id *ids, uint32_t count);
+void gossip__sync_in(struct gossip *g, struct gossip__member *from);
+void gossip__list_in(struct gossip *g, struct gossip__member *from);
+void gossip__pull_in(struct gossip *g, struct gossip__member *from);
+
+/* event.c: user events */
+int gossip__user_event(struct gossip *g, const struct gossip_event *ev);
+void gossip__event_in(struct gossip *g, struct gossip__member *from,
+                      const struct gossip_item *item);
+uint32_t gossip__event_ids(const struct gossip *g, struct gossip_event_id *out, uint32_t max,
+                           bool only_fresh);
+/* Which of these have we not had? A newcomer takes those of its first seconds as had: they were
+ * sent to a mesh that it was not part of. */
+uint32_t gossip__event_missing(struct gossip *g, struct gossip_event_id *out,
+                               const struct gossip_event_id *ids, uint32_t count);
+const struct gossip__event *gossip__event_find(const struct gossip *g,
+                                               const struct gossip_event_id *id);
+
+#endif

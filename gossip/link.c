@@ -1,0 +1,116 @@
+/* Which links we want, when to ask for them again, and what the end of one means. */
+#include "gossip/gossip_internal.h"
+
+#define DIAL_PATIENCE_MS 10000 /* the rim should have answered by then */
+#define DIAL_FIRST_MS    1000
+#define DIAL_CAP_MS      4000 /* of the back-off, until the peer has been lost for a minute */
+#define DIAL_SECOND_MS   1000 /* the greater key waits: both ends dialling makes two links */
+#define DIAL_HURRY_MS    100
+
+void gossip__dialing(struct gossip *g, struct gossip__member *m, bool dialing)
+{
+    if (m->dialing == dialing) return;
+    m->dialing = dialing;
+    g->dialing_count += dialing ? 1u : UINT32_MAX;
+}
+
+void gossip__want_link(struct gossip *g, struct gossip__member *m)
+{
+    if (m->linked || m->dialing || g->left) return;
+    gossip__dialing(g, m, true);
+    m->dial_ms = g->now_ms + DIAL_PATIENCE_MS;
+    gossip__arm(g, m);
+    gossip__act(g, GOSSIP_ACT_WANT_LINK, &m->key);
+}
+
+/* For ever, but ever less often: from a second up to four, and once the peer has been lost for
+ * longer, up to a sixteenth of that time. */
+void gossip__dial_plan(struct gossip *g, struct gossip__member *m)
+{
+    if (m->linked || m->dialing || g->left || m->state == GOSSIP_LEFT) return;
+    if (m->dial_lost_ms == 0) m->dial_lost_ms = g->now_ms;
+    uint64_t cap = (g->now_ms - m->dial_lost_ms) / 16;
+    if (cap < DIAL_CAP_MS) cap = DIAL_CAP_MS;
+    if (cap > g->cfg.retry_max_ms) cap = g->cfg.retry_max_ms;
+    m->dial_backoff_ms = m->dial_backoff_ms == 0 ? DIAL_FIRST_MS : 2 * m->dial_backoff_ms;
+    if (m->dial_backoff_ms > cap) m->dial_backoff_ms = cap;
+    uint64_t jitter = base_prng_between(&g->prng, 0, m->dial_backoff_ms / 4);
+    m->dial_ms = g->now_ms + m->dial_backoff_ms + jitter;
+    gossip__arm(g, m);
+}
+
+static bool is_first_to_dial(const struct gossip *g, const struct gossip__member *m)
+{
+    return base_key33_compare(&g->members[0].key, &m->key) < 0;
+}
+
+static void dial_at(struct gossip *g, struct gossip__member *m, uint64_t second_ms)
+{
+    if (m->linked || m->dialing || g->left) return;
+    m->dial_ms = g->now_ms + (is_first_to_dial(g, m) ? 0 : second_ms);
+    gossip__arm(g, m);
+}
+
+void gossip__dial_soon(struct gossip *g, struct gossip__member *m)
+{
+    m->dial_backoff_ms = 0;
+    dial_at(g, m, DIAL_SECOND_MS);
+}
+
+void gossip__dial_due(struct gossip *g, struct gossip__member *m)
+{
+    m->dial_ms = 0;
+    if (m->dialing) gossip__dialing(g, m, false);
+    if (g->left || m->state == GOSSIP_LEFT) return;
+    if (m->linked) { /* hung, with its link still open: ask it */
+        if (m->state == GOSSIP_FAILED && m->probe.phase == GOSSIP__IDLE) gossip__probe_start(g, m);
+        return;
+    }
+    if (m->state == GOSSIP_FAILED || m->probe.phase != GOSSIP__IDLE ||
+        g->link_count + g->dialing_count < g->cfg.links_max)
+        gossip__want_link(g, m);
+    else
+        gossip__dial_plan(g, m); /* a link will be dialled when a probe needs it */
+}
+
+int gossip__dial_failed(struct gossip *g, const struct base_key33 *key)
+{
+    struct gossip__member *m = gossip__find(g, key);
+    if (m == NULL || m == &g->members[0]) return BASE_ENOPEER;
+    gossip__dialing(g, m, false);
+    m->dial_ms = 0;
+    m->dial_failed_ms = g->now_ms;
+    gossip__dial_plan(g, m);
+    gossip__errands_failed(g, m);
+    if (m->linked) return BASE_OK;
+    if (m->probe.phase != GOSSIP__IDLE) {
+        m->probe.dial_failed = true;
+        gossip__probe_hopeless(g, m);
+    } else if (m->state == GOSSIP_ALIVE) {
+        gossip__probe_start(g, m); /* others may reach it */
+        gossip__probe_hopeless(g, m);
+    }
+    return BASE_OK;
+}
+
+/* A closed link is seen within one round trip of a death, and says no more than that: the probe
+ * through others starts now instead of when its turn comes. */
+int gossip__peer_down(struct gossip *g, const struct base_key33 *key)
+{
+    struct gossip__member *m = gossip__find(g, key);
+    if (m == NULL || !m->linked) return BASE_ENOPEER;
+    gossip__link(g, m, false);
+    m->sync_mask = 0;
+    m->dial_backoff_ms = 0;
+    m->dial_lost_ms = g->now_ms;
+    m->dial_failed_ms = 0;
+    if (m->state == GOSSIP_LEFT || g->left) return BASE_OK;
+    if (m->state == GOSSIP_FAILED) {
+        m->probe.phase = GOSSIP__IDLE;
+        gossip__dial_plan(g, m);
+        return BASE_OK;
+    }
+    dial_at(g, m, DIAL_HURRY_MS);
+    gossip__probe_start(g, m);
+    return BASE_OK;
+}

@@ -1,0 +1,114 @@
+/* Our own record: made, changed, defended, taken back. */
+#include <string.h>
+
+#include "gossip/gossip_internal.h"
+
+/* Encodes g->self, signs it and makes it our row of the table. Nothing changes on an error. */
+static int self_sign(struct gossip *g, const struct gossip_record *self)
+{
+    struct gossip_signed_record made;
+    struct gossip__member *m = &g->members[0];
+    int rv = gossip_record_encode(made.body, &made.body_len, sizeof made.body, self);
+    if (rv == BASE_OK)
+        rv = gossip__sign(g, BASE_STATEMENT_RECORD, made.body, made.body_len, &made.sig);
+    if (rv != BASE_OK) return rv;
+    memcpy(g->self_text, made.body, made.body_len);
+    rv = gossip_record_decode(&g->self, g->self_text, made.body_len);
+    if (rv != BASE_OK) return rv;
+    struct gossip__version version = {
+        .record = &g->self,
+        .body = {made.body, made.body_len},
+        .proof = g->cfg.proof,
+        .sig = &made.sig,
+    };
+    gossip__member_store(g, m, &version);
+    return BASE_OK;
+}
+
+static int self_publish(struct gossip *g, const struct gossip_record *self)
+{
+    int rv = self_sign(g, self);
+    if (rv != BASE_OK) return rv;
+    gossip__act(g, GOSSIP_ACT_SELF, &g->members[0].key)->u.self.incarnation = g->self.incarnation;
+    gossip__news_member(g, BASE_STATEMENT_RECORD, &g->members[0], GOSSIP__NONE);
+    return BASE_OK;
+}
+
+/* Numbers grow later, and must still fit then: try the record with the longest ones. */
+static int self_check(const struct gossip_record *self)
+{
+    struct gossip_record longest = *self;
+    struct gossip_signed_record made;
+    longest.incarnation = INT64_MAX;
+    longest.sequence = INT64_MAX;
+    return gossip_record_encode(made.body, &made.body_len, sizeof made.body, &longest);
+}
+
+int gossip__self_init(struct gossip *g)
+{
+    const struct gossip_record *self = &g->cfg.self;
+    if (self->incarnation > INT64_MAX / 2 || self->sequence > INT64_MAX / 2) return BASE_EINVAL;
+    if (self_check(self) != BASE_OK) return BASE_EINVAL;
+    g->epoch = self->incarnation;
+    return self_sign(g, self);
+}
+
+int gossip__self_refute(struct gossip *g, uint64_t incarnation)
+{
+    struct gossip_record self = g->self;
+    if (incarnation < self.incarnation) incarnation = self.incarnation;
+    if (incarnation >= INT64_MAX || g->left) return BASE_OK; /* nothing above it to claim */
+    self.incarnation = incarnation + 1;
+    g->refute_ms = GOSSIP__NEVER;
+    g->refuted_ms = g->now_ms;
+    g->counters.refutations_own++;
+    return self_publish(g, &self);
+}
+
+void gossip__self_accused(struct gossip *g)
+{
+    uint64_t earliest = g->refuted_ms + GOSSIP__REFUTE_GAP_MS;
+    if (g->left || g->refute_ms != GOSSIP__NEVER) return;
+    g->refute_ms = g->refuted_ms != 0 && earliest > g->now_ms ? earliest : g->now_ms;
+}
+
+int gossip__self_update(struct gossip *g, const struct gossip_record *update)
+{
+    struct gossip_record self = *update;
+    if (g->left || g->self.sequence >= INT64_MAX) return BASE_ESTATE;
+    self.node_key = g->self.node_key;
+    self.instance = g->self.instance;
+    self.incarnation = g->self.incarnation;
+    self.sequence = g->self.sequence + 1;
+    int rv = self_check(&self);
+    return rv == BASE_OK ? self_publish(g, &self) : rv;
+}
+
+/* Signed, so that it may come through anybody; at our incarnation, so that it beats every
+ * suspicion of it and loses to our return. */
+int gossip__self_leave(struct gossip *g)
+{
+    struct gossip__member *m = &g->members[0];
+    struct gossip_leave leave = {m->key, g->self.incarnation};
+    if (g->left) return BASE_OK;
+    size_t len = gossip_leave_encode(m->leave, &leave);
+    int rv = gossip__sign(g, BASE_STATEMENT_LEAVE, m->leave, len, &m->leave_sig);
+    if (rv != BASE_OK) return rv;
+    m->leave_len = (uint16_t)len;
+    m->leave_incarnation = leave.incarnation;
+    gossip__state(g, m, GOSSIP_LEFT, GOSSIP_WHY_SELF);
+    gossip__news_member(g, BASE_STATEMENT_LEAVE, m, GOSSIP__NONE);
+    g->left = true;
+    g->tick_ms = GOSSIP__NEVER;
+    g->refute_ms = GOSSIP__NEVER;
+    g->leave_ms = g->now_ms + (g->link_count > 0 ? g->cfg.leave_linger_ms : 0);
+    return BASE_OK;
+}
+
+void gossip_self_record(struct gossip_signed_record *out, const struct gossip *g)
+{
+    const struct gossip__member *m = &g->members[0];
+    memcpy(out->body, m->body, m->body_len);
+    out->body_len = m->body_len;
+    out->sig = m->sig;
+}

@@ -1,0 +1,179 @@
+/* Suspicion: ours ends in FAILED after its full time, sooner when others of more than a third of
+ * the weight say the same, never when fewer do.
+ *
+ * Source: SWIM, section 4.2; Lifeguard, section IV.B, with weights in the place of a count K. */
+#include "gossip/gossip_internal.h"
+
+/* 1000 * log10(n), linear between powers of two: 3 % at most, and no floating point. */
+static uint64_t log10_milli(uint64_t n)
+{
+    uint64_t power = 0;
+    while (n >> (power + 1) != 0)
+        power++;
+    uint64_t base = (uint64_t)1 << power;
+    uint64_t log2_milli = 1000 * power + 1000 * (n - base) / base;
+    return log2_milli * 30103 / 100000;
+}
+
+uint64_t gossip__suspicion_ms(const struct gossip *g)
+{
+    uint64_t milli = log10_milli((uint64_t)g->order_count + 1);
+    if (milli < 1000) milli = 1000;
+    return g->cfg.suspicion_mult * milli * g->cfg.probe_interval_ms / 1000;
+}
+
+/* Strictly more than a third, and none of it our own: liars of a third never get here, and every
+ * member that we count has signed for this incarnation. */
+static bool is_confirmed(const struct gossip *g, const struct gossip__member *m)
+{
+    return 3 * m->accused_weight > g->weight_total;
+}
+
+static void suspicion_arm(struct gossip *g, struct gossip__member *m)
+{
+    uint64_t end = m->suspect_ms + gossip__suspicion_ms(g);
+    if (is_confirmed(g, m)) {
+        /* The accused has had its chance since the first accusation. */
+        uint64_t sooner = m->accused_ms + g->cfg.suspicion_min_ms;
+        if (sooner < end) end = sooner;
+    }
+    m->suspect_end_ms = end > g->now_ms ? end : g->now_ms;
+    gossip__arm(g, m);
+}
+
+static bool accusation_make(struct gossip *g, const struct gossip__member *m,
+                            enum base_statement kind, struct base_slice *body,
+                            struct base_sig65 *sig)
+{
+    struct gossip_accusation accusation = {m->key, m->incarnation, g->members[0].key};
+    uint8_t *bytes = gossip__arena(g, GOSSIP_STATEMENT_BYTES_MAX);
+    if (bytes == NULL) return false;
+    *body = (struct base_slice){bytes, gossip_accusation_encode(bytes, &accusation)};
+    return gossip__sign(g, kind, body->data, body->len, sig) == BASE_OK;
+}
+
+/* Our own probe of m has failed. The accused is told as well, wherever a link is left. */
+void gossip__suspect(struct gossip *g, struct gossip__member *m)
+{
+    struct base_slice body;
+    struct base_sig65 sig;
+    enum base_statement kind =
+        m->accused_weight > 0 ? BASE_STATEMENT_CONFIRMATION : BASE_STATEMENT_ACCUSATION;
+    g->counters.suspicions++;
+    m->suspect_ms = g->now_ms;
+    m->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms;
+    if (m->accused_ms == 0) m->accused_ms = g->now_ms;
+    gossip__state(g, m, GOSSIP_SUSPECT, GOSSIP_WHY_PROBE);
+    suspicion_arm(g, m);
+    /* Once more than a third has spoken, one voice more would change nobody's clock. */
+    if (is_confirmed(g, m)) return;
+    if (accusation_make(g, m, kind, &body, &sig))
+        gossip__news_body(g, kind, body, &sig, GOSSIP__NONE);
+}
+
+void gossip__accuse_to(struct gossip *g, struct gossip__member *m)
+{
+    struct gossip_item item = {.kind = BASE_STATEMENT_ACCUSATION};
+    if (!m->linked || !accusation_make(g, m, item.kind, &item.body, &item.sig)) return;
+    gossip__repair_begin(g, GOSSIP_FRAME_UPDATE);
+    gossip__repair_add(g, m, &item);
+    gossip__repair_end(g, m);
+}
+
+static void suspicion_fail(struct gossip *g, struct gossip__member *m)
+{
+    enum gossip_reason reason = is_confirmed(g, m) ? GOSSIP_WHY_CONFIRMED : GOSSIP_WHY_TIMEOUT;
+    g->counters.failures++;
+    m->probe.phase = GOSSIP__IDLE;
+    gossip__state(g, m, GOSSIP_FAILED, reason);
+    if (m->linked)
+        m->dial_ms = g->now_ms + g->cfg.probe_interval_ms;
+    else if (m->dial_ms == 0)
+        gossip__dial_plan(g, m);
+    gossip__arm(g, m);
+}
+
+void gossip__suspicion_due(struct gossip *g, struct gossip__member *m)
+{
+    if (m->suspect_end_ms <= g->now_ms)
+        suspicion_fail(g, m);
+    else if (m->probe.phase == GOSSIP__IDLE && m->reprobe_ms <= g->now_ms)
+        gossip__probe_start(g, m); /* a lossy path deserves more than one question */
+}
+
+void gossip__revive(struct gossip *g, struct gossip__member *m, enum gossip_reason reason)
+{
+    m->suspect_end_ms = 0;
+    m->reprobe_ms = 0;
+    m->leave_incarnation = 0;
+    m->leave_len = 0;
+    gossip__state(g, m, GOSSIP_ALIVE, reason);
+    if (m->linked)
+        m->dial_ms = 0;
+    else
+        gossip__dial_soon(g, m);
+    gossip__arm(g, m);
+}
+
+/* ---- what others say ---- */
+
+static void accused_self(struct gossip *g, struct gossip__member *from,
+                         const struct gossip_item *item, const struct gossip_accusation *accusation)
+{
+    /* An incarnation of ours that we have not had can't be accused honestly: if we had been
+     * rolled back, a record signed by us would say so. */
+    if (accusation->incarnation != g->self.incarnation || g->left) {
+        g->counters.statements_stale++;
+        return;
+    }
+    if (g->refute_ms != GOSSIP__NEVER) { /* on its way already */
+        g->counters.statements_duplicate++;
+        return;
+    }
+    if (!gossip__verify(g, item->kind, &item->body, &item->sig, &accusation->accuser, from)) return;
+    gossip__self_accused(g);
+}
+
+static void accused_other(struct gossip *g, struct gossip__member *from,
+                          const struct gossip_item *item, struct gossip__member *m,
+                          const struct gossip__member *accuser)
+{
+    if (m->state == GOSSIP_LEFT) {
+        g->counters.statements_stale++;
+        return;
+    }
+    if (gossip__is_accuser(g, m, gossip__slot(g, accuser))) {
+        g->counters.statements_duplicate++;
+        return;
+    }
+    if (!gossip__verify(g, item->kind, &item->body, &item->sig, &accuser->key, from)) return;
+    gossip__accuser_set(g, m, gossip__slot(g, accuser));
+    if (m->accused_ms == 0) m->accused_ms = g->now_ms;
+    gossip__news_body(g, item->kind, item->body, &item->sig, gossip__slot(g, from));
+    if (m->state == GOSSIP_SUSPECT)
+        suspicion_arm(g, m);
+    else if (m->state == GOSSIP_ALIVE && m->probe.phase == GOSSIP__IDLE)
+        gossip__probe_start(g, m);
+}
+
+void gossip__accusation_in(struct gossip *g, struct gossip__member *from,
+                           const struct gossip_item *item)
+{
+    struct gossip_accusation accusation;
+    if (gossip_accusation_decode(&accusation, item->body.data, item->body.len) != BASE_OK) return;
+    struct gossip__member *accuser = gossip__find(g, &accusation.accuser);
+    struct gossip__member *m = gossip__find(g, &accusation.target);
+    if (accuser == &g->members[0]) {
+        g->counters.statements_duplicate++;
+    } else if (accuser == NULL || m == NULL || accuser->state == GOSSIP_LEFT) {
+        g->counters.statements_non_member++;
+    } else if (accuser == m) {
+        g->counters.statements_invalid++;
+    } else if (m == &g->members[0]) {
+        accused_self(g, from, item, &accusation);
+    } else if (accusation.incarnation != m->incarnation) {
+        g->counters.statements_stale++;
+    } else {
+        accused_other(g, from, item, m, accuser);
+    }
+}
