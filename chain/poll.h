@@ -122,8 +122,8 @@ void chain_poll_free(struct chain_poll *poll);
 
 /* now_ms  monotonic milliseconds, never smaller than before.
  * out     emptied first; bodies in it are borrowed until the next step.
- * Returns BASE_OK, or BASE_ENOMEM (state as before, the endpoint counts as failed). A bad reply is
- * no error: it is a NOTE, and the endpoint's affair. */
+ * Returns BASE_OK, or BASE_ENOMEM: no snapshot was made for want of memory; tried again. A bad
+ * reply is no error: it is a NOTE, and the endpoint's affair. */
 int chain_poll_step(struct chain_poll *poll, uint64_t now_ms, const struct chain_poll_event *event,
                     struct chain_poll_actions *out);
 /* When to call with TIMER, unless something happens first. */
@@ -132,8 +132,8 @@ uint64_t chain_poll_deadline_ms(const struct chain_poll *poll);
 /* Which roots' epochs the next snapshots carry. count <= CHAIN_ROOTS_MAX. */
 void chain_poll_set_roots(struct chain_poll *poll, const struct base_eth_address *roots,
                           size_t count);
-/* The operator accepts the chain as it is now: the reference is forgotten (the snapshot, until
- * the next one, is not). */
+/* The operator accepts the chain as it is now: reference, first-seen genesis and the seats that a
+ * new snapshot was held against are forgotten, and the next agreed block becomes the reference. */
 void chain_poll_accept(struct chain_poll *poll);
 
 enum chain_poll_trust { CHAIN_POLL_SINGLE = 1, CHAIN_POLL_MAJORITY, CHAIN_POLL_ANY };

@@ -73,7 +73,7 @@ static const char *tag_name(enum chain_rpc_tag tag)
     case CHAIN_RPC_PENDING:
         return "pending";
     }
-    assert(!"a block tag of ours");
+    assert(false && "a block tag of ours");
     return "";
 }
 

@@ -60,7 +60,7 @@ static void put_fields(struct base_buf *out, const struct chain_tx *tx)
         put_to_value_data(out, tx);
         return;
     }
-    assert(!"a transaction type of ours");
+    assert(false && "a transaction type of ours");
 }
 
 /* r and s are integers: a leading zero byte of theirs is not written. */

@@ -1,0 +1,535 @@
+#include "chain/poll.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "chain/chain_internal.h"
+
+/* ---- new, free ---- */
+
+struct known_chain {
+    uint64_t chain_id;
+    const char *genesis; /* hash of block 0 */
+};
+/* Ethereum, Base, Sepolia, Base Sepolia. */
+static const struct known_chain known_chains[] = {
+    {1, "d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3"},
+    {8453, "f712aa9241cc24369b143cf6dce85f0902a9731e70d66818a3a5845b296c73dd"},
+    {11155111, "25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9"},
+    {84532, "0dcc9e089e30b90ddfc55be9a37dd15bc551aeee999d2e2b51414c54eaf934e4"},
+};
+
+static void take_genesis(struct chain_poll *poll, const struct chain_poll_config *config)
+{
+    poll->has_genesis = config->has_genesis;
+    poll->genesis = config->genesis;
+    for (size_t i = 0; i < sizeof known_chains / sizeof known_chains[0]; i++) {
+        if (known_chains[i].chain_id != config->chain_id) continue;
+        int rv = base_hex_decode(poll->genesis.bytes, sizeof poll->genesis.bytes,
+                                 known_chains[i].genesis, strlen(known_chains[i].genesis));
+        assert(rv == BASE_OK);
+        poll->has_genesis = poll->genesis_is_built_in = true;
+    }
+}
+
+static int refuse(char why[CHAIN_POLL_TEXT_BYTES], const char *what, const char *which)
+{
+    if (why != NULL) snprintf(why, CHAIN_POLL_TEXT_BYTES, "%s%.120s", what, which);
+    return BASE_EINVAL;
+}
+
+static int take_endpoints(struct chain_poll *poll, const struct chain_poll_config *config,
+                          char why[CHAIN_POLL_TEXT_BYTES])
+{
+    if (config->url_count == 0 || config->url_count > CHAIN_POLL_ENDPOINTS_MAX)
+        return refuse(why, "1 to 16 RPC endpoints are needed", "");
+    poll->endpoint_count = config->url_count;
+    for (size_t i = 0; i < config->url_count; i++) {
+        struct chain__endpoint *e = &poll->endpoints[i];
+        size_t len = strlen(config->urls[i]);
+        if (len > CHAIN_POLL_URL_BYTES_MAX)
+            return refuse(why, "RPC URL too long: ", config->urls[i]);
+        memcpy(e->url, config->urls[i], len + 1);
+        chain_rpc_request_init(&e->request, 0);
+        e->due = true;
+    }
+    size_t bad;
+    poll->votes = chain__vote_assign(poll->endpoints, poll->endpoint_count, &bad);
+    if (poll->votes == 0) return refuse(why, "not an http or https URL: ", config->urls[bad]);
+    poll->agree = config->agree != 0 ? config->agree : poll->votes / 2 + 1;
+    if (poll->agree > poll->votes)
+        return refuse(why, "more RPC endpoints must agree than have votes", "");
+    return BASE_OK;
+}
+
+int chain_poll_new(struct chain_poll **out, const struct chain_poll_config *config, uint64_t now_ms,
+                   char why[CHAIN_POLL_TEXT_BYTES])
+{
+    assert(config->root_count <= CHAIN_ROOTS_MAX);
+    if (config->chain_id == 0 || config->chain_id > INT64_MAX)
+        return refuse(why, "chain id out of range", "");
+    struct chain_poll *poll = calloc(1, sizeof *poll);
+    if (poll == NULL) return BASE_ENOMEM;
+    int rv = take_endpoints(poll, config, why);
+    if (rv != BASE_OK) {
+        chain_poll_free(poll);
+        return rv;
+    }
+    poll->finality = config->finality;
+    poll->confirmations = config->confirmations;
+    poll->poll_ms = config->poll_ms;
+    poll->chain_id = config->chain_id;
+    poll->contract = config->contract;
+    chain_poll_set_roots(poll, config->roots, config->root_count);
+    take_genesis(poll, config);
+    poll->has_reference = config->has_reference;
+    poll->reference = config->reference;
+    poll->now_ms = poll->next_tick_ms = now_ms;
+    poll->next_id = 1;
+    *out = poll;
+    return BASE_OK;
+}
+
+void chain_poll_free(struct chain_poll *poll)
+{
+    if (poll == NULL) return;
+    for (size_t i = 0; i < poll->endpoint_count; i++) {
+        chain_rpc_request_deinit(&poll->endpoints[i].request);
+        chain__read_clear(&poll->endpoints[i].read);
+    }
+    chain_snapshot_free(poll->snapshot);
+    free(poll);
+}
+
+void chain_poll_set_roots(struct chain_poll *poll, const struct base_eth_address *roots,
+                          size_t count)
+{
+    assert(count <= CHAIN_ROOTS_MAX);
+    poll->root_count = count;
+    if (count > 0) memcpy(poll->roots, roots, count * sizeof *roots);
+}
+
+void chain_poll_accept(struct chain_poll *poll)
+{
+    poll->has_reference = poll->has_refused = false;
+    poll->is_stale = poll->stale_noted = poll->went_back = false;
+    poll->round.active = false;
+    poll->past_count = 0;
+    chain_snapshot_free(poll->snapshot);
+    poll->snapshot = NULL;
+    if (!poll->genesis_is_built_in) poll->has_genesis = false;
+    for (size_t i = 0; i < poll->endpoint_count; i++) {
+        struct chain__endpoint *e = &poll->endpoints[i];
+        chain__read_clear(&e->read);
+        e->retry_ms = poll->now_ms;
+        e->last_bad[0] = '\0';
+    }
+}
+
+/* ---- notes, failures ---- */
+
+size_t chain__endpoint_index(const struct chain_poll *poll, const struct chain__endpoint *e)
+{
+    return (size_t)(e - poll->endpoints);
+}
+
+/* Room is kept for each endpoint's request and one snapshot. */
+#define NOTES_MAX (CHAIN_POLL_ACTIONS_MAX - CHAIN_POLL_ENDPOINTS_MAX - 1)
+
+void chain__note(struct chain_poll *poll, enum chain_poll_note note, size_t endpoint,
+                 uint64_t value, const char *format, ...)
+{
+    if (poll->out->count >= NOTES_MAX) {
+        poll->out->notes_dropped++;
+        return;
+    }
+    struct chain_poll_action *action = &poll->out->items[poll->out->count++];
+    *action = (struct chain_poll_action){
+        .kind = CHAIN_POLL_NOTE, .endpoint = endpoint, .note = note, .value = value};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(action->text, sizeof action->text, format, args);
+    va_end(args);
+}
+
+/* What an endpoint has finished reading stays: it was checked when it said so. */
+static void take_down(struct chain_poll *poll, struct chain__endpoint *e, const char *why)
+{
+    snprintf(e->last_error, sizeof e->last_error, "%s", why);
+    e->up = e->has_height = false;
+    e->kind = CHAIN__REQUEST_NONE;
+    e->due = true;
+    e->agreement = CHAIN_POLL_AGREEMENT_UNKNOWN;
+    if (!e->read.complete) chain__read_clear(&e->read);
+    e->failures++;
+    if (e->failures_in_row < 16) e->failures_in_row++;
+    uint64_t wait_ms = (uint64_t)1000 << (e->failures_in_row - 1);
+    e->retry_ms =
+        poll->now_ms + (wait_ms < CHAIN_POLL_BACKOFF_MS ? wait_ms : CHAIN_POLL_BACKOFF_MS);
+}
+
+void chain__endpoint_fail(struct chain_poll *poll, struct chain__endpoint *e, const char *why)
+{
+    if (e->failures_in_row == 0)
+        chain__note(poll, CHAIN_POLL_NOTE_ENDPOINT_FAILED, chain__endpoint_index(poll, e), 0, "%s",
+                    why);
+    take_down(poll, e, why);
+}
+
+void chain__endpoint_bad(struct chain_poll *poll, struct chain__endpoint *e, const char *why)
+{
+    if (strcmp(e->last_bad, why) != 0)
+        chain__note(poll, CHAIN_POLL_NOTE_ENDPOINT_BAD, chain__endpoint_index(poll, e), 0, "%s",
+                    why);
+    snprintf(e->last_bad, sizeof e->last_bad, "%s", why);
+    take_down(poll, e, why);
+    e->retry_ms = poll->now_ms + CHAIN_POLL_BACKOFF_MS;
+}
+
+/* ---- requests ---- */
+
+/* The height, in the words of the finality policy. */
+static void ask_height(const struct chain_poll *poll, struct chain_rpc_request *request)
+{
+    switch (poll->finality) {
+    case CHAIN_FINALITY_LATEST:
+        chain_rpc_ask_block_number(request);
+        return;
+    case CHAIN_FINALITY_SAFE:
+        chain_rpc_ask_block_tag(request, CHAIN_RPC_SAFE);
+        return;
+    case CHAIN_FINALITY_FINALIZED:
+        chain_rpc_ask_block_tag(request, CHAIN_RPC_FINALIZED);
+        return;
+    }
+}
+
+static bool wants_block(const struct chain_poll *poll, const struct chain__endpoint *e)
+{
+    return e->block_due && poll->round.active && chain__endpoint_counts(poll, e) &&
+           e->height >= poll->round.target;
+}
+
+static void ask_poll(struct chain_poll *poll, struct chain__endpoint *e)
+{
+    struct chain_rpc_request *request = &e->request;
+    e->is_check = !e->up;
+    if (e->is_check) {
+        chain_rpc_ask_chain_id(request);
+        chain_rpc_ask_block(request, 0);
+        chain_rpc_ask_code(request, &poll->contract);
+    }
+    ask_height(poll, request);
+    e->with_block = wants_block(poll, e);
+    e->with_old =
+        e->with_block && poll->has_reference && poll->reference.number != poll->round.target;
+    if (e->with_block) chain_rpc_ask_block(request, poll->round.target);
+    if (e->with_old) chain_rpc_ask_block(request, poll->reference.number);
+    e->due = false;
+    if (e->with_block) e->block_due = false;
+}
+
+static void ask_call_at(struct chain_poll *poll, struct chain__endpoint *e,
+                        const struct base_buf *call)
+{
+    assert(!call->failed || call->len == 0);
+    chain_rpc_ask_call_at(&e->request, &poll->contract, call->data, call->len,
+                          &poll->round.block.hash);
+    if (call->failed) e->request.buf.failed = true;
+}
+
+static void ask_state(struct chain_poll *poll, struct chain__endpoint *e)
+{
+    struct base_buf call;
+    base_buf_init(&call, 256);
+    chain_contract_call_cluster_state(&call);
+    ask_call_at(poll, e, &call);
+    for (size_t i = 0; i < poll->round.root_count; i++) {
+        base_buf_clear(&call);
+        chain_contract_call_root_epoch_of(&call, &poll->round.roots[i]);
+        ask_call_at(poll, e, &call);
+    }
+    base_buf_deinit(&call);
+    e->past_count = poll->round.is_reorg ? poll->past_count : 0;
+    for (size_t i = 0; i < e->past_count; i++)
+        chain_rpc_ask_block(&e->request, poll->past[i].number);
+}
+
+static void ask_pages(struct chain_poll *poll, struct chain__endpoint *e)
+{
+    struct base_buf call;
+    base_buf_init(&call, 256);
+    size_t offset = e->read.seat_count;
+    for (e->page_count = 0;
+         e->page_count < CHAIN__PAGES_A_REQUEST && offset < e->read.state.seat_count;
+         e->page_count++, offset += CHAIN_PAGE_SEATS) {
+        base_buf_clear(&call);
+        chain_contract_call_members_page(&call, offset, CHAIN_PAGE_SEATS);
+        ask_call_at(poll, e, &call);
+    }
+    base_buf_deinit(&call);
+}
+
+static enum chain__request next_kind(const struct chain_poll *poll, const struct chain__endpoint *e)
+{
+    if (chain__wants_pages(poll, e)) return CHAIN__REQUEST_PAGES;
+    if (chain__wants_state(poll, e)) return CHAIN__REQUEST_STATE;
+    if (e->due || wants_block(poll, e)) return CHAIN__REQUEST_POLL;
+    return CHAIN__REQUEST_NONE;
+}
+
+static void push_request(struct chain_poll *poll, struct chain__endpoint *e)
+{
+    struct base_slice body = chain_rpc_request_finish(&e->request);
+    poll->next_id += e->request.count;
+    if (body.data == NULL) {
+        chain__endpoint_fail(poll, e, "no memory for a request");
+        return;
+    }
+    assert(poll->out->count < CHAIN_POLL_ACTIONS_MAX);
+    e->sent_ms = poll->now_ms;
+    e->round_serial = poll->round.serial;
+    e->requests++;
+    poll->out->items[poll->out->count++] =
+        (struct chain_poll_action){.kind = CHAIN_POLL_REQUEST,
+                                   .endpoint = chain__endpoint_index(poll, e),
+                                   .request_id = e->request.first_id,
+                                   .body = (const char *)body.data,
+                                   .body_len = body.len,
+                                   .timeout_ms = CHAIN_POLL_TIMEOUT_MS};
+}
+
+static void send_next(struct chain_poll *poll, struct chain__endpoint *e)
+{
+    if (e->kind != CHAIN__REQUEST_NONE || poll->now_ms < e->retry_ms) return;
+    enum chain__request kind = next_kind(poll, e);
+    if (kind == CHAIN__REQUEST_NONE) return;
+    chain_rpc_request_deinit(&e->request);
+    chain_rpc_request_init(&e->request, poll->next_id);
+    e->kind = kind;
+    switch (kind) {
+    case CHAIN__REQUEST_NONE:
+        return;
+    case CHAIN__REQUEST_POLL:
+        ask_poll(poll, e);
+        break;
+    case CHAIN__REQUEST_STATE:
+        ask_state(poll, e);
+        break;
+    case CHAIN__REQUEST_PAGES:
+        ask_pages(poll, e);
+        break;
+    }
+    push_request(poll, e);
+}
+
+/* ---- the step ---- */
+
+uint64_t chain__interval_ms(const struct chain_poll *poll)
+{
+    if (poll->poll_ms != 0) return poll->poll_ms;
+    if (poll->block_time_count < CHAIN__BLOCK_TIMES) return CHAIN_POLL_INTERVAL_MS;
+    uint64_t shortest = UINT64_MAX;
+    for (size_t i = 0; i < CHAIN__BLOCK_TIMES; i++)
+        if (poll->block_times_ms[i] < shortest) shortest = poll->block_times_ms[i];
+    uint64_t half = shortest / 2;
+    if (half < CHAIN_POLL_INTERVAL_MS) return CHAIN_POLL_INTERVAL_MS;
+    return half < CHAIN_POLL_INTERVAL_MAX_MS ? half : CHAIN_POLL_INTERVAL_MAX_MS;
+}
+
+static bool is_in_flight(const struct chain_poll *poll, const struct chain_poll_event *event)
+{
+    assert(event->endpoint < poll->endpoint_count);
+    const struct chain__endpoint *e = &poll->endpoints[event->endpoint];
+    return e->kind != CHAIN__REQUEST_NONE && e->request.first_id == event->request_id;
+}
+
+/* Once a reference: strangers must not set our pace. */
+static void wake(struct chain_poll *poll)
+{
+    if (!poll->has_reference) return;
+    if (poll->has_woken && poll->woken_at == poll->reference.number) return;
+    poll->has_woken = true;
+    poll->woken_at = poll->reference.number;
+    poll->next_tick_ms = poll->now_ms;
+}
+
+static void fail_event(struct chain_poll *poll, const struct chain_poll_event *event)
+{
+    char why[CHAIN_POLL_TEXT_BYTES];
+    const char *reason = event->reason != NULL ? event->reason : "no answer";
+    size_t n = 0;
+    for (; n < sizeof why - 1 && reason[n] != '\0'; n++)
+        why[n] = reason[n] >= 0x20 && reason[n] < 0x7f ? reason[n] : '?';
+    why[n] = '\0';
+    chain__endpoint_fail(poll, &poll->endpoints[event->endpoint], why);
+}
+
+static void handle(struct chain_poll *poll, const struct chain_poll_event *event)
+{
+    switch (event->kind) {
+    case CHAIN_POLL_TIMER:
+        return;
+    case CHAIN_POLL_REPLY:
+        if (is_in_flight(poll, event))
+            chain__reply(poll, &poll->endpoints[event->endpoint], event->data, event->len);
+        return;
+    case CHAIN_POLL_FAIL:
+        if (is_in_flight(poll, event)) fail_event(poll, event);
+        return;
+    case CHAIN_POLL_WAKE:
+        wake(poll);
+        return;
+    }
+    assert(false && "an event of ours");
+}
+
+static void tick(struct chain_poll *poll)
+{
+    if (poll->now_ms < poll->next_tick_ms) return;
+    poll->next_tick_ms = poll->now_ms + chain__interval_ms(poll);
+    for (size_t i = 0; i < poll->endpoint_count; i++)
+        poll->endpoints[i].due = true;
+    chain__round_tick(poll);
+}
+
+int chain_poll_step(struct chain_poll *poll, uint64_t now_ms, const struct chain_poll_event *event,
+                    struct chain_poll_actions *out)
+{
+    assert(now_ms >= poll->now_ms);
+    poll->now_ms = now_ms;
+    poll->out = out;
+    poll->error = BASE_OK;
+    out->count = 0;
+    handle(poll, event);
+    for (size_t i = 0; i < poll->endpoint_count; i++) {
+        struct chain__endpoint *e = &poll->endpoints[i];
+        if (e->kind != CHAIN__REQUEST_NONE && now_ms - e->sent_ms >= CHAIN_POLL_TIMEOUT_MS)
+            chain__endpoint_fail(poll, e, "no answer in 5 s");
+    }
+    tick(poll);
+    chain__round_advance(poll);
+    for (size_t i = 0; i < poll->endpoint_count; i++)
+        send_next(poll, &poll->endpoints[i]);
+    poll->out = NULL;
+    return poll->error;
+}
+
+uint64_t chain_poll_deadline_ms(const struct chain_poll *poll)
+{
+    uint64_t deadline = poll->next_tick_ms;
+    for (size_t i = 0; i < poll->endpoint_count; i++) {
+        const struct chain__endpoint *e = &poll->endpoints[i];
+        uint64_t at = e->kind != CHAIN__REQUEST_NONE ? e->sent_ms + CHAIN_POLL_TIMEOUT_MS
+                      : e->due                       ? e->retry_ms
+                                                     : UINT64_MAX;
+        if (at < deadline) deadline = at;
+    }
+    return deadline;
+}
+
+/* ---- read-outs ---- */
+
+void chain_poll_status(const struct chain_poll *poll, struct chain_poll_status *out)
+{
+    enum chain_poll_trust trust = CHAIN_POLL_MAJORITY;
+    if (poll->votes == 1)
+        trust = CHAIN_POLL_SINGLE;
+    else if (poll->agree <= poll->votes / 2)
+        trust = CHAIN_POLL_ANY;
+    *out = (struct chain_poll_status){
+        .trust = trust,
+        .votes = poll->votes,
+        .agree = poll->agree,
+        .has_reference = poll->has_reference,
+        .reference = poll->reference,
+        .has_snapshot = poll->snapshot != NULL,
+        .has_good = poll->has_good,
+        .good_ms = poll->good_ms,
+        .went_back = poll->went_back,
+        .has_genesis = poll->has_genesis,
+        .genesis = poll->genesis,
+        .has_target = poll->round.active && !poll->round.done,
+        .target = poll->round.target,
+        .poll_ms = chain__interval_ms(poll),
+        .references = poll->references,
+        .full_reads = poll->full_reads,
+        .reorgs = poll->reorgs,
+    };
+}
+
+size_t chain_poll_endpoint_count(const struct chain_poll *poll)
+{
+    return poll->endpoint_count;
+}
+
+void chain_poll_endpoint(const struct chain_poll *poll, size_t index,
+                         struct chain_poll_endpoint *out)
+{
+    assert(index < poll->endpoint_count);
+    const struct chain__endpoint *e = &poll->endpoints[index];
+    *out = (struct chain_poll_endpoint){
+        .url = e->url,
+        .vote = e->vote,
+        .up = e->up,
+        .has_height = e->has_height,
+        .height = e->height,
+        .agreement = e->agreement,
+        .requests = e->requests,
+        .failures = e->failures,
+        .has_reply = e->has_reply,
+        .reply_ms = e->reply_ms,
+        .latency_ms = e->latency_ms,
+        .last_error = e->last_error,
+    };
+}
+
+const char *chain_poll_trust_name(enum chain_poll_trust trust)
+{
+    switch (trust) {
+    case CHAIN_POLL_SINGLE:
+        return "single";
+    case CHAIN_POLL_MAJORITY:
+        return "majority";
+    case CHAIN_POLL_ANY:
+        return "any";
+    }
+    assert(false && "a trust of ours");
+    return "";
+}
+
+const char *chain_poll_note_name(enum chain_poll_note note)
+{
+    switch (note) {
+    case CHAIN_POLL_NOTE_ENDPOINT_BAD:
+        return "endpoint_bad";
+    case CHAIN_POLL_NOTE_ENDPOINT_FAILED:
+        return "endpoint_failed";
+    case CHAIN_POLL_NOTE_ENDPOINT_UP:
+        return "endpoint_up";
+    case CHAIN_POLL_NOTE_DISAGREEMENT:
+        return "disagreement";
+    case CHAIN_POLL_NOTE_NO_AGREEMENT:
+        return "no_agreement";
+    case CHAIN_POLL_NOTE_REORG:
+        return "reorg";
+    case CHAIN_POLL_NOTE_STALE_HEAD:
+        return "stale_head";
+    case CHAIN_POLL_NOTE_WENT_BACK:
+        return "chain_went_back";
+    case CHAIN_POLL_NOTE_TIME:
+        return "time";
+    case CHAIN_POLL_NOTE_DROPS_THIRD:
+        return "drops_third";
+    case CHAIN_POLL_NOTE_SNAPSHOT_BAD:
+        return "snapshot_bad";
+    case CHAIN_POLL_NOTE_GENESIS:
+        return "genesis_pinned";
+    }
+    assert(false && "a note of ours");
+    return "";
+}
