@@ -52,6 +52,7 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         uint8 proofPrefix;
         address boundBy;
         uint64 expiresAt;
+        uint32 place; // index in _tokens + 1
         bytes20 appId;
         uint64 rootEpoch;
         address nodeSigner; // the node key's address
@@ -63,7 +64,6 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
 
     mapping(uint256 tokenId => Seat) private _seats;
     uint256[] private _tokens;
-    mapping(uint256 tokenId => uint256) private _tokenPlace; // index in _tokens + 1
     uint256 private _lastTokenId;
 
     /// The token an instance is bound to; 0: none.
@@ -154,7 +154,7 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         from = super._update(to, tokenId, auth);
         if (from == address(0)) {
             _tokens.push(tokenId);
-            _tokenPlace[tokenId] = _tokens.length;
+            _seats[tokenId].place = uint32(_tokens.length);
         } else {
             Seat storage seat = _seats[tokenId];
             _releaseInstance(tokenId, seat);
@@ -168,12 +168,12 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
     }
 
     function _delist(uint256 tokenId) private {
-        uint256 place = _tokenPlace[tokenId];
+        uint32 place = _seats[tokenId].place;
         uint256 last = _tokens[_tokens.length - 1];
         _tokens[place - 1] = last;
-        _tokenPlace[last] = place;
+        _seats[last].place = place;
         _tokens.pop();
-        delete _tokenPlace[tokenId];
+        delete _seats[tokenId].place;
     }
 
     /* ---- what the owner does with a seat ---- */

@@ -12,6 +12,7 @@ interface Vm {
 
     function addr(uint256 privateKey) external pure returns (address);
     function chainId(uint256 newChainId) external;
+    function cool(address target) external;
     function createWallet(uint256 privateKey) external returns (Wallet memory);
     function deal(address account, uint256 newBalance) external;
     function etch(address target, bytes calldata code) external;
