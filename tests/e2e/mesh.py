@@ -216,6 +216,18 @@ class Chain(Process):
         data = "0x" + self.selector(signature) + b"".join(pad32(w) for w in words).hex()
         return self.send(sender or self.owner, contract, data)
 
+    def seats(self, contract):
+        """What membersPage says of the first seats: token -> {node_key, proof_key, owner}."""
+        raw = bytes.fromhex(self.read(contract, "membersPage(uint256,uint256)", 0, 32)[2:])
+        word = lambda at: int.from_bytes(raw[at:at + 32], "big")
+        found = {}
+        for i in range(word(32)):
+            at = 64 + word(64 + 32 * i)
+            blob = lambda field: (lambda p: raw[p + 32:p + 32 + word(p)].hex())(at + word(at + 32 * field))
+            found[word(at)] = {"owner": "0x" + raw[at + 44:at + 64].hex(), "node_key": blob(4),
+                               "proof_key": blob(5)}
+        return found
+
     def read(self, contract, signature, *words):
         data = "0x" + self.selector(signature) + b"".join(pad32(w) for w in words).hex()
         return self.rpc.call("eth_call", {"to": contract, "data": data}, "latest")
@@ -229,7 +241,7 @@ class Proxy:
     """
 
     def __init__(self, chain):
-        self.chain, self.mode, self.requests = chain, "honest", 0
+        self.chain, self.mode, self.requests, self.lies = chain, "honest", 0, 0
         proxy = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -291,6 +303,11 @@ class Proxy:
         if "result" not in told:
             return
         method, result = asked["method"], told["result"]
+        self.bend(method, asked, told, result)
+        if told["result"] != result:
+            self.lies += 1
+
+    def bend(self, method, asked, told, result):
         if method == "eth_call" and isinstance(result, str) and len(result) > 66:
             call = asked["params"][0]
             data = call.get("data") or call.get("input") or ""
@@ -368,28 +385,43 @@ class Wallet:
         chain.fund(self.address)
 
 
-class Agent(Process):
-    """nftmesh simulator, one instance."""
+class AgentHost(Process):
+    """One `nftmesh simulator` process that serves an instance on a socket for each name."""
 
-    def __init__(self, directory, name, app_id, kms_key, instance_id=None):
-        self.socket = os.path.join(directory, f"{name}.sock")
+    def __init__(self, directory, names, kms_key, app_id, label="agents"):
         self.kms_key = kms_key
-        argv = [NFTMESH, "simulator", "--socket", self.socket, "--app-id", app_id,
-                "--kms-key", kms_key]
-        if instance_id:
-            argv += ["--instance-id", instance_id]
-        super().__init__(argv, f"agent {name}", log_path=os.path.join(directory, f"{name}.log"))
-        wait_for(lambda: f"{self.name} answers: {self.text()}", self._answers)
-        info = self.info()
-        self.app_id, self.instance = info["app_id"], info["instance_id"]
+        sockets = [os.path.join(directory, f"{name}.sock") for name in names]
+        argv = [NFTMESH, "simulator", "--app-id", app_id, "--kms-key", kms_key]
+        for path in sockets:
+            argv += ["--socket", path]
+        super().__init__(argv, label, log_path=os.path.join(directory, f"{label}.log"))
+        self.agents = {}
+        for name, path in zip(names, sockets):
+            self.agents[name] = Agent(path)
+            wait_for(lambda: f"{label} answers on {path}: {self.text()}", self.agents[name].answers)
+            self.agents[name].read()
 
-    def _answers(self):
+    def kms_root(self):
+        """The root's address, as the simulator prints it."""
+        return next(line.split()[2] for _, line in self.lines if "KMS root" in line).lower()
+
+
+class Agent:
+    """One instance's socket."""
+
+    def __init__(self, path):
+        self.socket = path
+        self.app_id = self.instance = None
+
+    def answers(self):
         with contextlib.suppress(OSError, http.client.HTTPException):
             return unix_request(self.socket, "POST", "/Info", {})[0] == 200
         return False
 
-    def info(self):
-        return json.loads(unix_request(self.socket, "POST", "/Info", {})[1])
+    def read(self):
+        info = json.loads(unix_request(self.socket, "POST", "/Info", {})[1])
+        self.app_id, self.instance = info["app_id"], info["instance_id"]
+        return info
 
     def get_key(self, path, purpose=PURPOSE):
         return json.loads(unix_request(self.socket, "POST", "/GetKey",
@@ -500,3 +532,15 @@ class Node(Process):
 
     def argv_rpc(self):
         return self.argv[self.argv.index("--rpc") + 1]
+
+
+def impostor(target, contract, chain_id=CHAIN_ID, **lies):
+    """Runs the liar against a node; what came of it, as a dict."""
+    status = target.status()
+    told = {"url": target.listen, "target": status["node"], "chain_id": chain_id,
+            "contract": contract, "settings": status["settings"], **lies}
+    p = subprocess.run([IMPOSTOR], input=json.dumps(told), capture_output=True, text=True,
+                       timeout=30 * SCALE)
+    if p.returncode not in (0, 1) or not p.stdout.strip():
+        raise Failed(f"impostor: {p.stderr.strip() or p.returncode}")
+    return json.loads(p.stdout.strip().splitlines()[-1])

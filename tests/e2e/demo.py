@@ -1,0 +1,480 @@
+#!/usr/bin/env python3
+"""The demo: a mesh on a local chain, told as a story. scripts/demo runs it.
+
+With --check nobody watches: it fails on the first thing that does not happen, and its last line is
+one JSON object with what was measured. Every figure comes from the nodes' own logs and answers.
+"""
+import argparse
+import concurrent.futures
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import mesh  # noqa: E402
+from mesh import Failed, wait_for  # noqa: E402
+
+NAMES = ["alice", "bob", "carol", "dave", "erin"]
+APP_ID = "6e66746d6573682d64656d6f2d6170702d303031"  # "nftmesh-demo-app-001"
+BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
+
+
+def title(text):
+    print(f"\n{BOLD}{text}{PLAIN}", flush=True)
+
+
+def say(text):
+    print(f"  {text}", flush=True)
+
+
+def quote(text):
+    for line in text.rstrip().splitlines():
+        print(f"    {DIM}{line}{PLAIN}", flush=True)
+
+
+class Story:
+    def __init__(self, directory, count):
+        self.dir, self.count = directory, count
+        self.names = NAMES + [f"node{i:02d}" for i in range(len(NAMES) + 1, count + 1)]
+        self.nodes, self.wallets, self.tokens = {}, {}, {}
+        self.result = {"ok": False, "nodes": count}
+
+    # ---- the stage -----------------------------------------------------------------------------
+
+    def stage(self):
+        title("A local chain, a contract, seats, and a guest agent for each machine")
+        self.chain = mesh.Chain(log_path=self.path("anvil.log"))
+        self.proxies = [mesh.Proxy(self.chain) for _ in range(3)]
+        self.rpcs = [p.url for p in self.proxies]
+        self.hosts = mesh.AgentHost(self.dir, self.names + ["sibling"], self.path("kms.key"),
+                                    APP_ID)
+        self.contract, block = self.chain.deploy(self.hosts.kms_root(), [APP_ID])
+        say(f"chain {mesh.CHAIN_ID} at {self.chain.url}; three RPC endpoints in front of it")
+        say(f"contract {self.contract} (block {block}), KMS root {self.hosts.kms_root()}")
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def seat(self, name, token):
+        """A wallet and a seat for it; minted by the contract's owner."""
+        self.wallets[name] = mesh.Wallet(self.chain, self.path(f"{name}.wallet"))
+        self.chain.contract_call(self.contract, "mintNodeAccess(address)",
+                                 self.wallets[name].address)
+        self.tokens[name] = token
+
+    def start(self, name, bootstrap=(), extra=(), agent=None, contract=None):
+        node = mesh.Node(name, self.dir, agent or self.hosts.agents[name],
+                         contract or self.contract, self.rpcs, bootstrap, extra=extra)
+        self.nodes[name] = node
+        return node
+
+    def register(self, name):
+        node = self.nodes[name]
+        wait_for(lambda: f"{name} asks for a seat: {node.text()[-400:]}",
+                 lambda: node.status().get("node") and node.events("no_seat"), 30)
+        node.register(self.wallets[name], self.tokens[name])
+
+    def all_see(self, names=None):
+        """Everybody's table is everybody."""
+        names = set(names or self.nodes)
+        return all(self.nodes[n].names() == names for n in names)
+
+    def table(self, name):
+        quote(mesh.run("members", "--data-dir", self.nodes[name].dir)[1])
+
+    def joined_ms(self, names, last):
+        """From the last one's own `up` to the last of all `up` lines."""
+        began = self.nodes[last].events("up")[0]["ts"]
+        ends = [e["ts"] for n in names for e in self.nodes[n].events("up")]
+        return round((max(ends) - began) * 1000)
+
+    # ---- the story -----------------------------------------------------------------------------
+
+    def form(self):
+        title(f"{self.count} nodes find each other")
+        for i, name in enumerate(self.names):
+            self.seat(name, i + 1)
+        alice = self.start("alice", extra=["--bootstrap-http", f"127.0.0.1:{mesh.free_port()}"])
+        self.register("alice")
+        wait_for("alice is up, alone", lambda: alice.events("up"))
+        say("alice is the first: she found nobody and leads a mesh of one")
+        info_port = alice.argv[alice.argv.index("--bootstrap-http") + 1]
+        mesh_url = f"mesh://{alice.key()}@{alice.listen.removeprefix('tcp://')}"
+        self.start("bob", [mesh_url])
+        self.start("carol", [f"http://{info_port}"])
+        late = "erin"
+        for name in self.names[3:]:
+            if name != late:
+                self.start(name)
+        others = [n for n in self.nodes if n != "alice"]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(self.register, others))
+        wait_for(lambda: "tables full: " + repr({n: sorted(x.names()) for n, x in
+                                                 self.nodes.items()}), self.all_see, 60)
+        last = max(self.nodes, key=lambda n: self.nodes[n].events("up")[0]["ts"])
+        self.result["join_ms"] = self.joined_ms(list(self.nodes), last)
+        say(f"bob by {mesh_url[:28]}.., carol by http://{info_port}, the rest by the registry")
+        say(f"last one up -> everybody listed by everybody: {self.result['join_ms']} ms")
+        self.table("alice")
+
+    def flood(self):
+        """Junk, half-open and reset connections on alice's port while erin joins through it."""
+        title("500 junk, 500 half-open and 500 connect-FIN-reset connections, while erin joins")
+        port = int(self.nodes["alice"].listen.rsplit(":", 1)[1])
+        began, open_sockets = time.time(), []
+
+        def connect():
+            s = socket.socket()
+            s.settimeout(2)
+            with contextlib.suppress(OSError):
+                s.connect(("127.0.0.1", port))
+                return s
+            s.close()
+            return None
+
+        def attack():
+            for i in range(500):
+                s = connect()
+                if s:
+                    with contextlib.suppress(OSError):
+                        s.send(secrets.token_bytes(64) if i % 2 else b"GET / HTTP/1.1\r\n\r\n")
+                    s.close()
+                s = connect()
+                if s:
+                    open_sockets.append(s)
+                s = connect()
+                if s:
+                    with contextlib.suppress(OSError):
+                        s.shutdown(socket.SHUT_WR)
+                        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    s.close()
+
+        attacker = threading.Thread(target=attack)
+        attacker.start()
+        self.start("erin", [f"mesh://{self.nodes['alice'].key()}@127.0.0.1:{port}"])
+        self.register("erin")
+        wait_for(lambda: "erin joined under attack: " + repr({n: sorted(x.names()) for n, x in
+                                                            self.nodes.items()}),
+                 self.all_see, 60)
+        attacker.join()
+        for s in open_sockets:
+            s.close()
+        took = self.joined_ms(list(self.nodes), "erin")
+        suspected = [e for n in self.nodes.values() for e in n.events("suspect", since=began)]
+        if suspected:
+            raise Failed(f"the flood made somebody suspect: {suspected[0]}")
+        # The listener still takes a newcomer: what one connect-FIN-reset ends in a bare nng 1.5.2.
+        probe = self.lie("no_seat", self.nodes["alice"])
+        if probe["outcome"] != "refused":
+            raise Failed(f"after the flood the port answers {probe}")
+        self.result["refused"]["junk"] = 1
+        say(f"erin joined in {took} ms; nobody was suspected; the port still answers")
+
+    def lie(self, kind, target):
+        """One impostor; what it was told."""
+        agents = self.hosts.agents
+        sibling = agents["sibling"]
+        own = sibling.get_key(mesh.proof_path(self.contract, sibling.instance))
+        lies = {"node_priv": secrets.token_hex(32), "proof_priv": own["key"],
+                "app_sig": own["signature_chain"][0], "kms_sig": own["signature_chain"][1],
+                "app_id": APP_ID, "token": 99, "instance": sibling.instance}
+        contract = self.contract
+        if kind == "derived_by_sibling":
+            # Any machine of the app derives any path: alice's proof key, complete with its chain.
+            path = mesh.proof_path(self.contract, agents["alice"].instance)
+            key = sibling.get_key(path)
+            lies |= {"proof_priv": key["key"], "app_sig": key["signature_chain"][0],
+                     "kms_sig": key["signature_chain"][1], "instance": agents["alice"].instance,
+                     "token": self.tokens["alice"]}
+        if kind in ("foreign_kms_root", "stolen_chain"):
+            lies |= self.insider
+        if kind == "foreign_kms_root":
+            lies["foreign_kms"] = secrets.token_hex(32)
+        if kind == "stolen_chain":
+            # bob's public chain, from the calldata of his registration; his key is not in it.
+            key = agents["bob"].get_key(mesh.proof_path(self.contract, agents["bob"].instance))
+            lies |= {"proof_key": self.chain.seats(self.contract)[self.tokens["bob"]]["proof_key"],
+                     "app_sig": key["signature_chain"][0], "kms_sig": key["signature_chain"][1]}
+        if kind == "not_this_mesh":
+            contract = self.other_contract
+        return mesh.impostor(target, contract, **lies)
+
+    def make_insider(self):
+        """Somebody with a seat and a registered node key of his own, who will lie in HELLO."""
+        agent = self.hosts.agents["sibling"]
+        self.seat("insider", len(self.names) + 1)
+        node = mesh.Node("insider", self.dir, agent, self.contract, self.rpcs)
+        self.nodes["insider"] = node
+        self.register("insider")
+        wait_for("the insider's registration stands",
+                 lambda: self.chain.seats(self.contract)[self.tokens["insider"]]["node_key"])
+        del self.nodes["insider"]
+        node.stop()
+        with open(os.path.join(node.dir, "seed"), "rb") as f:
+            seed = f.read()
+        key = agent.get_key(mesh.proof_path(self.contract, agent.instance))
+        priv = mesh.hkdf(bytes.fromhex(key["key"]) + seed, b"nftmesh", b"node-key-v1")
+        self.insider = {"node_priv": priv.hex(), "proof_priv": key["key"],
+                        "app_sig": key["signature_chain"][0], "kms_sig": key["signature_chain"][1],
+                        "instance": agent.instance, "token": self.tokens["insider"]}
+
+    def impostors(self):
+        title("Impostors knock")
+        self.make_insider()
+        self.other_contract, _ = self.chain.deploy(self.hosts.kms_root(), [APP_ID])
+        expected = {"no_seat": ("no_seat", "a key that stands on no seat"),
+                    "foreign_kms_root": ("chain_kms_root", "a seat, but a chain from another root"),
+                    "stolen_chain": ("proof_key_differs", "bob's public chain, without his keys"),
+                    "derived_by_sibling": ("no_seat", "alice's proof key, derived by a sibling"),
+                    "not_this_mesh": ("not_this_mesh", "a node of another contract")}
+        self.result["refused"] = {}
+        alice = self.nodes["alice"]
+        tables = {n: x.names() for n, x in self.nodes.items()}
+        for kind, (reason, text) in expected.items():
+            began = time.time()
+            outcome = self.lie(kind, alice)
+            if outcome["outcome"] == "let_in":
+                raise Failed(f"{kind} was let in")
+            line = wait_for(f"alice says why she refused {kind}",
+                            lambda: [e for e in alice.events("refused", since=began)
+                                     if e["reason"] == reason])
+            self.result["refused"][kind] = len(line)
+            told = f"code {outcome['code']}" if outcome["outcome"] == "refused" else "nothing"
+            say(f"{text}: alice logs {reason}; the impostor is told {told}")
+        if {n: x.names() for n, x in self.nodes.items()} != tables:
+            raise Failed("an impostor changed a table")
+
+    def lying_rpc(self):
+        title("One of the three RPC endpoints lies")
+        began = time.time()
+        liar = self.proxies[2]
+        for mode in ("wrong_owner", "missing_member", "old_block"):
+            liar.mode, liar.lies = mode, 0
+            # A change on chain, so that everybody reads all pages again, and the liar lies.
+            receipt = self.chain.contract_call(self.contract, "mintNodeAccess(address)",
+                                               self.chain.owner)
+            block = int(receipt["blockNumber"], 16)
+            wait_for(f"everybody's reference passes block {block}",
+                     lambda: all(n.status().get("block", {}).get("number", 0) > block + 1
+                                 for n in self.nodes.values()), 30)
+            if liar.lies == 0:
+                raise Failed(f"the liar was not asked ({mode})")
+            say(f"{mode}: lied {liar.lies} times")
+        liar.mode = "honest"
+        changed = [e for n in self.nodes.values() for ev in ("up", "down", "left", "evicted")
+                   for e in n.events(ev, since=began)]
+        self.result["lying_rpc_changed"] = len(changed)
+        if changed:
+            raise Failed(f"a lying endpoint changed membership: {changed[0]}")
+        say("nobody was admitted or dropped because of it")
+
+    def everybody_logs(self, ev, about, since, names, deadline=60):
+        """The latest time at which these nodes logged ev about a key."""
+        def seen():
+            at = []
+            for n in names:
+                lines = [e for e in self.nodes[n].events(ev, since) if e.get("peer") == about]
+                if not lines:
+                    return None
+                at.append(lines[0]["ts"])
+            return max(at)
+        return wait_for(lambda: f"{ev} about {about[:8]} in the logs of {names}", seen, deadline)
+
+    def kill_and_return(self):
+        title("dave is killed (kill -9), and comes back")
+        dave = self.nodes["dave"]
+        key, others = dave.key(), [n for n in self.nodes if n != "dave"]
+        began = time.time()
+        dave.kill()
+        at = self.everybody_logs("down", key, began, others)
+        self.result["failed_detect_ms"] = round((at - began) * 1000)
+        say(f"everybody marked dave failed after {self.result['failed_detect_ms']} ms")
+        self.table("alice")
+        began = time.time()
+        dave.start()
+        wait_for("dave is back in every table", self.all_see, 60)
+        at = self.everybody_logs("up", key, began, others)
+        self.result["rejoin_ms"] = round((at - began) * 1000)
+        say(f"started again, and back in every table after {self.result['rejoin_ms']} ms")
+
+    def new_root(self):
+        title("The contract's owner names another KMS root")
+        frank_host = mesh.AgentHost(self.dir, ["frank"], self.path("kms2.key"), APP_ID, "agents2")
+        root2 = frank_host.kms_root()
+        self.chain.contract_call(self.contract, "setKmsRootAddress(address)", root2)
+        self.seat("frank", self.next_token())
+        frank = self.start("frank", agent=frank_host.agents["frank"],
+                           extra=["--kms-root", root2, "--kms-root", self.hosts.kms_root()])
+        members = [n for n in self.nodes if n != "frank"]
+        began = time.time()
+        self.register("frank")
+        key = frank.key()
+        refused = wait_for("somebody refuses frank with root_epoch",
+                           lambda: [e for n in members
+                                    for e in self.nodes[n].events("refused", since=began)
+                                    if e["reason"] == "root_epoch" and e.get("peer") == key])
+        if any("frank" in self.nodes[n].names() for n in members):
+            raise Failed("frank was admitted under a root that nobody pinned")
+        status, ready = self.nodes["alice"].request("GET", "/readyz?verbose")
+        if status == 200 or "kms_root_changed" not in ready:
+            raise Failed(f"/readyz does not say that the root changed: {ready}")
+        dropped = [e for n in members for e in self.nodes[n].events("evicted", since=began)]
+        if dropped:
+            raise Failed(f"the new root dropped a member: {dropped[0]}")
+        self.result["root_pin_held"] = True
+        say(f"{refused[0]['reason']}: frank, whose chain is under the new root, is refused; the "
+            "members stay")
+        quote("\n".join(line for line in ready.splitlines() if line.startswith("[-]")))
+        for n in members:
+            mesh.run("trust", "accept", "--data-dir", self.nodes[n].dir)
+        wait_for("frank is admitted once the operators accept the root", self.all_see, 60)
+        say("`nftmesh trust accept` on each member: frank is admitted, nobody was lost")
+
+    def next_token(self):
+        return max(self.chain.seats(self.contract)) + 1
+
+    def leave(self):
+        title("frank leaves gracefully")
+        key, others = self.nodes["frank"].key(), [n for n in self.nodes if n != "frank"]
+        began = time.time()
+        mesh.run("leave", "--data-dir", self.nodes["frank"].dir)
+        at = self.everybody_logs("left", key, began, others)
+        self.result["left_ms"] = round((at - began) * 1000)
+        self.nodes.pop("frank").p.wait(10)
+        say(f"everybody knew after {self.result['left_ms']} ms, and nobody suspected")
+
+    def outage(self):
+        title("The RPC endpoints stop; erin restarts meanwhile")
+        erin = self.nodes["erin"]
+        others = [n for n in self.nodes if n != "erin"]
+        erin.stop()
+        key = self.keys["erin"]
+        self.everybody_logs("left", key, 0, others)
+        began = time.time()
+        for p in self.proxies:
+            p.mode = "down"
+
+        def reason():
+            status, text = self.nodes["alice"].request("GET", "/readyz?verbose")
+            return status == 503 and next((line for line in text.splitlines()
+                                           if "rpc_unreachable" in line), None)
+        why = wait_for("alice's /readyz names the endpoints", reason, 60)
+        quote(why)
+        erin.start()
+        wait_for("erin waits for the chain", lambda: erin.get("/v1/status"), 20)
+        dropped = [e for n in others for ev in ("down", "evicted", "left")
+                   for e in self.nodes[n].events(ev, since=began)]
+        if dropped or not all(self.nodes[n].names() >= set(others) for n in others):
+            raise Failed(f"somebody was dropped by the outage: {dropped}")
+        back = time.time()
+        for p in self.proxies:
+            p.mode = "honest"
+        at = self.everybody_logs("up", key, back, others)
+        self.result["rpc_outage"] = {"dropped": 0, "ready_reason": why.split()[1],
+                                     "admitted_after_ms": round((at - back) * 1000)}
+        wait_for("alice is ready again", self.nodes["alice"].ready, 30)
+        say(f"nobody was dropped; {self.result['rpc_outage']['admitted_after_ms']} ms after the "
+            "endpoints came back erin was admitted everywhere")
+
+    def sale(self):
+        title("carol's seat is sold")
+        key, others = self.keys["carol"], [n for n in self.nodes if n != "carol"]
+        seller = self.chain.as_wallet(self.wallets["carol"].address)
+        buyer = self.wallets["insider"].address
+        began = time.time()
+        receipt = self.chain.contract_call(
+            self.contract, "transferFrom(address,address,uint256)", seller, buyer,
+            self.tokens["carol"], sender=seller)
+        block = int(receipt["blockNumber"], 16)
+        mined = int(self.chain.rpc.call("eth_getBlockByNumber", hex(block), False)["timestamp"], 16)
+        at = self.everybody_logs("evicted", key, began, others)
+        blocks = max(e["block"] for n in others for e in self.nodes[n].events("evicted", began)
+                     if e.get("peer") == key)
+        wait_for("carol is in nobody's table", lambda: all("carol" not in
+                 {m["name"] for m in self.nodes[n].members()} for n in others))
+        self.result["evicted"] = {"blocks": blocks - block,
+                                  "ms": max(0, round((at - mined) * 1000))}
+        say(f"sold in block {block}; dropped everywhere {self.result['evicted']['blocks']} blocks "
+            f"and {self.result['evicted']['ms']} ms after that block's time")
+        quote(mesh.run("why", key[:12], "--data-dir", self.nodes["alice"].dir)[1])
+        self.table("alice")
+
+    def remember_keys(self):
+        self.keys = {n: x.key() for n, x in self.nodes.items()}
+
+    def tell(self):
+        self.stage()
+        self.form()
+        self.remember_keys()
+        self.impostors_and_flood()
+        self.lying_rpc()
+        self.kill_and_return()
+        self.new_root()
+        self.leave()
+        self.outage()
+        self.sale()
+        self.result["ok"] = True
+
+    def impostors_and_flood(self):
+        self.impostors()
+        self.flood()
+        self.remember_keys()
+
+    def stay(self):
+        alice = self.nodes["alice"]
+        title("The mesh stays up until Ctrl-C. Try, in another terminal:")
+        for verb in ("members", "status", "peers", "events --follow", "why carol",
+                     "event hello world"):
+            say(f"build/nftmesh {verb} --data-dir {alice.dir}")
+        say(f"curl http://127.0.0.1:{alice.http_port}/metrics")
+        with contextlib.suppress(KeyboardInterrupt):
+            while all(n.alive() for n in self.nodes.values()):
+                time.sleep(0.5)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="no person: check, measure, end")
+    parser.add_argument("--nodes", type=int, default=5, metavar="N", help="5 to 50 (default 5)")
+    parser.add_argument("--keep", action="store_true", help="keep the directory with all logs")
+    args = parser.parse_args()
+    if not 5 <= args.nodes <= 50:
+        parser.error("--nodes: 5 to 50")
+    directory = tempfile.mkdtemp(prefix="nftmesh-demo-")
+    story = Story(directory, args.nodes)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    began = time.monotonic()
+    try:
+        story.tell()
+        say(f"{DIM}told in {time.monotonic() - began:.0f} s{PLAIN}")
+        if not args.check:
+            story.stay()
+    except KeyboardInterrupt:
+        story.result["error"] = "interrupted"
+    except Exception as e:  # noqa: BLE001 - whatever it was, say it, stop everything, exit 1
+        story.result["error"] = str(e) if isinstance(e, Failed) else repr(e)
+        print(f"\ndemo: {story.result['error']}\n  logs: {directory}", file=sys.stderr)
+        args.keep = True
+        if not isinstance(e, Failed):
+            import traceback
+            traceback.print_exc()
+    finally:
+        mesh.stop_all()
+        if not args.keep:
+            shutil.rmtree(directory, ignore_errors=True)
+    if args.check:
+        print(json.dumps(story.result, separators=(",", ":")))
+    return 0 if story.result["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
