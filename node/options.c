@@ -1,34 +1,18 @@
-#include "node/options.h"
+#include "node/options_internal.h"
 
 #include "base/err.h"
 #include <assert.h>
-#include <confuse.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTION_NAME_BYTES_MAX 48
-#define OPTION_ENV_PREFIX     "NFTMESH_"
-#define DURATION_MS_MAX       ((uint64_t)10 * 366 * 24 * 3600 * 1000)
-
-struct option_values {
-    enum node_option_source source;
-    size_t count;
-    char *texts[NODE_OPTION_VALUES_MAX];
-    char *wheres[NODE_OPTION_VALUES_MAX];
-};
-struct node_options {
-    const struct node_option_table *table;
-    struct option_values *values; /* one an option of the table */
-    char **args;                  /* copies */
-    size_t arg_count;
-};
+#define OPTION_ENV_PREFIX "NFTMESH_"
+#define DURATION_MS_MAX   ((uint64_t)10 * 366 * 24 * 3600 * 1000)
 
 /* ---- names ---- */
 
-static void name_to_env(char out[OPTION_NAME_BYTES_MAX + 16], const char *name)
+void node__option_env_name(char out[NODE__OPTION_NAME_BYTES_MAX + 16], const char *name)
 {
     size_t len = strlen(OPTION_ENV_PREFIX);
     memcpy(out, OPTION_ENV_PREFIX, len);
@@ -39,7 +23,7 @@ static void name_to_env(char out[OPTION_NAME_BYTES_MAX + 16], const char *name)
     out[len] = '\0';
 }
 
-static void name_to_key(char out[OPTION_NAME_BYTES_MAX], const char *name)
+void node__option_key(char out[NODE__OPTION_NAME_BYTES_MAX], const char *name)
 {
     for (; *name != '\0'; name++)
         *out++ = *name == '-' ? '_' : *name;
@@ -52,16 +36,17 @@ const char *node_option_getenv(void *ctx, const char *name)
     return getenv(name);
 }
 
-static size_t option_index(const struct node_option_table *table, const char *name)
+size_t node__option_index(const struct node_option_table *table, const char *name)
 {
     for (size_t i = 0; i < table->option_count; i++)
         if (strcmp(table->options[i].name, name) == 0) return i;
     return SIZE_MAX;
 }
 
-static const struct option_values *option_find(const struct node_options *options, const char *name)
+static const struct node__option_values *option_find(const struct node_options *options,
+                                                     const char *name)
 {
-    size_t i = option_index(options->table, name);
+    size_t i = node__option_index(options->table, name);
     assert(i != SIZE_MAX);
     return &options->values[i];
 }
@@ -196,11 +181,11 @@ static int value_check(const struct node_option *option, const char *value, cons
 }
 
 /* Checks and keeps one value. A source weaker than the one that set the option is checked only. */
-static int value_put(struct node_options *options, size_t index, enum node_option_source source,
+int node__option_put(struct node_options *options, size_t index, enum node_option_source source,
                      const char *value, const char *where, char *why)
 {
     const struct node_option *option = &options->table->options[index];
-    struct option_values *values = &options->values[index];
+    struct node__option_values *values = &options->values[index];
     const char *canonical;
     char half[NODE_OPTIONS_WHY_BYTES / 2] = "";
     int rv = value_check(option, value, &canonical, half, sizeof half);
@@ -268,7 +253,7 @@ static int command_line_parse(struct node_options *options, enum node_options_ve
 {
     const struct node_option_table *table = options->table;
     struct option longs[NODE_OPTIONS_COUNT_MAX + 2] = {0};
-    char where[OPTION_NAME_BYTES_MAX + 4];
+    char where[NODE__OPTION_NAME_BYTES_MAX + 4];
     int c, rv = BASE_OK;
     long_options_fill(longs, table);
     optind = 0; /* glibc: start anew, also after another table */
@@ -285,9 +270,9 @@ static int command_line_parse(struct node_options *options, enum node_options_ve
         if (c == '?') return usage_error(table, why, "unknown option ", word);
         size_t index = (size_t)(c - 256);
         snprintf(where, sizeof where, "--%s", table->options[index].name);
-        rv =
-            value_put(options, index, NODE_OPTION_COMMAND_LINE,
-                      table->options[index].kind == NODE_OPTION_FLAG ? "true" : optarg, where, why);
+        rv = node__option_put(options, index, NODE_OPTION_COMMAND_LINE,
+                              table->options[index].kind == NODE_OPTION_FLAG ? "true" : optarg,
+                              where, why);
     }
     for (; rv == BASE_OK && optind < argc; optind++)
         rv = arg_put(options, argv[optind], why);
@@ -314,7 +299,7 @@ static int env_list_put(struct node_options *options, size_t index, const char *
         size_t kept = len < sizeof word - 1 ? len : sizeof word - 1; /* too long is refused */
         memcpy(word, text, kept);
         word[kept] = '\0';
-        rv = value_put(options, index, NODE_OPTION_ENVIRONMENT, word, where, why);
+        rv = node__option_put(options, index, NODE_OPTION_ENVIRONMENT, word, where, why);
         text += len;
     }
     return rv;
@@ -323,13 +308,13 @@ static int env_list_put(struct node_options *options, size_t index, const char *
 static int environment_parse(struct node_options *options, node_option_env *env, void *ctx,
                              char *why)
 {
-    char name[OPTION_NAME_BYTES_MAX + 16];
+    char name[NODE__OPTION_NAME_BYTES_MAX + 16];
     int rv = BASE_OK;
     for (size_t i = 0; rv == BASE_OK && i < options->table->option_count; i++) {
         const struct node_option *option = &options->table->options[i];
         if (option->scope == NODE_OPTION_COMMAND_LINE_ONLY) continue;
         if (options->values[i].source > NODE_OPTION_ENVIRONMENT) continue;
-        name_to_env(name, option->name);
+        node__option_env_name(name, option->name);
         const char *where = name;
         const char *value = env(ctx, name);
         if ((value == NULL || *value == '\0') && option->env_alias != NULL) {
@@ -337,133 +322,10 @@ static int environment_parse(struct node_options *options, node_option_env *env,
             value = env(ctx, option->env_alias);
         }
         if (value == NULL || *value == '\0') continue;
-        rv = option->repeatable ? env_list_put(options, i, value, where, why)
-                                : value_put(options, i, NODE_OPTION_ENVIRONMENT, value, where, why);
+        rv = option->repeatable
+                 ? env_list_put(options, i, value, where, why)
+                 : node__option_put(options, i, NODE_OPTION_ENVIRONMENT, value, where, why);
     }
-    return rv;
-}
-
-/* ---- file ---- */
-
-/* libconfuse gives its callbacks no context of ours, so the one parse that is running is here. */
-static struct file_parse {
-    struct node_options *options;
-    const char *path;
-    char *why;
-    int rv;
-} * file_parsing;
-
-static void file_error(cfg_t *cfg, const char *fmt, va_list ap)
-{
-    struct file_parse *parse = file_parsing;
-    char text[NODE_OPTIONS_WHY_BYTES / 2];
-    if (parse->rv != BASE_OK) return; /* the first one says what is wrong */
-    vsnprintf(text, sizeof text, fmt, ap);
-    for (char *p = text; *p != '\0'; p++)
-        if ((unsigned char)*p < ' ' || *p == 127) *p = '?';
-    const char *advice = strstr(text, "no such option") == NULL
-                             ? ""
-                             : ": keys are the flags with _ for - (--help lists them)";
-    snprintf(parse->why, NODE_OPTIONS_WHY_BYTES, "%.200s:%d: %s%s", parse->path,
-             cfg != NULL ? cfg->line : 0, text, advice);
-    parse->rv = BASE_EINVAL;
-}
-
-static int file_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-    struct file_parse *parse = file_parsing;
-    const struct node_option_table *table = parse->options->table;
-    char key[OPTION_NAME_BYTES_MAX], where[NODE_OPTIONS_WHY_BYTES / 2];
-    size_t index = 0;
-    for (; index < table->option_count; index++) {
-        name_to_key(key, table->options[index].name);
-        if (strcmp(key, opt->name) == 0) break;
-    }
-    assert(index < table->option_count);
-    snprintf(where, sizeof where, "%.180s:%d: %s", parse->path, cfg->line, key);
-    int rv = value_put(parse->options, index, NODE_OPTION_FILE, value, where, parse->why);
-    if (rv != BASE_OK) {
-        parse->rv = rv;
-        return -1;
-    }
-    *(const char **)result = value;
-    return 0;
-}
-
-static int file_text_parse(struct node_options *options, const char *path, const char *text,
-                           size_t len, char *why)
-{
-    const struct node_option_table *table = options->table;
-    char keys[NODE_OPTIONS_COUNT_MAX][OPTION_NAME_BYTES_MAX];
-    cfg_opt_t opts[NODE_OPTIONS_COUNT_MAX + 1];
-    struct file_parse parse = {options, path, why, BASE_OK};
-    size_t count = 0;
-    if (memchr(text, '\0', len) != NULL) {
-        snprintf(why, NODE_OPTIONS_WHY_BYTES, "%.200s: holds a zero byte: not a text file", path);
-        return BASE_EINVAL;
-    }
-    if (strspn(text, " \t\r\n") == len) return BASE_OK; /* fmemopen() inside refuses nothing */
-    for (size_t i = 0; i < table->option_count; i++) {
-        if (table->options[i].scope != NODE_OPTION_EVERYWHERE) continue;
-        name_to_key(keys[count], table->options[i].name);
-        cfg_opt_t scalar = CFG_STR_CB(keys[count], NULL, CFGF_NODEFAULT, file_value);
-        cfg_opt_t list = CFG_STR_LIST_CB(keys[count], NULL, CFGF_NODEFAULT, file_value);
-        opts[count++] = table->options[i].repeatable ? list : scalar;
-    }
-    opts[count] = (cfg_opt_t)CFG_END();
-    cfg_t *cfg = cfg_init(opts, CFGF_NONE);
-    if (cfg == NULL) return BASE_ENOMEM;
-    file_parsing = &parse;
-    cfg_set_error_function(cfg, file_error);
-    int rv = cfg_parse_buf(cfg, text);
-    file_parsing = NULL;
-    cfg_free(cfg);
-    if (parse.rv == BASE_OK && rv != CFG_SUCCESS) {
-        snprintf(why, NODE_OPTIONS_WHY_BYTES, "%.200s: cannot be parsed", path);
-        parse.rv = BASE_EINVAL;
-    }
-    return parse.rv;
-}
-
-static int file_read(char **out, size_t *len, const char *path, char *why)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        snprintf(why, NODE_OPTIONS_WHY_BYTES, "--config: cannot open %.200s: %s", path,
-                 strerror(errno));
-        return BASE_EINVAL;
-    }
-    char *text = malloc(NODE_CONFIG_FILE_BYTES_MAX + 1);
-    int rv = text == NULL ? BASE_ENOMEM : BASE_OK;
-    if (rv == BASE_OK) {
-        *len = fread(text, 1, NODE_CONFIG_FILE_BYTES_MAX + 1, file);
-        if (ferror(file) != 0 || *len > NODE_CONFIG_FILE_BYTES_MAX) {
-            snprintf(why, NODE_OPTIONS_WHY_BYTES, "--config: %.200s %s", path,
-                     ferror(file) != 0 ? "cannot be read" : "is too large: at most 256 KiB");
-            rv = BASE_EINVAL;
-        }
-    }
-    fclose(file);
-    if (rv != BASE_OK) {
-        free(text);
-        return rv;
-    }
-    text[*len] = '\0';
-    *out = text;
-    return BASE_OK;
-}
-
-static int file_parse(struct node_options *options, char *why)
-{
-    size_t index = option_index(options->table, "config");
-    if (index == SIZE_MAX || options->values[index].count == 0) return BASE_OK;
-    const char *path = options->values[index].texts[0];
-    char *text;
-    size_t len;
-    int rv = file_read(&text, &len, path, why);
-    if (rv != BASE_OK) return rv;
-    rv = file_text_parse(options, path, text, len, why);
-    free(text);
     return rv;
 }
 
@@ -491,7 +353,7 @@ static int defaults_put(struct node_options *options, char *why)
     for (size_t i = 0; rv == BASE_OK && i < options->table->option_count; i++) {
         const struct node_option *option = &options->table->options[i];
         if (options->values[i].source != NODE_OPTION_UNSET || option->fallback == NULL) continue;
-        rv = value_put(options, i, NODE_OPTION_DEFAULT, option->fallback, "default", why);
+        rv = node__option_put(options, i, NODE_OPTION_DEFAULT, option->fallback, "default", why);
         assert(rv == BASE_OK || rv == BASE_ENOMEM);
     }
     return rv;
@@ -512,7 +374,7 @@ int node_options_parse(struct node_options **out, enum node_options_verdict *ver
     rv = command_line_parse(options, verdict, argc, argv, why);
     if (rv == BASE_OK && *verdict == NODE_OPTIONS_UNDECIDED) {
         rv = environment_parse(options, env, env_ctx, why);
-        if (rv == BASE_OK) rv = file_parse(options, why);
+        if (rv == BASE_OK) rv = node__options_file(options, why);
         if (rv == BASE_OK) rv = defaults_put(options, why);
         if (rv == BASE_OK) *verdict = NODE_OPTIONS_RUN;
     }
@@ -538,7 +400,7 @@ int node_options_parse_text(struct node_options **out, const struct node_option_
     }
     int rv = options_new(&options, table);
     if (rv != BASE_OK) return rv;
-    rv = file_text_parse(options, path, text, len, why);
+    rv = node__options_file_text(options, path, text, len, why);
     if (rv == BASE_OK) rv = defaults_put(options, why);
     if (rv != BASE_OK) {
         node_options_free(options);
@@ -578,21 +440,21 @@ size_t node_options_count(const struct node_options *options, const char *name)
 
 const char *node_options_at(const struct node_options *options, const char *name, size_t index)
 {
-    const struct option_values *values = option_find(options, name);
+    const struct node__option_values *values = option_find(options, name);
     assert(index < values->count);
     return values->texts[index];
 }
 
 const char *node_options_where(const struct node_options *options, const char *name, size_t index)
 {
-    const struct option_values *values = option_find(options, name);
+    const struct node__option_values *values = option_find(options, name);
     assert(index < values->count);
     return values->wheres[index];
 }
 
 const char *node_options_text(const struct node_options *options, const char *name)
 {
-    const struct option_values *values = option_find(options, name);
+    const struct node__option_values *values = option_find(options, name);
     return values->count > 0 ? values->texts[0] : NULL;
 }
 
@@ -629,130 +491,4 @@ const char *node_options_arg(const struct node_options *options, size_t index)
 {
     assert(index < options->arg_count);
     return options->args[index];
-}
-
-/* ---- telling ---- */
-
-#define HELP_COLUMNS 88
-
-/* Words of text from column `indent` on, wrapped. */
-static void help_wrap(struct base_buf *out, const char *text, size_t indent)
-{
-    size_t column = 0;
-    while (*text != '\0') {
-        size_t len = strcspn(text, " \n");
-        if (len > 0) {
-            if (column > 0 && column + 1 + len > HELP_COLUMNS) column = 0;
-            if (column == 0)
-                base_buf_printf(out, "%s%*s",
-                                out->len > 0 && out->data[out->len - 1] != '\n' ? "\n" : "",
-                                (int)indent, "");
-            else
-                base_buf_puts(out, " ");
-            base_buf_append(out, text, len);
-            column = (column == 0 ? indent : column + 1) + len;
-        }
-        text += len;
-        if (*text == '\n') {
-            base_buf_puts(out, "\n");
-            column = 0;
-        }
-        if (*text != '\0') text++;
-    }
-    base_buf_puts(out, "\n");
-}
-
-static void help_option(struct base_buf *out, const struct node_option *option)
-{
-    struct base_buf text;
-    char env[OPTION_NAME_BYTES_MAX + 16];
-    base_buf_init(&text, 8192);
-    base_buf_printf(out, "  --%s%s%s%s\n", option->name, option->argument != NULL ? " " : "",
-                    option->argument != NULL ? option->argument : "",
-                    option->repeatable ? " ..." : "");
-    base_buf_puts(&text, option->help);
-    if (option->repeatable) base_buf_puts(&text, " May be given several times.");
-    if (option->kind == NODE_OPTION_CHOICE) base_buf_printf(&text, " One of %s.", option->choices);
-    if (option->fallback != NULL) base_buf_printf(&text, " Default: %s.", option->fallback);
-    if (option->scope != NODE_OPTION_COMMAND_LINE_ONLY) {
-        name_to_env(env, option->name);
-        base_buf_printf(&text, " [%s", env);
-        if (option->env_alias != NULL) base_buf_printf(&text, ", %s", option->env_alias);
-        base_buf_puts(&text, "]");
-    }
-    if (!text.failed) help_wrap(out, text.data, 8);
-    base_buf_deinit(&text);
-}
-
-void node_options_help(struct base_buf *out, const struct node_option_table *table)
-{
-    base_buf_printf(out, "Usage: %s %s\n", table->command, table->usage);
-    if (table->intro != NULL) {
-        base_buf_puts(out, "\n");
-        help_wrap(out, table->intro, 0);
-    }
-    for (size_t i = 0; i < table->option_count; i++) {
-        const char *group = table->options[i].group;
-        if (group == NULL && i == 0) group = "Options";
-        if (group != NULL) base_buf_printf(out, "\n%s:\n", group);
-        help_option(out, &table->options[i]);
-    }
-    base_buf_puts(out, table->option_count == 0 ? "\nOptions:\n" : "");
-    base_buf_puts(out, "  -h, --help\n        This text.\n");
-    if (table->outro != NULL) base_buf_printf(out, "\n%s\n", table->outro);
-}
-
-static void print_quoted(struct base_buf *out, const char *text)
-{
-    base_buf_puts(out, "'"); /* single quotes: nothing is expanded inside */
-    for (; *text != '\0'; text++) {
-        if (*text == '\'' || *text == '\\') base_buf_puts(out, "\\");
-        base_buf_append(out, text, 1);
-    }
-    base_buf_puts(out, "'");
-}
-
-/* scheme://host and no more: user, path and query of such a URL hold keys. */
-static void print_sensitive(struct base_buf *out, const char *text)
-{
-    const char *sep = strstr(text, "://");
-    const char *host = sep == NULL ? text : sep + 3;
-    size_t len = strcspn(host, "/?#");
-    const char *at = memchr(host, '@', len);
-    if (sep != NULL) base_buf_append(out, text, (size_t)(sep + 3 - text));
-    if (at != NULL) {
-        base_buf_puts(out, "...@");
-        len -= (size_t)(at + 1 - host);
-        host = at + 1;
-    }
-    base_buf_append(out, host, len);
-    if (host[len] != '\0') base_buf_puts(out, "/...");
-}
-
-static void print_option(struct base_buf *out, const struct node_options *options, size_t index)
-{
-    const struct node_option *option = &options->table->options[index];
-    const struct option_values *values = &options->values[index];
-    char key[OPTION_NAME_BYTES_MAX];
-    name_to_key(key, option->name);
-    base_buf_printf(out, "%s = %s", key, option->repeatable ? "{" : "");
-    for (size_t k = 0; k < values->count; k++) {
-        if (k > 0) base_buf_puts(out, ", ");
-        if (option->sensitive) {
-            base_buf_puts(out, "'");
-            print_sensitive(out, values->texts[k]);
-            base_buf_puts(out, "'");
-        } else {
-            print_quoted(out, values->texts[k]);
-        }
-    }
-    base_buf_printf(out, "%s # %s\n", option->repeatable ? "}" : "", values->wheres[0]);
-}
-
-void node_options_print(struct base_buf *out, const struct node_options *options)
-{
-    for (size_t i = 0; i < options->table->option_count; i++)
-        if (options->values[i].count > 0 &&
-            options->table->options[i].scope == NODE_OPTION_EVERYWHERE)
-            print_option(out, options, i);
 }

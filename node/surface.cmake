@@ -1,7 +1,8 @@
 # Settings, disk, snapshots, metrics and the HTTP surfaces: files, pthreads and microhttpd; no uv,
 # no nng. node/mesh writes views and takes commands.
 nftmesh_library(node_surface
-  SOURCES url.c options.c config.c config_table.c store.c logsink.c view.c view_json.c metrics.c
-          metrics_process.c
+  SOURCES url.c options.c options_file.c options_help.c config.c config_table.c store.c logsink.c
+          view.c view_json.c metrics.c metrics_process.c http.c http_route.c http_command.c
+          http_event.c
   DEPS base PkgConfig::CONFUSE PkgConfig::MICROHTTPD Threads::Threads)
 target_compile_definitions(node_surface PRIVATE _GNU_SOURCE)

@@ -171,7 +171,7 @@ static void cidr_mask(uint8_t out[16], uint8_t bits)
 {
     for (unsigned i = 0; i < 16; i++) {
         unsigned kept = bits > i * 8 ? bits - i * 8 : 0;
-        out[i] = kept >= 8 ? 0xff : (uint8_t)(0xff00u >> kept);
+        out[i] = (uint8_t)(kept >= 8 ? 0xffu : 0xff00u >> kept);
     }
 }
 
