@@ -6,3 +6,7 @@ nftmesh_library(node_session
 nftmesh_test(test_node_admission LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_admission.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_session)
+nftmesh_test(test_node_session_hello LABELS unit
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session_hello.c
+          ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
+  DEPS node_session)

@@ -337,6 +337,7 @@ static bool spread_close(struct fixture_link *link, size_t from)
 
 void fixture_link_run(struct fixture_link *link)
 {
+    if (link->paused) return;
     while (deliver(link, 1) || deliver(link, 0) || spread_close(link, 0) || spread_close(link, 1))
         continue;
 }

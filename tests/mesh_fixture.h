@@ -81,6 +81,7 @@ struct fixture_link {
     struct fixture_end ends[2]; /* 0 dials */
     uint64_t now_ms;
     unsigned entropy;
+    bool paused; /* messages wait: fixture_link_run does nothing */
     bool cut[2]; /* what end i sends is lost in silence */
     /* May change a message that end `from` sends, `index` counting from 0; false drops it. */
     bool (*tamper)(struct fixture_link *link, size_t from, unsigned index, uint8_t *data,
