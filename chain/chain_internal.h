@@ -109,7 +109,7 @@ struct chain_poll {
     bool genesis_is_built_in, has_genesis;
     struct base_hash32 genesis;
 
-    uint64_t now_ms, next_tick_ms, next_id;
+    uint64_t started_ms, now_ms, next_tick_ms, next_id;
     struct chain_poll_actions *out; /* of the running step */
     int error;
 

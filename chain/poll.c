@@ -88,7 +88,7 @@ int chain_poll_new(struct chain_poll **out, const struct chain_poll_config *conf
     take_genesis(poll, config);
     poll->has_reference = config->has_reference;
     poll->reference = config->reference;
-    poll->now_ms = poll->next_tick_ms = now_ms;
+    poll->started_ms = poll->now_ms = poll->next_tick_ms = now_ms;
     poll->next_id = 1;
     *out = poll;
     return BASE_OK;

@@ -11,10 +11,11 @@
  * loopback share one, since one network attacker is all of them. agree (K) votes are needed.
  *
  * A round. Each poll every endpoint gives its height. The target T is the K-th largest height,
- * kept until K votes agree on it or for CHAIN_POLL_KEEP polls: so endpoints a constant lag apart
- * agree, and one that claims a high head delays nobody. T's header is asked by number; on K equal
- * headers clusterState() is called by that block's hash at each of these endpoints, and its own
- * block.number and parent hash must name T, since servers exist that ignore the hash and answer
+ * kept until K votes agree on it or for CHAIN_POLL_KEEP polls (longer while K votes are still being
+ * read; at the very start all endpoints get a second to give a height): so endpoints a constant lag
+ * apart agree, and one that claims a high head delays nobody. T's header is asked by number; on K
+ * equal headers clusterState() is called by that block's hash at each of these endpoints, and its
+ * own block.number and parent hash must name T, since servers exist that ignore the hash and answer
  * for the latest block. An unchanged revision lets the last snapshot's seats stand; otherwise all
  * pages are read, as also after a reorg of the reference, at start and at each
  * CHAIN_POLL_FULL_EVERY-th reference. K equal digests of the raw answers make a snapshot, which

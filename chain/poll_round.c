@@ -158,6 +158,17 @@ static bool is_target(const struct chain_poll *poll, uint64_t head)
     return poll->snapshot == NULL && head == poll->reference.number;
 }
 
+/* At the very start everybody gets a moment to give a height: else the two fastest of three, of
+ * which one is stuck in the past, would make us begin there. */
+static bool have_spoken(const struct chain_poll *poll)
+{
+    if (poll->snapshot != NULL || poll->now_ms - poll->started_ms >= CHAIN_POLL_INTERVAL_MS)
+        return true;
+    for (size_t i = 0; i < poll->endpoint_count; i++)
+        if (!poll->endpoints[i].has_reply && poll->endpoints[i].failures == 0) return false;
+    return true;
+}
+
 static void begin_round(struct chain_poll *poll, uint64_t target)
 {
     uint64_t serial = poll->round.serial + 1;
@@ -514,6 +525,7 @@ void chain__round_advance(struct chain_poll *poll)
         agree_on_block(poll);
         if (poll->round.has_block) agree_on_answer(poll);
     }
-    if ((!poll->round.active || poll->round.done) && has_head && is_target(poll, head))
+    if ((!poll->round.active || poll->round.done) && has_head && have_spoken(poll) &&
+        is_target(poll, head))
         begin_round(poll, head);
 }
