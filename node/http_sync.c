@@ -1,0 +1,73 @@
+#include "node/http_sync.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+struct node_http_sync {
+    uv_loop_t loop;
+    struct node_http_client *client;
+};
+
+struct waiting {
+    struct node_http_sync_answer *answer;
+    int err;
+    bool done;
+};
+
+int node_http_sync_new(struct node_http_sync **out, const char *ca_file)
+{
+    struct node_http_sync *sync = calloc(1, sizeof *sync);
+    if (sync == NULL) return BASE_ENOMEM;
+    if (uv_loop_init(&sync->loop) != 0) {
+        free(sync);
+        return BASE_ENOMEM;
+    }
+    int rv = node_http_client_new(&sync->client, &sync->loop, ca_file);
+    if (rv != BASE_OK) {
+        uv_loop_close(&sync->loop);
+        free(sync);
+        return rv;
+    }
+    *out = sync;
+    return BASE_OK;
+}
+
+void node_http_sync_free(struct node_http_sync *sync)
+{
+    if (sync == NULL) return;
+    node_http_client_close(sync->client, NULL, NULL);
+    uv_run(&sync->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&sync->loop);
+    free(sync);
+}
+
+static void on_answer(void *ctx, const struct node_http_answer *answer)
+{
+    struct waiting *w = ctx;
+    w->done = true;
+    w->err = answer->err;
+    w->answer->status = answer->status;
+    if (answer->err == BASE_OK) base_buf_append(&w->answer->body, answer->body, answer->body_len);
+    if (w->answer->body.failed) w->err = BASE_ENOMEM;
+    snprintf(w->answer->text, sizeof w->answer->text, "%s", answer->text);
+}
+
+int node_http_sync_call(struct node_http_sync *sync, struct node_http_sync_answer *answer,
+                        const struct node_http_request *request)
+{
+    struct waiting w = {.answer = answer};
+    answer->status = 0;
+    answer->text[0] = '\0';
+    base_buf_init(&answer->body, request->answer_bytes_max + 1);
+    int rv = request->body != NULL
+                 ? node_http_client_post(sync->client, NULL, request, on_answer, &w)
+                 : node_http_client_get(sync->client, NULL, request, on_answer, &w);
+    if (rv != BASE_OK) {
+        snprintf(answer->text, sizeof answer->text, "%s", base_strerror(rv));
+        return rv;
+    }
+    while (!w.done) uv_run(&sync->loop, UV_RUN_ONCE);
+    return w.err;
+}

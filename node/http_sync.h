@@ -1,0 +1,22 @@
+#ifndef NFTMESH_NODE_HTTP_SYNC_H
+#define NFTMESH_NODE_HTTP_SYNC_H
+
+#include "base/buf.h"
+#include "node/http_client.h"
+
+/* One request at a time, for commands: a loop of its own that runs until the answer is there. */
+struct node_http_sync;
+int node_http_sync_new(struct node_http_sync **out, const char *ca_file); /* BASE_ENOMEM */
+void node_http_sync_free(struct node_http_sync *sync);                    /* NULL is fine */
+
+struct node_http_sync_answer {
+    int status;            /* 200, 404 .. */
+    struct base_buf body;  /* deinit by the caller, whatever came */
+    char text[NODE_HTTP_TEXT_BYTES]; /* why there is no answer */
+};
+/* request->body NULL: GET, else POST. BASE_OK or what node_http_answer has in err; answer->body is
+ * made either way. */
+int node_http_sync_call(struct node_http_sync *sync, struct node_http_sync_answer *answer,
+                        const struct node_http_request *request);
+
+#endif
