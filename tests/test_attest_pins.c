@@ -126,6 +126,12 @@ static void test_a_flag_pins_its_kind_only(void **state)
     assert_true(w.changed);
     assert_int_equal(w.pins.root_source, ATTEST_PIN_FLAG);
     assert_int_equal(w.pins.app_source, ATTEST_PIN_FIRST_SEEN);
+    world_init(&w);
+    assert_int_equal(attest_pins_set_flags(&w.pins, NULL, 0, w.apps, 1), BASE_OK);
+    assert_int_equal(w.pins.root_source, ATTEST_PIN_NONE);
+    assert_int_equal(see(&w), BASE_OK);
+    assert_int_equal(w.pins.root_source, ATTEST_PIN_FIRST_SEEN);
+    assert_int_equal(w.pins.app_source, ATTEST_PIN_FLAG);
 }
 
 static void test_flags_out_of_bounds(void **state)
