@@ -1,0 +1,201 @@
+/* Verbs that need no node and no chain: keygen, verify-chain. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "attest/sigchain.h"
+#include "base/aead.h"
+#include "base/ecdsa.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "node/cli.h"
+
+#define INPUT_BYTES_MAX ((size_t)64 << 10)
+#define FIELD_BYTES_MAX 512
+
+/* ---- keygen ---- */
+
+static const struct node_option keygen_options[] = {
+    {.name = "out",
+     .argument = "FILE",
+     .help = "Where the key goes, mode 0600; never overwritten.",
+     .kind = NODE_OPTION_TEXT},
+    CLI_FORMAT_OPTION,
+};
+static const struct node_option_table keygen_table = {
+    .command = "nftmesh keygen",
+    .usage = "--out FILE",
+    .intro = "Makes a wallet key: what owns seats and pays for transactions. A node itself needs "
+             "none: its keys come from the guest agent and its data-dir.",
+    .outro = "Example:\n  nftmesh keygen --out alice.wallet\n",
+    .options = keygen_options,
+    .option_count = sizeof keygen_options / sizeof keygen_options[0],
+};
+
+static int write_secret(const char *path, const struct base_privkey *key)
+{
+    char text[2 * sizeof key->bytes + 2];
+    base_hex_encode(text, key->bytes, sizeof key->bytes);
+    text[2 * sizeof key->bytes] = '\n';
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1 &&
+              fsync(fd) == 0;
+    if (fd >= 0 && close(fd) != 0) ok = false;
+    base_memzero(text, sizeof text);
+    return ok ? BASE_OK : BASE_EIO;
+}
+
+static int keygen(int argc, char **argv)
+{
+    struct node_options *options;
+    struct base_privkey key;
+    struct base_key33 pub;
+    struct base_eth_address address;
+    char text[BASE_ADDRESS_TEXT_BYTES];
+    int status;
+    if (!cli_parse(&options, &status, &keygen_table, argc, argv)) return status;
+    const char *path = node_options_text(options, "out");
+    bool json = cli_is_json(options);
+    status = CLI_OK;
+    if (path == NULL) {
+        status = cli_error(CLI_USAGE, "keygen", "--out FILE is needed: a key is never printed");
+    } else {
+        do {
+            base_random(key.bytes, sizeof key.bytes);
+        } while (base_ecdsa_pubkey(&pub, &key) != BASE_OK ||
+                 base_ecdsa_address(&address, &pub) != BASE_OK);
+        if (write_secret(path, &key) != BASE_OK)
+            status = cli_error(CLI_FAILED, "keygen", "%s: %s%s", path, strerror(errno),
+                               errno == EEXIST ? ": a key is never overwritten" : "");
+        base_memzero(&key, sizeof key);
+    }
+    if (status == CLI_OK) {
+        base_address_format(text, &address);
+        if (json) printf("{\"address\":\"%s\"}\n", text);
+        else printf("%s\n", text);
+    }
+    node_options_free(options);
+    return status;
+}
+
+/* ---- verify-chain ---- */
+
+static const struct node_option_table verify_table = {
+    .command = "nftmesh verify-chain",
+    .usage = "FILE",
+    .intro = "Checks one DStack signature chain: KMS root -> app key -> derived key. FILE (- is "
+             "standard input) is one JSON object with the chain (app_id, "
+             "derived_public_key, app_public_key, app_signature, kms_signature) and the "
+             "verifier's own constants (purpose, kms_root_address, allowed_app_id); all bytes in hex.",
+    .outro = "Prints `accept`, or `reject: CHECK`. Exit codes: 0 accept, 1 reject, 2 not such an "
+             "input.\n",
+    .options = NULL,
+    .option_count = 0,
+    .arg_min = 1,
+    .arg_max = 1,
+};
+
+struct chain_input {
+    struct attest_sigchain chain;
+    struct attest_trust trust;
+    struct base_eth_address allowed;
+    uint8_t bytes[5][FIELD_BYTES_MAX];
+};
+
+/* Hex of any length: a wrong length is the check's to refuse, not the reader's. */
+static int read_hex(struct base_slice *out, uint8_t *bytes, const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    size_t len;
+    if (text == NULL || base_hex_decode_var(bytes, &len, FIELD_BYTES_MAX, text) != BASE_OK)
+        return BASE_EMALFORMED;
+    *out = (struct base_slice){bytes, len};
+    return BASE_OK;
+}
+
+/* Returns the name of the field that is wrong, NULL when all are read. */
+static const char *read_input(struct chain_input *in, const json_t *json)
+{
+    const char *purpose = json_string_value(json_object_get(json, "purpose"));
+    const char *root = json_string_value(json_object_get(json, "kms_root_address"));
+    const char *allowed = json_string_value(json_object_get(json, "allowed_app_id"));
+    if (purpose == NULL) return "purpose";
+    in->chain.purpose = (struct base_slice){(const uint8_t *)purpose, strlen(purpose)};
+    in->trust.purpose = purpose;
+    if (root == NULL || base_address_parse(&in->trust.kms_root, root) != BASE_OK)
+        return "kms_root_address";
+    if (allowed == NULL ||
+        base_hex_decode_0x(in->allowed.bytes, sizeof in->allowed.bytes, allowed) != BASE_OK)
+        return "allowed_app_id";
+    in->trust.app_ids = &in->allowed;
+    in->trust.app_id_count = 1;
+    if (read_hex(&in->chain.app_id, in->bytes[0], json, "app_id") != BASE_OK) return "app_id";
+    if (read_hex(&in->chain.derived_key, in->bytes[1], json, "derived_public_key") != BASE_OK)
+        return "derived_public_key";
+    if (read_hex(&in->chain.app_key, in->bytes[2], json, "app_public_key") != BASE_OK)
+        return "app_public_key";
+    if (read_hex(&in->chain.app_sig, in->bytes[3], json, "app_signature") != BASE_OK)
+        return "app_signature";
+    if (read_hex(&in->chain.kms_sig, in->bytes[4], json, "kms_signature") != BASE_OK)
+        return "kms_signature";
+    return NULL;
+}
+
+static int read_file(struct base_buf *out, const char *path)
+{
+    char chunk[4096];
+    size_t got;
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
+    if (f == NULL) return BASE_EIO;
+    while ((got = fread(chunk, 1, sizeof chunk, f)) > 0 && !out->failed)
+        base_buf_append(out, chunk, got);
+    int rv = ferror(f) ? BASE_EIO : out->failed ? BASE_ETOOBIG : BASE_OK;
+    if (f != stdin) fclose(f);
+    return rv;
+}
+
+static int verify_text(const char *path, const struct base_buf *text)
+{
+    struct chain_input in = {0};
+    enum attest_verdict verdict = ATTEST_UNDECIDED;
+    char why[BASE_JSON_WHY_BYTES];
+    json_t *json = NULL;
+    int rv = base_json_parse(&json, text->data, text->len, INPUT_BYTES_MAX, why);
+    if (rv != BASE_OK) return cli_error(CLI_USAGE, "verify-chain", "%s: %s", path, why);
+    const char *bad = read_input(&in, json);
+    if (bad == NULL) attest_sigchain_verify(&verdict, &in.chain, &in.trust);
+    json_decref(json);
+    if (bad != NULL)
+        return cli_error(CLI_USAGE, "verify-chain", "%s: %s: missing, or not of its form", path,
+                         bad);
+    if (verdict == ATTEST_ACCEPT) puts("accept");
+    else printf("reject: %s\n", attest_verdict_name(verdict));
+    return verdict == ATTEST_ACCEPT ? CLI_OK : CLI_FAILED;
+}
+
+static int verify_chain(int argc, char **argv)
+{
+    struct node_options *options;
+    struct base_buf text;
+    int status;
+    if (!cli_parse(&options, &status, &verify_table, argc, argv)) return status;
+    const char *path = node_options_arg(options, 0);
+    base_buf_init(&text, INPUT_BYTES_MAX);
+    int rv = read_file(&text, path);
+    if (rv == BASE_OK) status = verify_text(path, &text);
+    else
+        status = cli_error(CLI_USAGE, "verify-chain", "%s: %s", path,
+                           rv == BASE_EIO ? strerror(errno) : base_strerror(rv));
+    base_buf_deinit(&text);
+    node_options_free(options);
+    return status;
+}
+
+const struct cli_verb cli_local_verbs[] = {
+    {"keygen", "make a wallet key", keygen},
+    {"verify-chain", "check one signature chain from a file", verify_chain},
+    {NULL, NULL, NULL},
+};
