@@ -13,3 +13,8 @@ nftmesh_test(test_node_session_hello LABELS unit
 nftmesh_test(test_node_session LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_session)
+nftmesh_fuzz(fuzz_node_body DEPS node_session CORPUS tests/fuzz/corpus/node_body)
+nftmesh_fuzz(fuzz_node_session
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_node_session.c
+          ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
+  DEPS node_session CORPUS tests/fuzz/corpus/node_session)
