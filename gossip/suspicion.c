@@ -29,6 +29,20 @@ static bool is_confirmed(const struct gossip *g, const struct gossip__member *m)
     return 3 * m->accused_weight > g->weight_total;
 }
 
+/* Is it confirmed for each of those who spoke, too, who do not count themselves? Then one voice
+ * more would change nobody's clock: that bounds what a death in a large mesh costs. */
+static bool is_said_enough(const struct gossip *g, const struct gossip__member *m)
+{
+    uint64_t heaviest = 0;
+    if (!is_confirmed(g, m)) return false;
+    for (uint32_t i = 0; i < g->count; i++) {
+        uint16_t slot = g->sorted[i];
+        if (gossip__is_accuser(g, m, slot) && g->members[slot].weight > heaviest)
+            heaviest = g->members[slot].weight;
+    }
+    return 3 * (m->accused_weight - heaviest) > g->weight_total;
+}
+
 static void suspicion_arm(struct gossip *g, struct gossip__member *m)
 {
     uint64_t end = m->suspect_ms + gossip__suspicion_ms(g);
@@ -65,8 +79,7 @@ void gossip__suspect(struct gossip *g, struct gossip__member *m)
     if (m->accused_ms == 0) m->accused_ms = g->now_ms;
     gossip__state(g, m, GOSSIP_SUSPECT, GOSSIP_WHY_PROBE);
     suspicion_arm(g, m);
-    /* Once more than a third has spoken, one voice more would change nobody's clock. */
-    if (is_confirmed(g, m)) return;
+    if (is_said_enough(g, m)) return;
     if (accusation_make(g, m, kind, &body, &sig))
         gossip__news_body(g, kind, body, &sig, GOSSIP__NONE);
 }

@@ -1,0 +1,104 @@
+#ifndef NFTMESH_TESTS_SIM_H
+#define NFTMESH_TESTS_SIM_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "gossip/frame.h"
+#include "gossip/gossip.h"
+
+/* N gossip cores in virtual time, from one seed: links, the network under them, processes that
+ * pause and die, and a chain that says who has a seat. Nothing sleeps, and the same seed gives the
+ * same trace on every machine.
+ *
+ * The network is reliable and ordered per link, as TCP is: loss is a retransmission's delay, a cut
+ * is silence in one direction (frames wait for its end), and a link whose frames have waited for
+ * SIM_STUCK_MS is closed by both ends, as the session does.
+ *
+ * Checkers run after every step of every core; the first thing that they find is sim_failure():
+ *   incarnations only grow; nobody lists a member whose eviction it was told of; the table is what
+ *   STATE actions said, to the member; our own record is there; frames decode, are within bounds
+ *   and go to linked peers; an event is delivered once; a timer does not spin. */
+#define SIM_NODES_MAX 1024
+#define SIM_STUCK_MS  15000
+#define SEC           1000u
+
+struct sim_net {
+    uint32_t delay_min_ms, delay_max_ms; /* one way */
+    uint32_t loss_permille;              /* each loss costs 200 ms, 400 ms, .. */
+};
+extern const struct sim_net SIM_LAN;   /* 0 to 2 ms */
+extern const struct sim_net SIM_LOSSY; /* 1 to 40 ms, 10 % */
+
+struct sim;
+
+struct sim *sim_new(uint64_t seed, uint32_t nodes, const struct sim_net *net);
+void sim_free(struct sim *s);
+/* NULL, or the first thing that went wrong. */
+const char *sim_failure(const struct sim *s);
+uint64_t sim_now_ms(const struct sim *s);
+uint64_t sim_trace(const struct sim *s); /* of every action so far */
+uint32_t sim_node_count(const struct sim *s);
+uint64_t sim_random(struct sim *s, uint64_t bound);
+void sim_verbose(struct sim *s, FILE *to); /* every change of state, one line */
+
+/* ---- processes ---- */
+/* Starts node i and lets it dial via (its bootstrap); via == i: the first of the mesh. */
+void sim_start(struct sim *s, uint32_t i, uint32_t via);
+void sim_start_all(struct sim *s); /* 0 first, the others through it, 10 ms apart */
+void sim_crash(struct sim *s, uint32_t i, bool visible); /* visible: the kernel closes its links */
+void sim_restart(struct sim *s, uint32_t i, uint32_t via); /* incarnation above the last */
+void sim_pause(struct sim *s, uint32_t i);                 /* SIGSTOP */
+void sim_resume(struct sim *s, uint32_t i);
+void sim_leave(struct sim *s, uint32_t i);
+bool sim_is_up(const struct sim *s, uint32_t i); /* runs, and has not left */
+bool sim_has_left(const struct sim *s, uint32_t i);
+
+/* ---- network ---- */
+void sim_cut(struct sim *s, uint32_t from, uint32_t to, bool cut); /* one direction, silently */
+void sim_partition(struct sim *s, const uint8_t *group);           /* a group number a node */
+void sim_isolate(struct sim *s, uint32_t i);
+void sim_break(struct sim *s, uint32_t i, uint32_t j); /* the link closes, both ends see it */
+void sim_set_net(struct sim *s, const struct sim_net *net);
+void sim_calm(struct sim *s); /* no cuts, no loss, nobody paused */
+
+/* ---- chain ---- */
+void sim_seat(struct sim *s, uint32_t i, bool has); /* snapshots show it within 3 s */
+bool sim_has_seat(const struct sim *s, uint32_t i);
+
+/* ---- applications ---- */
+int sim_event(struct sim *s, uint32_t i, const char *name);
+void sim_tag(struct sim *s, uint32_t i, const char *value);
+uint32_t sim_event_count(const struct sim *s, uint32_t i, const char *name); /* deliveries */
+
+/* ---- watching ---- */
+void sim_run(struct sim *s, uint64_t ms);
+bool sim_until(struct sim *s, bool (*is_so)(struct sim *), uint64_t ms);
+enum gossip_state sim_state(const struct sim *s, uint32_t observer, uint32_t target);
+uint64_t sim_incarnation(const struct sim *s, uint32_t i); /* its own */
+uint64_t sim_start_incarnation(const struct sim *s, uint32_t i);
+struct gossip *sim_core(struct sim *s, uint32_t i);
+const struct base_key33 *sim_key(const struct sim *s, uint32_t i);
+uint32_t sim_failed_count(const struct sim *s, uint32_t target); /* ALIVE or SUSPECT -> FAILED */
+uint32_t sim_suspect_count(const struct sim *s, uint32_t target);
+/* Everybody who is up sees all who are up as alive, nobody who is not, and nobody without seat. */
+bool sim_all_right(struct sim *s);
+
+/* ---- liars: frames of their own making, over their own links ---- */
+bool sim_inject(struct sim *s, uint32_t from, uint32_t to, const struct gossip_frame *frame);
+bool sim_inject_bytes(struct sim *s, uint32_t from, uint32_t to, uint8_t type, const void *body,
+                      size_t len);
+int sim_sign(uint32_t i, enum base_statement kind, const void *body, size_t len,
+             struct base_sig65 *sig);
+void sim_accuse(struct sim *s, uint32_t liar, uint32_t target, enum base_statement kind);
+void sim_mute(struct sim *s, uint32_t i, bool mute); /* its relays answer nothing but nacks */
+
+/* ---- without a simulator: what it uses, for tests of one core ---- */
+struct gossip_crypto sim_crypto(uint32_t i); /* a keyed hash in the place of a signature */
+struct base_key33 sim_key_of(uint32_t i);
+/* Node i's own configuration; slices point to static memory, good until the next call. */
+void sim_config_of(struct gossip_config *cfg, uint32_t i, uint64_t incarnation);
+void sim_record_of(struct gossip_signed_record *out, uint32_t i, uint64_t incarnation,
+                   uint64_t sequence);
+
+#endif
