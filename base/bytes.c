@@ -180,7 +180,6 @@ int base_hex_decode_var(uint8_t *out, size_t *out_len, size_t cap, const char *t
 {
     const char *digits = after_0x(text);
     size_t text_len = strlen(digits);
-    if (text_len % 2 != 0) return BASE_EMALFORMED;
     if (text_len / 2 > cap) return BASE_ETOOBIG;
     int rv = base_hex_decode(out, text_len / 2, digits, text_len);
     if (rv == BASE_OK) *out_len = text_len / 2;

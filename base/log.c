@@ -211,7 +211,6 @@ void base_log_address(struct base_log_line *line, const char *key,
                       const struct base_eth_address *addr)
 {
     char text[BASE_ADDRESS_TEXT_BYTES];
-    if (line->log == NULL) return;
     base_address_format(text, addr);
     base_log_str(line, key, text);
 }

@@ -72,6 +72,7 @@ static void test_bound(void **state)
         assert_true(buf.failed);
         assert_int_equal(buf.len, max);
         assert_int_equal(buf.data[max], '\0');
+        assert_true(buf.cap <= max + 1); /* no more memory than the bound, either */
         base_buf_append(&buf, "", 0);
         assert_true(buf.failed);
         base_buf_deinit(&buf);

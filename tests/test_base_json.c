@@ -168,6 +168,11 @@ static void test_depth_knows_strings(void **state)
         strcat(text, "[{");
     strcat(text, "\"]");
     json_decref(parse(text));
+    strcpy(text, "[\"\\\"");
+    for (size_t i = 0; i < 100; i++)
+        strcat(text, "[{");
+    strcat(text, "\"]");
+    json_decref(parse(text));
     strcpy(text, "[\"\\\\\",");
     for (size_t i = 0; i < 100; i++)
         strcat(text, "[");

@@ -39,6 +39,9 @@ static void test_accepted(void **state)
             assert_int_equal(code, good[i].code);
         }
     }
+    uint32_t untouched = 99;
+    assert_int_equal(base_utf8_next(&untouched, NULL, 0), 0);
+    assert_int_equal(untouched, 99);
     assert_true(base_utf8_is_valid("\0", 1));
     assert_true(base_utf8_is_valid(NULL, 0));
     assert_true(base_utf8_is_valid("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x8cz", 11));
