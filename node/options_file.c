@@ -11,13 +11,14 @@
 /* The configuration file, by libconfuse: all values are texts to it, and each is checked while its
  * line is known. */
 
-/* libconfuse gives its callbacks no context of ours, so the one parse that is running is here. */
-static struct file_parse {
+struct file_parse {
     struct node_options *options;
     const char *path;
     char *why;
     int rv;
-} * file_parsing;
+};
+/* libconfuse gives its callbacks no context of ours: the one parse that is running. */
+static struct file_parse *file_parsing;
 
 static void file_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
@@ -30,7 +31,7 @@ static void file_error(cfg_t *cfg, const char *fmt, va_list ap)
     const char *advice = strstr(text, "no such option") == NULL
                              ? ""
                              : ": keys are the flags with _ for - (--help lists them)";
-    snprintf(parse->why, NODE_OPTIONS_WHY_BYTES, "%.200s:%d: %s%s", parse->path,
+    snprintf(parse->why, NODE_OPTIONS_WHY_BYTES, "%.180s:%d: %.200s%s", parse->path,
              cfg != NULL ? cfg->line : 0, text, advice);
     parse->rv = BASE_EINVAL;
 }
