@@ -7,6 +7,8 @@ nftmesh_library(node_surface
   DEPS base PkgConfig::CONFUSE PkgConfig::MICROHTTPD Threads::Threads)
 target_compile_definitions(node_surface PRIVATE _GNU_SOURCE)
 
-nftmesh_test(test_node_config LABELS unit DEPS node_surface)
-target_compile_definitions(test_node_config PRIVATE _GNU_SOURCE)
+foreach(test test_node_config test_node_store)
+  nftmesh_test(${test} LABELS unit DEPS node_surface)
+  target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
+endforeach()
 nftmesh_fuzz(fuzz_config DEPS node_surface CORPUS tests/fuzz/corpus/config)
