@@ -1,0 +1,21 @@
+# The one binary: verbs, and what they share.
+add_library(node_version INTERFACE)
+find_package(Git QUIET)
+set(commit unknown)
+if(GIT_FOUND)
+  execute_process(COMMAND ${GIT_EXECUTABLE} -C ${CMAKE_SOURCE_DIR} rev-parse --short HEAD
+                  OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+target_compile_definitions(node_version INTERFACE NFTMESH_VERSION="${PROJECT_VERSION}"
+                           NFTMESH_COMMIT="${commit}" NFTMESH_WIRE_MINOR_TEXT="1")
+
+nftmesh_library(node_binding SOURCES binding.c DEPS node_session chain base PkgConfig::JANSSON)
+nftmesh_library(node_wallet SOURCES wallet.c seat.c http_sync.c
+  DEPS node_binding node_link node_surface attest chain base PkgConfig::UV)
+target_compile_definitions(node_wallet PRIVATE _GNU_SOURCE)
+
+add_executable(nftmesh main.c cli_node.c cli_ask.c cli_chain.c cli_local.c register.c)
+target_compile_definitions(nftmesh PRIVATE _GNU_SOURCE)
+target_link_libraries(nftmesh PRIVATE node_mesh node_wallet node_simulator node_version)
+set_target_properties(nftmesh PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+include(cli_tests.cmake OPTIONAL)

@@ -1,0 +1,359 @@
+/* Verbs that go to the contract: mint, register, deactivate, transfer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "node/cli.h"
+#include "node/register.h"
+#include "node/seat.h"
+
+#define WHY NODE_WALLET_WHY_BYTES
+#define GWEI UINT64_C(1000000000)
+
+static int check_address(const char *value, char *why, size_t why_bytes)
+{
+    struct base_eth_address address;
+    if (base_address_parse(&address, value) == BASE_OK) return BASE_OK;
+    snprintf(why, why_bytes, "is not an address: 0x and 40 digits, with a right check sum if "
+                             "mixed case");
+    return BASE_EINVAL;
+}
+
+static int check_token(const char *value, char *why, size_t why_bytes)
+{
+    struct base_u256 token;
+    if (base_u256_parse(&token, value) == BASE_OK) return BASE_OK;
+    snprintf(why, why_bytes, "is not a token id: a number");
+    return BASE_EINVAL;
+}
+
+/* What every verb here takes: the endpoint, the contract, the wallet. */
+#define CHAIN_OPTIONS                                                                              \
+    {.name = "rpc",                                                                                \
+     .argument = "URL",                                                                            \
+     .help = "Endpoint to ask and to send to; the first one is used.",                             \
+     .env_alias = "RPC_URL",                                                                       \
+     .repeatable = true,                                                                           \
+     .group = "Chain",                                                                             \
+     .kind = NODE_OPTION_TEXT},                                                                    \
+        {.name = "chain-id",                                                                       \
+         .argument = "N",                                                                          \
+         .help = "The chain's id.",                                                                \
+         .min = 1,                                                                                 \
+         .kind = NODE_OPTION_NUMBER},                                                              \
+        {.name = "contract",                                                                       \
+         .argument = "0x..",                                                                       \
+         .help = "The contract's address.",                                                        \
+         .env_alias = "CONTRACT_ADDRESS",                                                          \
+         .check = check_address,                                                                   \
+         .kind = NODE_OPTION_TEXT},                                                                \
+        {.name = "wallet-key-file",                                                                \
+         .argument = "FILE",                                                                       \
+         .help = "The wallet's private key, 64 hex digits, mode 0600.",                            \
+         .group = "Wallet",                                                                        \
+         .kind = NODE_OPTION_TEXT},                                                                \
+        {.name = "max-fee-gwei",                                                                   \
+         .argument = "N",                                                                          \
+         .help = "The most that is paid for a unit of gas.",                                       \
+         .fallback = "200",                                                                        \
+         .min = 1,                                                                                 \
+         .kind = NODE_OPTION_NUMBER},                                                              \
+        {.name = "dry-run",                                                                        \
+         .help = "Say what would be sent and what it would cost; send nothing."},                  \
+        {.name = "tls-ca", .argument = "FILE", .help = "CA certificates instead of the system's.", \
+         .kind = NODE_OPTION_TEXT},                                                                \
+        {.name = "config", .argument = "FILE",                                                     \
+         .help = "A node's configuration file, for what is not given here.",                       \
+         .scope = NODE_OPTION_NOT_IN_FILE, .kind = NODE_OPTION_TEXT},                              \
+        CLI_FORMAT_OPTION
+
+static const struct node_option mint_options[] = {
+    {.name = "to",
+     .argument = "0x..",
+     .help = "Who gets the seat; the sender by default.",
+     .check = check_address,
+     .kind = NODE_OPTION_TEXT},
+    CHAIN_OPTIONS,
+};
+static const struct node_option_table mint_table = {
+    .command = "nftmesh mint",
+    .usage = "--to 0x.. [options]",
+    .intro = "Mints a seat. The contract's owner may mint to anybody; others to themselves, when "
+             "minting is public.",
+    .outro = "Example:\n  nftmesh mint --to 0x.. --rpc http://127.0.0.1:8545 --chain-id 31337 \\\n"
+             "      --contract 0x.. --wallet-key-file owner.wallet\n",
+    .options = mint_options,
+    .option_count = sizeof mint_options / sizeof mint_options[0],
+};
+
+static const struct node_option seat_options[] = {
+    {.name = "token",
+     .argument = "N",
+     .help = "The seat's token id.",
+     .check = check_token,
+     .kind = NODE_OPTION_TEXT},
+    CHAIN_OPTIONS,
+};
+static const struct node_option_table deactivate_table = {
+    .command = "nftmesh deactivate",
+    .usage = "--token N [options]",
+    .intro = "Takes a seat out of the mesh: its node is dropped by all others at their next "
+             "reference block. `nftmesh register` brings it back.",
+    .options = seat_options,
+    .option_count = sizeof seat_options / sizeof seat_options[0],
+};
+
+static const struct node_option transfer_options[] = {
+    {.name = "token",
+     .argument = "N",
+     .help = "The seat's token id.",
+     .check = check_token,
+     .kind = NODE_OPTION_TEXT},
+    {.name = "to",
+     .argument = "0x..",
+     .help = "The new owner.",
+     .check = check_address,
+     .kind = NODE_OPTION_TEXT},
+    CHAIN_OPTIONS,
+};
+static const struct node_option_table transfer_table = {
+    .command = "nftmesh transfer",
+    .usage = "--token N --to 0x.. [options]",
+    .intro = "Gives a seat to another wallet. Registration and instance binding are cleared: the "
+             "node on it is dropped by all others at their next reference block.",
+    .options = transfer_options,
+    .option_count = sizeof transfer_options / sizeof transfer_options[0],
+};
+
+static const struct node_option register_options[] = {
+    {.name = "token",
+     .argument = "N",
+     .help = "The seat's token id. By default the one that the instance is bound to, else the "
+             "wallet's first that is free.",
+     .check = check_token,
+     .kind = NODE_OPTION_TEXT},
+    {.name = "url",
+     .argument = "URL",
+     .help = "Where peers reach this node: tcp://, ws:// or wss://. By default --advertise.",
+     .kind = NODE_OPTION_TEXT},
+    {.name = "advertise",
+     .argument = "URL",
+     .help = "The same, as the node's configuration calls it.",
+     .env_alias = "CONNECTION_URL",
+     .kind = NODE_OPTION_TEXT},
+    {.name = "expires",
+     .argument = "TIME",
+     .help = "How long the registration shall stand; at most 400d.",
+     .fallback = "365d",
+     .kind = NODE_OPTION_DURATION},
+    {.name = "data-dir",
+     .argument = "DIR",
+     .help = "The node's data directory: a running node is asked for its signatures through the "
+             "control socket in it; without one, the keys are made here from its seed.",
+     .group = "Node",
+     .fallback = "/var/lib/nftmesh",
+     .kind = NODE_OPTION_TEXT},
+    {.name = "dstack",
+     .argument = "PATH",
+     .help = "Socket of the guest agent, when no node runs.",
+     .env_alias = "DSTACK_SOCKET",
+     .fallback = "/var/run/dstack.sock",
+     .kind = NODE_OPTION_TEXT},
+    {.name = "dev", .help = "Development: the simulator is accepted."},
+    CHAIN_OPTIONS,
+};
+static const struct node_option_table register_table = {
+    .command = "nftmesh register",
+    .usage = "[--token N] [options]",
+    .intro = "Registers a node's keys for a seat, in up to two transactions: the instance is bound "
+             "to the token, then both keys with their signature chain are checked and stored by "
+             "the contract. What stands there already is success.",
+    .outro = "Example:\n  nftmesh register --token 1 --data-dir /var/lib/nftmesh \\\n"
+             "      --rpc https://rpc.example --chain-id 8453 --contract 0x.. \\\n"
+             "      --url tcp://me.example:9470 --wallet-key-file alice.wallet\n",
+    .options = register_options,
+    .option_count = sizeof register_options / sizeof register_options[0],
+};
+
+/* ---- opening the wallet of a command line ---- */
+
+static int need(const struct node_options *options, const char *verb, const char *name)
+{
+    if (node_options_count(options, name) > 0) return CLI_OK;
+    return cli_error(CLI_USAGE, verb, "--%s is needed; see `nftmesh %s --help`", name, verb);
+}
+
+static int open_wallet(struct node_wallet *w, const struct node_options *options, const char *verb)
+{
+    struct base_eth_address contract;
+    char why[WHY] = "";
+    int status = need(options, verb, "rpc");
+    if (status == CLI_OK) status = need(options, verb, "chain-id");
+    if (status == CLI_OK) status = need(options, verb, "contract");
+    if (status != CLI_OK) return status;
+    (void)base_address_parse(&contract, node_options_text(options, "contract"));
+    int rv = node_wallet_open(w, node_options_at(options, "rpc", 0),
+                              node_options_u64(options, "chain-id"), &contract,
+                              node_options_text(options, "tls-ca"), why);
+    if (rv != BASE_OK) return cli_error(CLI_FAILED, verb, "%s", why);
+    rv = node_wallet_key(w, node_options_text(options, "wallet-key-file"), getenv("PRIVATE_KEY"),
+                         why);
+    if (rv != BASE_OK) {
+        node_wallet_close(w);
+        return cli_error(CLI_USAGE, verb, "%s", why);
+    }
+    w->max_fee = base_u256_from_u64(node_options_u64(options, "max-fee-gwei") * GWEI);
+    w->dry_run = node_options_flag(options, "dry-run");
+    return CLI_OK;
+}
+
+static void print_sent(const struct node_wallet_sent *sent, const struct base_u256 *token,
+                       const char *what, bool json)
+{
+    char tx[65];
+    struct base_buf text;
+    base_buf_init(&text, 1024);
+    node_json_u256(&text, token);
+    base_hex_encode(tx, sent->tx_hash.bytes, sizeof sent->tx_hash.bytes);
+    if (json)
+        printf("{\"token\":%s,\"tx\":%s%s%s,\"block\":%llu,\"gas_used\":%llu,\"dry_run\":%s}\n",
+               text.data, sent->dry_run ? "" : "\"0x", sent->dry_run ? "null" : tx,
+               sent->dry_run ? "" : "\"", (unsigned long long)sent->block,
+               (unsigned long long)sent->gas_used, sent->dry_run ? "true" : "false");
+    else if (sent->dry_run)
+        printf("%s token %s: would take up to %llu gas; nothing was sent\n", what, text.data,
+               (unsigned long long)sent->gas_used);
+    else
+        printf("%s token %s: transaction 0x%s, block %llu, %llu gas\n", what, text.data, tx,
+               (unsigned long long)sent->block, (unsigned long long)sent->gas_used);
+    base_buf_deinit(&text);
+}
+
+/* ---- the verbs ---- */
+
+static int send_simple(struct node_wallet *w, const struct node_options *options, const char *verb,
+                       const char *what, const struct base_buf *calldata,
+                       const struct base_u256 *token)
+{
+    struct node_wallet_sent sent;
+    char why[WHY] = "";
+    if (node_wallet_send(w, &sent, calldata, why) != BASE_OK)
+        return cli_error(CLI_FAILED, verb, "%s", why);
+    print_sent(&sent, sent.has_minted ? &sent.minted : token, what, cli_is_json(options));
+    return CLI_OK;
+}
+
+static int mint(int argc, char **argv)
+{
+    struct node_options *options;
+    struct node_wallet w;
+    struct base_buf calldata;
+    struct base_u256 none = {{0}};
+    int status;
+    if (!cli_parse(&options, &status, &mint_table, argc, argv)) return status;
+    status = open_wallet(&w, options, "mint");
+    if (status == CLI_OK) {
+        const char *to = node_options_text(options, "to");
+        w.mint_to = w.address;
+        if (to != NULL) (void)base_address_parse(&w.mint_to, to);
+        base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
+        chain_contract_call_mint(&calldata, &w.mint_to);
+        status = send_simple(&w, options, "mint", "minted", &calldata, &none);
+        base_buf_deinit(&calldata);
+        node_wallet_close(&w);
+    }
+    node_options_free(options);
+    return status;
+}
+
+static int deactivate(int argc, char **argv)
+{
+    struct node_options *options;
+    struct node_wallet w;
+    struct base_buf calldata;
+    struct base_u256 token;
+    int status;
+    if (!cli_parse(&options, &status, &deactivate_table, argc, argv)) return status;
+    status = need(options, "deactivate", "token");
+    if (status == CLI_OK) status = open_wallet(&w, options, "deactivate");
+    if (status == CLI_OK) {
+        (void)base_u256_parse(&token, node_options_text(options, "token"));
+        base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
+        chain_contract_call_deactivate(&calldata, &token);
+        status = send_simple(&w, options, "deactivate", "deactivated", &calldata, &token);
+        base_buf_deinit(&calldata);
+        node_wallet_close(&w);
+    }
+    node_options_free(options);
+    return status;
+}
+
+static int transfer(int argc, char **argv)
+{
+    struct node_options *options;
+    struct node_wallet w;
+    struct base_buf calldata;
+    struct base_u256 token;
+    struct base_eth_address to;
+    int status;
+    if (!cli_parse(&options, &status, &transfer_table, argc, argv)) return status;
+    status = need(options, "transfer", "token");
+    if (status == CLI_OK) status = need(options, "transfer", "to");
+    if (status == CLI_OK) status = open_wallet(&w, options, "transfer");
+    if (status == CLI_OK) {
+        (void)base_u256_parse(&token, node_options_text(options, "token"));
+        (void)base_address_parse(&to, node_options_text(options, "to"));
+        base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
+        chain_contract_call_transfer(&calldata, &w.address, &to, &token);
+        status = send_simple(&w, options, "transfer", "transferred", &calldata, &token);
+        base_buf_deinit(&calldata);
+        node_wallet_close(&w);
+    }
+    node_options_free(options);
+    return status;
+}
+
+static int register_verb(int argc, char **argv)
+{
+    struct node_options *options;
+    struct node_wallet w;
+    struct node_seat_result result;
+    char why[WHY] = "";
+    int status;
+    if (!cli_parse(&options, &status, &register_table, argc, argv)) return status;
+    status = open_wallet(&w, options, "register");
+    if (status == CLI_OK) {
+        const char *token = node_options_text(options, "token");
+        const char *url = node_options_text(options, "url");
+        struct node_seat_request request = {
+            .url = url != NULL ? url : node_options_text(options, "advertise"),
+            .expires_ms = node_options_ms(options, "expires"),
+            .data_dir = node_options_text(options, "data-dir"),
+            .dstack = node_options_text(options, "dstack"),
+            .dev = node_options_flag(options, "dev"),
+            .has_token = token != NULL,
+        };
+        if (token != NULL) (void)base_u256_parse(&request.token, token);
+        int rv = node_seat_register(&w, &result, &request, why);
+        if (rv != BASE_OK) {
+            status = cli_error(rv == BASE_EINVAL ? CLI_USAGE : CLI_FAILED, "register", "%s", why);
+        } else if (result.stood_already) {
+            printf(cli_is_json(options) ? "{\"stands\":true}\n"
+                                        : "stands already, with this node's keys and address\n");
+        } else {
+            print_sent(&result.sent, &result.token, "registered", cli_is_json(options));
+        }
+        node_wallet_close(&w);
+    }
+    node_options_free(options);
+    return status;
+}
+
+const struct cli_verb cli_chain_verbs[] = {
+    {"register", "register this node's keys for a seat", register_verb},
+    {"mint", "mint a seat", mint},
+    {"deactivate", "take a seat out of the mesh", deactivate},
+    {"transfer", "give a seat to another wallet", transfer},
+    {NULL, NULL, NULL},
+};
