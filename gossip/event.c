@@ -58,7 +58,7 @@ static struct gossip__event *ring_add(struct gossip *g, const struct gossip_user
     struct gossip__event *kept = &g->events[g->event_next];
     g->event_next = (g->event_next + 1) % GOSSIP__EVENTS_MAX;
     kept->used = true;
-    kept->id = (struct gossip_event_id){event->origin, event->epoch, event->sequence};
+    kept->id = (struct gossip_event_id){event->origin, event->epoch, event->sequence, 0};
     kept->heard_ms = g->now_ms;
     kept->body_len = (uint16_t)len;
     memcpy(kept->body, body, len);
@@ -75,7 +75,8 @@ uint32_t gossip__event_ids(const struct gossip *g, struct gossip_event_id *out, 
         const struct gossip__event *event =
             &g->events[(g->event_next + GOSSIP__EVENTS_MAX - i) % GOSSIP__EVENTS_MAX];
         if (!event->used || (only_fresh && g->now_ms - event->heard_ms > FRESH_MS)) break;
-        out[count++] = event->id;
+        out[count] = event->id;
+        out[count++].age_ms = g->now_ms - event->heard_ms;
     }
     return count;
 }
@@ -88,10 +89,12 @@ uint32_t gossip__event_missing(struct gossip *g, struct gossip_event_id *out,
         struct gossip__member *m = gossip__find(g, &ids[i].origin);
         if (m == NULL || m == &g->members[0]) continue;
         if (is_seen(m, ids[i].epoch, ids[i].sequence)) continue;
-        if (g->now_ms < g->settled_ms)
+        if (ids[i].age_ms > g->now_ms - g->started_ms) {
             mark_seen(m, ids[i].epoch, ids[i].sequence);
-        else
-            out[missing++] = ids[i];
+            continue;
+        }
+        out[missing] = ids[i];
+        out[missing++].age_ms = 0;
     }
     return missing;
 }

@@ -6,7 +6,7 @@
 #include "base/pack.h"
 
 #define KEY_MAX     63u
-#define ID_FIELDS   3u
+#define ID_FIELDS   4u
 #define ENTRY_WORDS 4u
 #define ITEM_WORDS  5u
 
@@ -43,6 +43,7 @@ static int read_ids(struct base_unpacker *u, struct gossip_event_id *ids, uint32
         rv = read_key33(u, &ids[i].origin);
         if (rv == BASE_OK) rv = read_small(u, &ids[i].epoch, INT64_MAX);
         if (rv == BASE_OK) rv = read_small(u, &ids[i].sequence, INT64_MAX);
+        if (rv == BASE_OK) rv = read_small(u, &ids[i].age_ms, INT64_MAX);
     }
     return rv;
 }
@@ -293,6 +294,7 @@ static void pack_ids(struct base_packer *p, unsigned key, const struct gossip_ev
         pack_key33(p, &ids[i].origin);
         base_pack_u64(p, ids[i].epoch);
         base_pack_u64(p, ids[i].sequence);
+        base_pack_u64(p, ids[i].age_ms);
     }
 }
 

@@ -26,7 +26,8 @@
  *
  * count, sum     the table's digest: members listed, and the sum (mod 2^64) over them of the first
  *                8 bytes of SHA-256(key || incarnation || sequence || leave incarnation)
- * event ids      flat array of (origin key, epoch, sequence) that the sender could give
+ * event ids      flat array of (origin key, epoch, sequence, age in ms) that the sender could give;
+ *                in PULL those that it wants
  * mask           8 bytes as a number: bit i is bucket i, the key's last byte mod 64; in SYNC the
  *                buckets asked about, in LIST those answered in full
  * bucket sums    64 numbers, or none: then everything is wanted
@@ -64,6 +65,7 @@ struct gossip_digest {
 struct gossip_event_id {
     struct base_key33 origin;
     uint64_t epoch, sequence;
+    uint64_t age_ms; /* since the sender heard of it; 0 in a PULL */
 };
 struct gossip_entry {
     struct base_key33 key;

@@ -90,9 +90,10 @@ struct gossip__pending { /* a record that waits for a verdict */
     struct base_sig65 leave_sig;
 };
 
-struct gossip__grave {
+struct gossip__grave { /* also remembers which events of an evicted member were had */
     struct base_key33 key;
     uint64_t incarnation, sequence, move;
+    uint64_t event_epoch, event_top, event_window;
     bool used;
 };
 
@@ -124,7 +125,7 @@ struct gossip {
     struct gossip_config cfg;
     struct gossip_crypto crypto;
     struct base_prng prng;
-    uint64_t now_ms;
+    uint64_t now_ms, started_ms;
 
     struct gossip__member *members; /* members_max slots */
     uint64_t *accusers;             /* members_max sets of members_max bits */
@@ -239,6 +240,9 @@ void gossip__leave_in(struct gossip *g, struct gossip__member *from,
                       const struct gossip_item *item);
 int gossip__peer_up(struct gossip *g, const struct gossip_event *ev);
 int gossip__verdict(struct gossip *g, const struct gossip_event *ev);
+/* Remembers a member, or a refused record, until the ring of graves comes round. */
+struct gossip__grave *gossip__bury(struct gossip *g, const struct base_key33 *key,
+                                   uint64_t incarnation, uint64_t sequence);
 void gossip__snapshot_moved(struct gossip *g);
 int gossip__evict(struct gossip *g, const struct base_key33 *key);
 /* Is there nothing to gain from this version: pending, or buried under this snapshot? */
@@ -310,8 +314,8 @@ void gossip__event_in(struct gossip *g, struct gossip__member *from,
                       const struct gossip_item *item);
 uint32_t gossip__event_ids(const struct gossip *g, struct gossip_event_id *out, uint32_t max,
                            bool only_fresh);
-/* Which of these have we not had? A newcomer takes those of its first seconds as had: they were
- * sent to a mesh that it was not part of. */
+/* Which of these have we not had? Those from before our start count as had: they were sent to a
+ * mesh that we were not part of, or delivered to the process before this one. */
 uint32_t gossip__event_missing(struct gossip *g, struct gossip_event_id *out,
                                const struct gossip_event_id *ids, uint32_t count);
 const struct gossip__event *gossip__event_find(const struct gossip *g,

@@ -313,6 +313,21 @@ static bool make_room(struct gossip *g)
     return true;
 }
 
+/* Evicted and back: its events that we had then are not news now. */
+static void events_recall(const struct gossip *g, struct gossip__member *m)
+{
+    for (size_t i = 0; i < GOSSIP__GRAVES_MAX; i++) {
+        const struct gossip__grave *grave = &g->graves[i];
+        if (!grave->used || !base_key33_equal(&grave->key, &m->key)) continue;
+        if (grave->event_epoch < m->event_epoch ||
+            (grave->event_epoch == m->event_epoch && grave->event_top < m->event_top))
+            continue;
+        m->event_epoch = grave->event_epoch;
+        m->event_top = grave->event_top;
+        m->event_window = grave->event_window;
+    }
+}
+
 struct gossip__member *gossip__member_add(struct gossip *g, const struct base_key33 *key)
 {
     if (g->free_count == 0 && !make_room(g)) {
@@ -323,6 +338,7 @@ struct gossip__member *gossip__member_add(struct gossip *g, const struct base_ke
     struct gossip__member *m = &g->members[g->free_slots[--g->free_count]];
     memset(m, 0, sizeof *m);
     m->key = *key;
+    events_recall(g, m);
     m->used = true;
     m->weight = 1;
     m->since_ms = g->now_ms;
@@ -335,6 +351,10 @@ void gossip__member_remove(struct gossip *g, struct gossip__member *m)
 {
     uint16_t slot = gossip__slot(g, m);
     assert(slot != 0 && m->state == GOSSIP_NONE);
+    struct gossip__grave *grave = gossip__bury(g, &m->key, m->incarnation, m->sequence);
+    grave->event_epoch = m->event_epoch;
+    grave->event_top = m->event_top;
+    grave->event_window = m->event_window;
     for (uint32_t i = 0; i < g->news_count; i++)
         if (g->news[i].slot == slot) g->news[i].is_void = true;
     gossip__dialing(g, m, false);

@@ -82,10 +82,11 @@ static void pending_add(struct gossip *g, struct gossip__member *from,
     pending_ask(g, p);
 }
 
-static void bury(struct gossip *g, const struct base_key33 *key, uint64_t incarnation,
-                 uint64_t sequence)
+struct gossip__grave *gossip__bury(struct gossip *g, const struct base_key33 *key,
+                                   uint64_t incarnation, uint64_t sequence)
 {
-    g->graves[g->grave_next] = (struct gossip__grave){
+    struct gossip__grave *grave = &g->graves[g->grave_next];
+    *grave = (struct gossip__grave){
         .key = *key,
         .incarnation = incarnation,
         .sequence = sequence,
@@ -93,6 +94,7 @@ static void bury(struct gossip *g, const struct base_key33 *key, uint64_t incarn
         .used = true,
     };
     g->grave_next = (g->grave_next + 1) % GOSSIP__GRAVES_MAX;
+    return grave;
 }
 
 static bool is_not_newer(uint64_t incarnation, uint64_t sequence, uint64_t than_incarnation,
@@ -370,7 +372,7 @@ int gossip__verdict(struct gossip *g, const struct gossip_event *ev)
         break;
     case GOSSIP_REFUSED:
         g->counters.refused++;
-        bury(g, &p->key, p->incarnation, p->sequence);
+        gossip__bury(g, &p->key, p->incarnation, p->sequence);
         break;
     }
     p->used = p->aside;
@@ -399,7 +401,6 @@ int gossip__evict(struct gossip *g, const struct base_key33 *key)
     if (p != NULL) p->used = false;
     if (m == &g->members[0]) return BASE_ESTATE;
     if (m == NULL) return BASE_ENOPEER;
-    bury(g, key, m->incarnation, m->sequence);
     gossip__state(g, m, GOSSIP_NONE, GOSSIP_WHY_EVICTED);
     gossip__member_remove(g, m);
     return BASE_OK;

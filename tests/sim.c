@@ -194,14 +194,15 @@ static struct sim__link *link_of(struct sim *s, uint32_t i, uint32_t j)
     return &s->links[i < j ? (size_t)i * s->count + j : (size_t)j * s->count + i];
 }
 
-static bool *end_of(struct sim__link *link, uint32_t i, uint32_t j)
+/* As i sees its link with j. */
+static struct sim__end *end_of(struct sim *s, uint32_t i, uint32_t j)
 {
-    return &link->is_up[i < j ? 0 : 1];
+    return &link_of(s, i, j)->ends[i < j ? 0 : 1];
 }
 
 bool sim__is_linked(struct sim *s, uint32_t i, uint32_t j)
 {
-    return *end_of(link_of(s, i, j), i, j);
+    return end_of(s, i, j)->is_up;
 }
 
 static uint64_t delay_ms(struct sim *s)
@@ -214,14 +215,20 @@ static bool is_lost(struct sim *s)
     return s->net.loss_permille > 0 && sim_random(s, 1000) < s->net.loss_permille;
 }
 
-static void link_stuck_soon(struct sim *s, uint32_t i, uint32_t j)
+static void stuck_at(struct sim *s, uint32_t i, uint32_t j, bool for_good)
+{
+    struct sim__event *ev = event_new(SIM__STUCK, i, j, 0);
+    ev->generation = end_of(s, i, j)->generation;
+    ev->type = for_good;
+    event_at(s, ev, s->now_ms + SIM_STUCK_MS + sim_random(s, 1000));
+}
+
+static void stuck_soon(struct sim *s, uint32_t i, uint32_t j)
 {
     struct sim__link *link = link_of(s, i, j);
     if (link->stuck_armed) return;
     link->stuck_armed = true;
-    struct sim__event *ev = event_new(SIM__STUCK, i, j, 0);
-    ev->generation = link->generation;
-    event_at(s, ev, s->now_ms + SIM_STUCK_MS + sim_random(s, 1000));
+    stuck_at(s, i, j, false);
 }
 
 static void way_stall(struct sim *s, struct sim__event *ev)
@@ -233,7 +240,7 @@ static void way_stall(struct sim *s, struct sim__event *ev)
     else
         way->last->next = ev;
     way->last = ev;
-    link_stuck_soon(s, ev->node, ev->peer);
+    stuck_soon(s, ev->peer, ev->node);
 }
 
 /* In order behind what the same direction carries already; a lost one waits for its
@@ -267,7 +274,6 @@ static void way_release(struct sim *s, uint32_t from, uint32_t to)
         event_at(s, ev, at);
     }
     way->last = NULL;
-    link_of(s, from, to)->stuck_armed = false;
 }
 
 static void way_drop(struct sim__way *way)
@@ -324,28 +330,27 @@ void sim_calm(struct sim *s)
 /* A link's old frames belong to nobody any more: their generation has passed. */
 static void link_close_at(struct sim *s, uint32_t i, uint32_t j, uint32_t generation)
 {
-    struct sim__link *link = link_of(s, i, j);
-    bool *up = end_of(link, i, j);
-    if (link->generation != generation || !*up) return;
-    *up = false;
+    struct sim__end *end = end_of(s, i, j);
+    if (end->generation != generation || !end->is_up) return;
+    end->is_up = false;
     if (s->nodes[i].core == NULL) return;
     struct gossip_event ev = {.type = GOSSIP_EV_PEER_DOWN, .key = s->nodes[j].key};
     sim__step(s, i, &ev);
 }
 
 /* The close travels behind the frames before it. */
-static void send_close(struct sim *s, uint32_t from, uint32_t to)
+static void send_close(struct sim *s, uint32_t from, uint32_t to, uint32_t generation)
 {
     struct sim__event *ev = event_new(SIM__CLOSE, to, from, 0);
-    ev->generation = link_of(s, from, to)->generation;
+    ev->generation = generation;
     way_send(s, ev);
 }
 
 void sim_break(struct sim *s, uint32_t i, uint32_t j)
 {
     if (i == j) return;
-    send_close(s, i, j);
-    send_close(s, j, i);
+    send_close(s, i, j, link_of(s, i, j)->generation);
+    send_close(s, j, i, link_of(s, i, j)->generation);
 }
 
 static void dial(struct sim *s, uint32_t i, uint32_t j)
@@ -376,7 +381,7 @@ static void peer_up(struct sim *s, uint32_t i, uint32_t j,
     ev.u.peer_up.proof = slice("proof");
     ev.u.peer_up.weight = 1;
     ev.u.peer_up.dialed = dialed;
-    *end_of(link_of(s, i, j), i, j) = true;
+    *end_of(s, i, j) = (struct sim__end){true, link_of(s, i, j)->generation};
     sim__step(s, i, &ev);
 }
 
@@ -385,9 +390,8 @@ static void link_open(struct sim *s, uint32_t i, uint32_t j)
 {
     struct sim__link *link = link_of(s, i, j);
     struct gossip_signed_record theirs;
+    if (sim__is_linked(s, j, i)) stuck_at(s, j, i, true); /* unless READY replaces it */
     link->generation++;
-    link->is_up[0] = link->is_up[1] = false;
-    link->stuck_armed = false;
     way_drop(sim__way(s, i, j));
     way_drop(sim__way(s, j, i));
     struct sim__event *ready = event_new(SIM__READY, j, i, sizeof(struct gossip_signed_record));
@@ -430,7 +434,7 @@ static void perform_send(struct sim *s, uint32_t i, uint32_t j, const struct gos
 {
     struct sim__event *ev = event_new(SIM__FRAME, j, i, act->u.send.body.len);
     ev->type = act->u.send.type;
-    ev->generation = link_of(s, i, j)->generation;
+    ev->generation = end_of(s, i, j)->generation;
     memcpy(ev->bytes, act->u.send.body.data, ev->len);
     s->frames++;
     way_send(s, ev);
@@ -495,9 +499,9 @@ static void process_end(struct sim *s, uint32_t i, bool visible)
     for (uint32_t j = 0; j < s->count; j++) {
         if (j == i) continue;
         bool was_up = sim__is_linked(s, i, j);
-        *end_of(link_of(s, i, j), i, j) = false;
-        if (visible && was_up) send_close(s, i, j);
-        if (!visible && sim__is_linked(s, j, i)) link_stuck_soon(s, j, i);
+        if (visible && was_up) send_close(s, i, j, end_of(s, i, j)->generation);
+        end_of(s, i, j)->is_up = false;
+        if (!visible && sim__is_linked(s, j, i)) stuck_at(s, j, i, true);
     }
 }
 
@@ -530,15 +534,16 @@ int sim__step(struct sim *s, uint32_t i, const struct gossip_event *ev)
 static void frame_arrives(struct sim *s, const struct sim__event *ev)
 {
     struct sim__node *n = &s->nodes[ev->node];
-    struct sim__link *link = link_of(s, ev->node, ev->peer);
-    if (link->generation != ev->generation || !sim__is_linked(s, ev->node, ev->peer)) return;
+    const struct sim__end *end = end_of(s, ev->node, ev->peer);
+    if (end->generation != ev->generation || !end->is_up) return;
     if (n->is_mute && ev->type == GOSSIP_FRAME_PING_REQ) return;
     struct gossip_event in = {.type = GOSSIP_EV_FRAME, .key = s->nodes[ev->peer].key};
     in.u.frame.type = ev->type;
     in.u.frame.body = (struct base_slice){ev->bytes, ev->len};
     int rv = sim__step(s, ev->node, &in);
     if (rv == BASE_OK || n->core == NULL) return;
-    send_close(s, ev->node, ev->peer); /* as the session does with a malformed frame */
+    send_close(s, ev->node, ev->peer,
+               ev->generation); /* as the session does with a malformed frame */
     link_close_at(s, ev->node, ev->peer, ev->generation);
 }
 
@@ -549,9 +554,8 @@ static void snapshot_arrives(struct sim *s, uint32_t i)
         bool had = n->view[j];
         n->view[j] = s->nodes[j].has_seat;
         if (!had || n->view[j] || j == i || n->core == NULL) continue;
-        bool *up = end_of(link_of(s, i, j), i, j);
-        if (*up) send_close(s, i, j);
-        *up = false;
+        if (sim__is_linked(s, i, j)) send_close(s, i, j, end_of(s, i, j)->generation);
+        end_of(s, i, j)->is_up = false;
         struct gossip_event ev = {.type = GOSSIP_EV_EVICT, .key = s->nodes[j].key};
         sim__step(s, i, &ev);
     }
@@ -577,10 +581,10 @@ static void timer_fires(struct sim *s, const struct sim__event *ev)
 static void ready_arrives(struct sim *s, const struct sim__event *ev)
 {
     const struct sim__node *n = &s->nodes[ev->node];
-    if (link_of(s, ev->node, ev->peer)->generation != ev->generation) return;
+    if (link_of(s, ev->node, ev->peer)->generation != ev->generation) return; /* superseded */
     if (n->core == NULL || n->process != ev->process || n->has_left) return;
     if (!is_admitted(s, ev->node, ev->peer)) {
-        send_close(s, ev->node, ev->peer);
+        send_close(s, ev->node, ev->peer, ev->generation);
         return;
     }
     peer_up(s, ev->node, ev->peer, (const struct gossip_signed_record *)(const void *)ev->bytes,
@@ -616,10 +620,18 @@ static bool is_for_process(enum sim__what what)
     return what != SIM__DIAL && what != SIM__STUCK;
 }
 
+static bool is_stalled(struct sim *s, uint32_t i, uint32_t j)
+{
+    return sim__way(s, i, j)->first != NULL || sim__way(s, j, i)->first != NULL ||
+           s->nodes[i].is_paused || s->nodes[j].is_paused;
+}
+
 static void stuck(struct sim *s, const struct sim__event *ev)
 {
-    struct sim__link *link = link_of(s, ev->node, ev->peer);
-    if (link->generation != ev->generation || !link->stuck_armed) return;
+    if (ev->type == 0) {
+        link_of(s, ev->node, ev->peer)->stuck_armed = false;
+        if (!is_stalled(s, ev->node, ev->peer)) return;
+    }
     for (int end = 0; end < 2; end++) {
         struct sim__event *close = end == 0 ? event_new(SIM__CLOSE, ev->node, ev->peer, 0)
                                             : event_new(SIM__CLOSE, ev->peer, ev->node, 0);
@@ -639,7 +651,7 @@ static bool is_parked(struct sim *s, struct sim__event *ev)
     else
         n->parked_last->next = ev;
     n->parked_last = ev;
-    if (ev->what == SIM__FRAME) link_stuck_soon(s, ev->peer, ev->node);
+    if (ev->what == SIM__FRAME) stuck_soon(s, ev->peer, ev->node);
     return true;
 }
 
@@ -769,8 +781,6 @@ void sim_resume(struct sim *s, uint32_t i)
     struct sim__node *n = &s->nodes[i];
     if (!n->is_paused) return;
     n->is_paused = false;
-    for (uint32_t j = 0; j < s->count; j++)
-        if (j != i) link_of(s, i, j)->stuck_armed = false;
     while (n->parked != NULL) {
         struct sim__event *ev = n->parked;
         n->parked = ev->next;
@@ -822,7 +832,7 @@ bool sim_inject_bytes(struct sim *s, uint32_t from, uint32_t to, uint8_t type, c
     if (!sim__is_linked(s, from, to)) return false;
     struct sim__event *ev = event_new(SIM__FRAME, to, from, len);
     ev->type = type;
-    ev->generation = link_of(s, from, to)->generation;
+    ev->generation = end_of(s, from, to)->generation;
     if (len > 0) memcpy(ev->bytes, body, len);
     way_send(s, ev);
     return true;

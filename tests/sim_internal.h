@@ -35,9 +35,14 @@ struct sim__way { /* one direction between two nodes */
     struct sim__event *first, *last; /* stalled */
 };
 
+struct sim__end { /* a link as one of the two sees it */
+    bool is_up;
+    uint32_t generation; /* a half-open old link and a new one may meet */
+};
+
 struct sim__link {
-    uint32_t generation;
-    bool is_up[2]; /* as the end of the lower, of the higher index sees it */
+    uint32_t generation;     /* of the newest handshake */
+    struct sim__end ends[2]; /* of the lower, of the higher index */
     bool stuck_armed;
 };
 
