@@ -400,6 +400,8 @@ const char *const chain_contract_errors[] = {
     "ERC721InvalidSender(address)",
     "OwnableUnauthorizedAccount(address)",
     "OwnableInvalidOwner(address)",
+    "InvalidShortString()",
+    "StringTooLong(string)",
 };
 const size_t chain_contract_error_count =
     sizeof chain_contract_errors / sizeof chain_contract_errors[0];
