@@ -25,6 +25,10 @@ string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
                     -Wvla -fno-common -fstack-protector-strong)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  # Lines for people are cut where they are too long, on purpose.
+  add_compile_options(-Wno-format-truncation)
+endif()
 if(NFTMESH_WERROR)
   add_compile_options(-Werror)
 endif()
