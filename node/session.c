@@ -50,7 +50,7 @@ static void judge_again(struct node_session *s, struct node_session_actions *out
     struct node_refusal refusal;
     bool in = s->phase == WAITS_VERDICT || s->phase == WAITS_READY || s->phase == OWES_READY ||
               s->phase == UP;
-    if (!in) return;
+    if (!in || s->env->admission->snapshot == NULL) return;
     if (node_admission_recheck(&refusal, s->env->admission, &s->peer.facts) == NODE_REASON_NONE)
         return;
     if (s->phase != UP) {

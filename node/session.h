@@ -32,13 +32,17 @@
 #define NODE_SESSION_QUEUE_BYTES_MAX ((size_t)2 << 20)
 #define NODE_SESSION_TEXT_BYTES_MAX  128 /* in REFUSE and BYE */
 #define NODE_SESSION_ACTIONS_MAX     8
+#define NODE_SESSION_ACT1_PER_SECOND 50 /* over it: closed as busy, unread */
 #define NODE_SESSION_EPHEMERALS      128
 
-/* Ephemeral public keys that we dialled with lately: who meets one in an act 1 has met himself.
- * One for all sessions of a node; zeroed memory is empty. */
+/* What all sessions of a node share; zeroed memory is empty. Ephemeral public keys that we dialled
+ * with lately: who meets one in an act 1 has met himself. And how many act 1 were read in this
+ * second: each costs two ECDH, whoever sends it. */
 struct node_ephemerals {
     struct base_key33 keys[NODE_SESSION_EPHEMERALS];
     size_t next;
+    uint64_t act1_since_ms;
+    unsigned act1_count;
 };
 
 /* The node around a session: borrowed for the session's life, read at each step. Change it between

@@ -58,6 +58,17 @@ int node__session_open_link(struct node_session *s, const struct node_session_ev
     return BASE_OK;
 }
 
+static bool act1_is_over_budget(struct node_ephemerals *shared, uint64_t now_ms)
+{
+    if (now_ms - shared->act1_since_ms >= 1000) {
+        shared->act1_since_ms = now_ms;
+        shared->act1_count = 0;
+    }
+    if (shared->act1_count == NODE_SESSION_ACT1_PER_SECOND) return true;
+    shared->act1_count++;
+    return false;
+}
+
 /* Line 0. Bytes that are no act 1 are junk; an act 1 under another prologue, or to a key that we do
  * not have, is another mesh, or a key of ours that is gone. */
 void node__session_read_act1(struct node_session *s, const uint8_t *data, size_t len,
@@ -67,6 +78,11 @@ void node__session_read_act1(struct node_session *s, const uint8_t *data, size_t
     struct base_privkey locals[2] = {identity->keys.node_priv, identity->other.node_priv};
     uint8_t prologue[ATTEST_PROLOGUE_BYTES];
     size_t which = 0;
+    if (len == ATTEST_ACT1_BYTES && act1_is_over_budget(s->env->ephemerals, s->now_ms)) {
+        base_memzero(locals, sizeof locals);
+        node__session_refuse_plain(s, NODE_REASON_BUSY, "too many handshakes in this second", out);
+        return;
+    }
     attest_prologue(prologue, identity->chain_id, &identity->contract);
     int rv = attest_noise_accept(&s->noise, &which, prologue, sizeof prologue, locals,
                                  identity->has_other ? 2 : 1, data, len);

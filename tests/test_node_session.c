@@ -698,6 +698,8 @@ static void test_snapshot_that_changes_nothing(void **state)
     mesh_fixture_publish(&f);
     fixture_link_kind(&link_a, 0, NODE_SESSION_EV_SNAPSHOT);
     fixture_link_kind(&link_a, 1, NODE_SESSION_EV_SNAPSHOT);
+    f.nodes[1].admission.snapshot = NULL; /* nothing to judge by is no verdict */
+    fixture_link_kind(&link_a, 1, NODE_SESSION_EV_SNAPSHOT);
     queue(0, GOSSIP, "x", 0);
     assert_int_equal(link_a.ends[1].frames[GOSSIP], 1);
 }

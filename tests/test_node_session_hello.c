@@ -779,6 +779,25 @@ static void test_busy(void **state)
     assert_refused_by_judge(&link_a, 1, NODE_REASON_BUSY, 5);
 }
 
+/* 50 act 1 a second, over all pipes: the next one is closed before any curve work. */
+static void test_busy_with_handshakes(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i <= NODE_SESSION_ACT1_PER_SECOND; i++) {
+        put_act1(spoil_tag);
+        bool over = i == NODE_SESSION_ACT1_PER_SECOND;
+        assert_silent_refusal(over ? NODE_REASON_BUSY : NODE_REASON_NOT_THIS_MESH);
+        fixture_link_deinit(&link_a);
+    }
+    join(&link_a, 0, 1);
+    assert_silent_refusal(NODE_REASON_BUSY);
+    fixture_link_deinit(&link_a);
+    fixture_link_init(&link_a, &f.nodes[0], &f.nodes[1]);
+    link_a.now_ms += 1000;
+    fixture_link_open(&link_a, key_of(1));
+    assert_int_equal(link_a.ends[1].ups, 1);
+}
+
 static void test_busy_after_judgement(void **state)
 {
     struct node_session_event ev = {.kind = NODE_SESSION_EV_DENY};
@@ -1097,5 +1116,6 @@ int main(void)
     ADD(test_not_ready_without_a_snapshot);
     ADD(test_busy);
     ADD(test_busy_after_judgement);
+    ADD(test_busy_with_handshakes);
     return _cmocka_run_group_tests("node_session_hello", tests, test_count, NULL, NULL);
 }

@@ -149,6 +149,8 @@ static void begin(struct run *r)
 {
     const struct node_keyset *own = &f.nodes[r->end].identity.keys;
     const struct base_key33 *remote = &f.nodes[1 - r->end].identity.keys.node_key;
+    /* Each input is a second of its own. */
+    memset(&f.nodes[1 - r->end].ephemerals, 0, sizeof f.nodes[0].ephemerals);
     if (r->end == 0) {
         fixture_link_init(&r->link, NULL, &f.nodes[1]);
         fixture_link_open(&r->link, NULL);
