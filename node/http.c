@@ -203,6 +203,7 @@ static enum MHD_Result access_handler(void *cls, struct MHD_Connection *mhd, con
         request = request_new(cls, mhd);
         if (request == NULL) return MHD_NO;
         *context = request;
+        request->is_head = strcmp(method, "HEAD") == 0;
         return node__http_route_admit(request, path, method, &result) ? MHD_YES : result;
     }
     if (*data_len > 0) {
@@ -213,6 +214,17 @@ static enum MHD_Result access_handler(void *cls, struct MHD_Connection *mhd, con
     if (request->route == NULL) return MHD_NO;
     conn_deadline_set(request, 0); /* an answer sets its own */
     return node__http_route_answer(request);
+}
+
+/* A %00 must not end a path early, so that what follows it goes unseen. */
+static size_t unescape(void *cls, struct MHD_Connection *mhd, char *text)
+{
+    (void)cls;
+    (void)mhd;
+    size_t len = MHD_http_unescape(text);
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '\0') text[i] = '\x7f';
+    return len;
 }
 
 /* ---- answers ---- */
@@ -361,7 +373,7 @@ static int listener_start(struct node_http *http, enum node__listener kind, int 
         (unsigned)http->config.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         HTTP_CONN_MEMORY_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
         request_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, http,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         kind == NODE__BOOTSTRAP ? (unsigned)HTTP_BOOTSTRAP_PER_HOST : 0u, MHD_OPTION_END);
     if (listener->daemon == NULL) /* fd is microhttpd's even then */
         return http_fail(why, BASE_EIO, "the HTTP server cannot start: %s", strerror(errno));

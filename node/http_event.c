@@ -136,6 +136,8 @@ static void stream_seek(struct node__http_request *request)
 enum MHD_Result node__http_stream_start(struct node__http_request *request)
 {
     struct node_http *http = request->http;
+    if (request->is_head) /* microhttpd would end the body that is not there with a chunk */
+        return node__http_answer(request, MHD_HTTP_OK, "text/event-stream", "", 0, NULL, NULL);
     pthread_mutex_lock(&http->mutex);
     bool is_full = request->listener->stream_count >= http->config.stream_max;
     if (!is_full) {

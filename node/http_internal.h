@@ -69,6 +69,7 @@ struct node__http_request {
     struct base_buf body;
     struct base_buf out; /* of a stream: what is still to be copied */
     size_t out_pos;
+    bool is_head;
     bool is_stream;
     uint64_t next_seq; /* of a stream: the event that comes next */
     /* Under the mutex: */

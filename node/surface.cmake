@@ -7,8 +7,9 @@ nftmesh_library(node_surface
   DEPS base PkgConfig::CONFUSE PkgConfig::MICROHTTPD Threads::Threads)
 target_compile_definitions(node_surface PRIVATE _GNU_SOURCE)
 
-foreach(test test_node_config test_node_store)
+foreach(test test_node_config test_node_store test_node_metrics test_node_http)
   nftmesh_test(${test} LABELS unit DEPS node_surface)
   target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
 endforeach()
+set_tests_properties(test_node_http PROPERTIES LABELS net)
 nftmesh_fuzz(fuzz_config DEPS node_surface CORPUS tests/fuzz/corpus/config)
