@@ -121,11 +121,13 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
     error NotRegistered(uint256 tokenId);
     error PageTooLong(uint256 limit);
 
-    constructor(string memory name_, string memory symbol_, address kmsRoot, bytes20[] memory appIds_, uint256 maxNodes_)
-        ERC721(name_, symbol_)
-        EIP712("nftmesh", "1")
-        Cluster(kmsRoot, appIds_, maxNodes_)
-    {}
+    constructor(
+        string memory name_,
+        string memory symbol_,
+        address kmsRoot,
+        bytes20[] memory appIds_,
+        uint256 maxNodes_
+    ) ERC721(name_, symbol_) EIP712("nftmesh", "1") Cluster(kmsRoot, appIds_, maxNodes_) {}
 
     /* ---- seats come and go ---- */
 
@@ -442,9 +444,7 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         seat.expiresAt = b.expiresAt;
         seat.url = b.url;
         _roll(abi.encode("register", b, appId, rootEpoch));
-        emit PeerRegistered(
-            b.tokenId, b.instance, b.owner, b.nodeKey, b.proofKey, appId, rootEpoch, b.expiresAt, b.url
-        );
+        emit PeerRegistered(b.tokenId, b.instance, b.owner, b.nodeKey, b.proofKey, appId, rootEpoch, b.expiresAt, b.url);
     }
 
     /// Unbind the instance and clear the registration made for it. True when there was one.

@@ -34,7 +34,9 @@ library SignatureChain {
         bytes calldata derivedXY,
         Chain calldata c
     ) internal pure returns (ChainVerdict) {
-        if (!Secp256k1.isKey(derivedKey, derivedXY) || !Secp256k1.isPoint(c.appXY)) return ChainVerdict.Encoding;
+        if (!Secp256k1.isKey(derivedKey, derivedXY) || !Secp256k1.isPoint(c.appXY)) {
+            return ChainVerdict.Encoding;
+        }
         if (!Secp256k1.isSignature(c.appSig) || !Secp256k1.isSignature(c.kmsSig)) return ChainVerdict.Encoding;
 
         bytes32 appDigest = keccak256(abi.encodePacked(purpose, ":", hexLower(derivedKey)));

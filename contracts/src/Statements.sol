@@ -63,16 +63,13 @@ library Statements {
     }
 
     function hash(Renewal calldata r) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(RENEWAL_TYPEHASH, r.tokenId, keccak256(r.nodeKey), r.nonce, r.expiresAt, r.deadline)
-        );
+        return
+            keccak256(abi.encode(RENEWAL_TYPEHASH, r.tokenId, keccak256(r.nodeKey), r.nonce, r.expiresAt, r.deadline));
     }
 
     function hash(Endpoint calldata e) internal pure returns (bytes32) {
         return keccak256(
-            abi.encode(
-                ENDPOINT_TYPEHASH, e.tokenId, keccak256(e.nodeKey), keccak256(bytes(e.url)), e.nonce, e.deadline
-            )
+            abi.encode(ENDPOINT_TYPEHASH, e.tokenId, keccak256(e.nodeKey), keccak256(bytes(e.url)), e.nonce, e.deadline)
         );
     }
 }

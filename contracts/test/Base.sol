@@ -76,7 +76,11 @@ abstract contract Base {
 
     /* ---- the KMS and the app ---- */
 
-    function appSignature(uint256 appKey, string memory purpose, bytes memory derived) internal pure returns (bytes memory) {
+    function appSignature(uint256 appKey, string memory purpose, bytes memory derived)
+        internal
+        pure
+        returns (bytes memory)
+    {
         return sign(appKey, keccak256(abi.encodePacked(purpose, ":", hexOf(derived))));
     }
 
@@ -125,8 +129,16 @@ abstract contract Base {
         bytes32 keys = keccak256(b.nodeKey);
         return keccak256(
             abi.encode(
-                typeHash, b.tokenId, b.owner, b.instance, keys, keccak256(b.proofKey), keccak256(bytes(b.url)), b.nonce,
-                b.expiresAt, b.deadline
+                typeHash,
+                b.tokenId,
+                b.owner,
+                b.instance,
+                keys,
+                keccak256(b.proofKey),
+                keccak256(bytes(b.url)),
+                b.nonce,
+                b.expiresAt,
+                b.deadline
             )
         );
     }

@@ -7,7 +7,6 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Cluster} from "../src/Cluster.sol";
 import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
 import {IAppAuth} from "../src/IAppAuth.sol";
-import {Chain} from "../src/SignatureChain.sol";
 import {Endpoint} from "../src/Statements.sol";
 import {Base, Registration} from "./Base.sol";
 import {VM} from "./Vm.sol";
@@ -121,9 +120,8 @@ contract FlawsTest is Base {
     function test_Flaw07_AnAppIdHasOneEncoding() public {
         uint256 id = boundSeat(alice, INSTANCE);
         Registration memory r = registrationOf(id, ALICE, NODE, PROOF);
-        bytes memory data = abi.encodeCall(
-            DstackMembershipNFT.register, (r.b, r.nodeXY, r.proofXY, r.c, r.sigN, r.sigD, r.sigOwner)
-        );
+        bytes memory data =
+            abi.encodeCall(DstackMembershipNFT.register, (r.b, r.nodeXY, r.proofXY, r.c, r.sigN, r.sigD, r.sigOwner));
         uint256 chainAt = 4 + uint256(wordAt(data, 4 + 3 * 32));
         require(bytes20(wordAt(data, chainAt + 32)) == APP_ID, "not where it should be");
         data[chainAt + 32 + 31] = 0x01;

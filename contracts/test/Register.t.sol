@@ -4,8 +4,6 @@ pragma solidity 0.8.30;
 import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 
 import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
-import {Secp256k1} from "../src/Secp256k1.sol";
-import {Chain} from "../src/SignatureChain.sol";
 import {Base, Registration} from "./Base.sol";
 import {VM} from "./Vm.sol";
 
@@ -36,18 +34,6 @@ contract ContractWallet {
 contract RegisterTest is Base {
     uint256 private tokenId;
     Registration private stored;
-
-    event PeerRegistered(
-        uint256 indexed tokenId,
-        address indexed instance,
-        address indexed boundBy,
-        bytes nodeKey,
-        bytes proofKey,
-        bytes20 appId,
-        uint64 rootEpoch,
-        uint64 expiresAt,
-        string connectionUrl
-    );
 
     function setUp() public override {
         super.setUp();
@@ -84,9 +70,7 @@ contract RegisterTest is Base {
 
     function test_TheEventCarriesWhatIsStored() public {
         VM.expectEmit(true, true, true, true, address(seats));
-        emit PeerRegistered(
-            tokenId, INSTANCE, alice, keyOf(NODE), keyOf(PROOF), APP_ID, 1, uint64(NOW + 90 days), URL
-        );
+        emit DstackMembershipNFT.PeerRegistered(tokenId, INSTANCE, alice, keyOf(NODE), keyOf(PROOF), APP_ID, 1, uint64(NOW + 90 days), URL);
         send(stored, alice);
     }
 

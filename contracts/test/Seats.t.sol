@@ -396,8 +396,15 @@ contract SeatsTest is Base {
 
     function test_TheStateNamesItsBlock() public {
         VM.roll(2000);
-        (address root, uint64 epoch, bytes20[] memory apps, uint256 count, bytes32 revision, uint256 number, bytes32 parent)
-        = seats.clusterState();
+        (
+            address root,
+            uint64 epoch,
+            bytes20[] memory apps,
+            uint256 count,
+            bytes32 revision,
+            uint256 number,
+            bytes32 parent
+        ) = seats.clusterState();
         require(root == VM.addr(KMS_ROOT) && epoch == 1 && apps.length == 1 && apps[0] == APP_ID, "config");
         require(count == 1 && revision == seats.revision() && number == 2000, "count, revision, number");
         require(parent == blockhash(1999), "parent");

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.30;
 
-import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
-
 import {DstackMembershipNFT} from "../src/DstackMembershipNFT.sol";
 import {Secp256k1} from "../src/Secp256k1.sol";
 import {Chain, ChainVerdict, SignatureChain} from "../src/SignatureChain.sol";
@@ -81,8 +79,7 @@ abstract contract VectorReader {
             x := mload(add(key, 33))
         }
         uint256 square = addmod(mulmod(mulmod(x, x, P), x, P), 7, P);
-        (bool ok, bytes memory root) =
-            address(5).staticcall(abi.encode(32, 32, 32, square, (P + 1) / 4, P));
+        (bool ok, bytes memory root) = address(5).staticcall(abi.encode(32, 32, 32, square, (P + 1) / 4, P));
         require(ok, "modexp");
         uint256 y = abi.decode(root, (uint256));
         if ((y & 1 == 1) != (key[0] == 0x03)) y = P - y;
@@ -143,9 +140,7 @@ contract Eip712VectorsTest is VectorReader {
     function test_TheBindingsDigestIsTheVectors() public view {
         string memory key = caseOf("Binding");
         mustBe(seats.digest(bindingAt(key)), key);
-        require(
-            seats.domainSeparator() == VM.parseJsonBytes32(json, string.concat(key, ".domain_separator")), "domain"
-        );
+        require(seats.domainSeparator() == VM.parseJsonBytes32(json, string.concat(key, ".domain_separator")), "domain");
     }
 
     function test_TheRenewalsDigestIsTheVectors() public view {
@@ -233,8 +228,7 @@ contract ChainVectorsTest is VectorReader {
         for (; VM.keyExistsJson(json, item(".verify_cases", count, "")); count++) {
             string memory input = item(".verify_cases", count, ".input");
             bytes memory purpose = bytes(VM.parseJsonString(json, string.concat(input, ".purpose")));
-            bool verdict =
-                accepted(callOf(input, purpose)) && equalAt(input, ".app_id", ".allowed_app_id");
+            bool verdict = accepted(callOf(input, purpose)) && equalAt(input, ".app_id", ".allowed_app_id");
             string memory expected = VM.parseJsonString(json, item(".verify_cases", count, ".expect"));
             string memory name = VM.parseJsonString(json, item(".verify_cases", count, ".name"));
             require(verdict == (keccak256(bytes(expected)) == keccak256("accept")), name);
