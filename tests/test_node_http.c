@@ -272,8 +272,13 @@ static int ask_start(const struct fixture *f, const char *where, const char *met
         len += snprintf(head + len, sizeof head - (size_t)len, "Content-Length: %zu\r\n",
                         strlen(body));
     len += snprintf(head + len, sizeof head - (size_t)len, "\r\n");
-    say(fd, head, (size_t)len);
-    if (body != NULL) say(fd, body, strlen(body));
+    /* Head and body in one go: a server that refuses the head may have closed by the next. */
+    size_t body_len = body == NULL ? 0 : strlen(body);
+    char *text = malloc((size_t)len + body_len + 1);
+    memcpy(text, head, (size_t)len);
+    if (body_len > 0) memcpy(text + len, body, body_len);
+    say(fd, text, (size_t)len + body_len);
+    free(text);
     return fd;
 }
 
