@@ -97,7 +97,7 @@ struct node_session_event {
             uint64_t timeout_ms;          /* one probe time-out */
         } challenge;
         struct {
-            enum node_reason reason; /* LEAVING, DUPLICATE, REPLACED, RENEWED, EVICTED, CLOSED */
+            enum node_reason reason; /* any: LEAVING, DUPLICATE, PROTOCOL, .. */
             const char *text;        /* printable ASCII for the peer; may be NULL */
         } close;
     };
@@ -120,7 +120,8 @@ enum node_session_action_kind {
     NODE_SESSION_JUDGED,   /* lines 0 to 18 hold. Line 19 is the mesh's: ADMIT or DENY */
     NODE_SESSION_UP,       /* the peer is in */
     NODE_SESSION_DOWN,     /* once after each UP */
-    NODE_SESSION_REFUSED,  /* instead of UP: we refused, or the peer did */
+    NODE_SESSION_REFUSED,  /* instead of UP: we refused, or the peer did. A time-out, or a pipe
+                            * that is gone, is CLOSE alone */
     NODE_SESSION_FRAME,    /* a gossip or consensus frame of the peer */
     NODE_SESSION_ANSWER,   /* what became of CHALLENGE */
     NODE_SESSION_RENEW,    /* dialling side, once: the session is old, dial a new one */
