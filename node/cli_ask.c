@@ -1,0 +1,647 @@
+/* Verbs that ask a running node, or tell it something, over its control socket. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "node/cli_ask.h"
+#include "node/cli_show.h"
+#include "node/control.h"
+#include "node/http.h"
+
+#define TEXT_BYTES_MAX ((size_t)16 << 20)
+#define POLL_MS        100
+
+#define TABLE(verb_, usage_, intro_, outro_, options_, min_, max_)                                 \
+    {                                                                                              \
+        .command = "nftmesh " verb_, .usage = usage_, .intro = intro_, .outro = outro_,            \
+        .options = options_, .option_count = sizeof options_ / sizeof options_[0],                 \
+        .arg_min = min_, .arg_max = max_                                                           \
+    }
+
+/* One request, whose JSON goes to show, or to standard output as it came. */
+typedef int show_fn(const json_t *json, const struct node_options *options);
+
+static int ask_and_show(const struct node_options *options, const char *verb, const char *path,
+                        json_t *body, show_fn *show)
+{
+    struct control control;
+    struct control_answer answer;
+    int status;
+    if (!control_open(&control, &status, verb, options)) {
+        json_decref(body);
+        return status;
+    }
+    status = control_ask(&control, &answer, path, body);
+    if (status == CLI_OK && cli_is_json(options))
+        printf("%s\n", answer.body.data);
+    else if (status == CLI_OK)
+        status = show(answer.json, options);
+    control_answer_deinit(&answer);
+    control_close(&control);
+    return status;
+}
+
+static const struct node_option plain_options[] = {CONTROL_OPTIONS, CLI_FORMAT_OPTION};
+
+/* The whole of a verb without options of its own. */
+static int plain_verb(int argc, char **argv, const struct node_option_table *table,
+                      const char *path, bool posts, show_fn *show)
+{
+    struct node_options *options;
+    int status;
+    if (!cli_parse(&options, &status, table, argc, argv)) return status;
+    json_t *body = posts ? json_object() : NULL;
+    status = posts && body == NULL ? cli_error(CLI_FAILED, argv[0], "no memory")
+                                   : ask_and_show(options, argv[0], path, body, show);
+    node_options_free(options);
+    return status;
+}
+
+/* ---- members ---- */
+
+static const struct node_option members_options[] = {
+    {.name = "status",
+     .argument = "STATE",
+     .help = "Only members in this state.",
+     .choices = "alive|suspect|failed|left|unknown",
+     .kind = NODE_OPTION_CHOICE},
+    {.name = "name", .argument = "NAME", .help = "Only this name.", .kind = NODE_OPTION_TEXT},
+    {.name = "detailed", .help = "All that is known of each member."},
+    CONTROL_OPTIONS,
+    CLI_FORMAT_OPTION,
+};
+static const struct node_option_table members_table =
+    TABLE("members", "[options]", "Lists the members of the mesh as this node sees them.",
+          "Example:\n  nftmesh members --status failed --format json\n", members_options, 0, 0);
+
+static void put_member_row(struct base_buf *out, const json_t *m)
+{
+    const char *node = json_string_value(json_object_get(m, "node"));
+    cli_field(out, m, "name");
+    base_buf_puts(out, json_is_true(json_object_get(m, "self")) ? " (this node)\t" : "\t");
+    cli_field(out, m, "state");
+    base_buf_puts(out, "\t");
+    cli_age(out, json_number_value(json_object_get(m, "since")), cli_now_s());
+    base_buf_puts(out, "\t");
+    cli_field(out, m, "token");
+    base_buf_printf(out, "\t%.12s\t", node != NULL ? node : "-");
+    cli_field(out, m, "weight");
+    base_buf_puts(out, "\t");
+    cli_field(out, m, "rtt_ms");
+    base_buf_puts(out, "\t");
+    cli_field(out, m, "url");
+    base_buf_puts(out, "\n");
+}
+
+static void put_tags(struct base_buf *out, const json_t *tags)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)tags, key, value)
+    {
+        base_buf_puts(out, "  tag\t");
+        cli_text(out, key);
+        base_buf_puts(out, "=");
+        cli_text(out, json_string_value(value));
+        base_buf_puts(out, "\n");
+    }
+}
+
+void cli_member_show(struct base_buf *out, const json_t *m)
+{
+    static const char *const fields[][2] = {
+        {"  state", "state"},       {"  node key", "node"},
+        {"  instance", "instance"}, {"  token", "token"},
+        {"  owner", "owner"},       {"  url", "url"},
+        {"  app url", "app_url"},   {"  version", "version"},
+        {"  proved by", "proved"},  {"  verified at block", "verified_block"},
+        {"  weight", "weight"},     {"  incarnation", "incarnation"},
+        {"  sequence", "sequence"}, {"  round trip ms", "rtt_ms"},
+    };
+    cli_field(out, m, "name");
+    base_buf_puts(out, json_is_true(json_object_get(m, "self")) ? " (this node)\n" : "\n");
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        cli_pair(out, fields[i][0], m, fields[i][1]);
+    base_buf_puts(out, "  in this state for\t");
+    cli_age(out, json_number_value(json_object_get(m, "since")), cli_now_s());
+    base_buf_puts(out, "\n");
+    put_tags(out, json_object_get(m, "tags"));
+}
+
+static void print_counts(const json_t *json)
+{
+    static const char *const states[] = {"alive", "suspect", "failed", "left"};
+    const json_t *counts = json_object_get(json, "counts");
+    const json_t *block = json_object_get(json, "block");
+    bool first = true;
+    for (size_t i = 0; i < 4; i++) {
+        json_int_t count = json_integer_value(json_object_get(counts, states[i]));
+        if (count == 0 && i != 0) continue;
+        printf("%s%lld %s", first ? "" : ", ", (long long)count, states[i]);
+        first = false;
+    }
+    if (json_is_object(block))
+        printf("; verified up to block %lld",
+               (long long)json_integer_value(json_object_get(block, "number")));
+    putchar('\n');
+}
+
+static int show_members(const json_t *json, const struct node_options *options)
+{
+    struct base_buf out;
+    size_t i;
+    json_t *member;
+    bool detailed = node_options_flag(options, "detailed");
+    base_buf_init(&out, TEXT_BYTES_MAX);
+    if (!detailed) base_buf_puts(&out, "NAME\tSTATE\tFOR\tTOKEN\tNODE\tWEIGHT\tRTT MS\tURL\n");
+    json_array_foreach(json_object_get(json, "members"), i, member)
+    {
+        if (detailed)
+            cli_member_show(&out, member);
+        else
+            put_member_row(&out, member);
+    }
+    cli_grid_print(&out);
+    base_buf_deinit(&out);
+    print_counts(json);
+    return CLI_OK;
+}
+
+static bool member_is_asked_for(const json_t *member, const struct node_options *options)
+{
+    static const char *const keys[][2] = {{"status", "state"}, {"name", "name"}};
+    for (size_t i = 0; i < 2; i++) {
+        const char *wanted = node_options_text(options, keys[i][0]);
+        const char *is = json_string_value(json_object_get(member, keys[i][1]));
+        if (wanted != NULL && (is == NULL || strcmp(wanted, is) != 0)) return false;
+    }
+    return true;
+}
+
+/* The answer's form stays, its members are fewer; counts are those of the whole mesh. */
+static int members_filter(json_t *json, const struct node_options *options)
+{
+    json_t *members = json_object_get(json, "members");
+    for (size_t i = json_array_size(members); i-- > 0;) {
+        if (!member_is_asked_for(json_array_get(members, i), options))
+            json_array_remove(members, i);
+    }
+    if (!cli_is_json(options)) return show_members(json, options);
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);
+    if (text == NULL) return cli_error(CLI_FAILED, "members", "no memory");
+    printf("%s\n", text);
+    free(text);
+    return CLI_OK;
+}
+
+static int members(int argc, char **argv)
+{
+    struct node_options *options;
+    struct control control;
+    struct control_answer answer;
+    int status;
+    if (!cli_parse(&options, &status, &members_table, argc, argv)) return status;
+    if (control_open(&control, &status, "members", options)) {
+        status = control_ask(&control, &answer, "/v1/members", NULL);
+        if (status == CLI_OK) status = members_filter(answer.json, options);
+        control_answer_deinit(&answer);
+        control_close(&control);
+    }
+    node_options_free(options);
+    return status;
+}
+
+/* ---- status ---- */
+
+static const struct node_option_table status_table =
+    TABLE("status", "[options]", "Shows this node: who it is, what it trusts, whether it is ready.",
+          NULL, plain_options, 0, 0);
+
+static void put_rpc(struct base_buf *out, const json_t *json)
+{
+    size_t i;
+    json_t *rpc;
+    json_array_foreach(json_object_get(json, "rpc"), i, rpc)
+    {
+        base_buf_puts(out, "rpc\t");
+        cli_field(out, rpc, "endpoint");
+        base_buf_puts(out, ": ");
+        cli_field(out, rpc, "state");
+        base_buf_puts(out, ", head ");
+        cli_field(out, rpc, "head_block");
+        if (json_is_string(json_object_get(rpc, "last_error"))) {
+            base_buf_puts(out, "; last error: ");
+            cli_field(out, rpc, "last_error");
+        }
+        base_buf_puts(out, "\n");
+    }
+}
+
+static void put_checks(struct base_buf *out, const json_t *json)
+{
+    size_t i;
+    json_t *check;
+    json_array_foreach(json_object_get(json, "checks"), i, check)
+    {
+        bool ok = json_is_true(json_object_get(check, "ok"));
+        base_buf_puts(out, ok ? "[+]" : "[-]");
+        cli_field(out, check, "name");
+        base_buf_puts(out, "\t");
+        if (ok)
+            base_buf_puts(out, "ok");
+        else
+            cli_field(out, check, "reason");
+        base_buf_puts(out, "\n");
+    }
+}
+
+static int show_status(const json_t *json, const struct node_options *options)
+{
+    static const char *const fields[][2] = {
+        {"name", "name"},           {"node key", "node"},     {"instance", "instance"},
+        {"token", "token"},         {"owner", "owner"},       {"url", "url"},
+        {"app url", "app_url"},     {"version", "version"},   {"chain id", "chain_id"},
+        {"contract", "contract"},   {"kms root", "kms_root"}, {"trust", "trust"},
+        {"rpc trust", "rpc_trust"}, {"settings", "settings"},
+    };
+    struct base_buf out;
+    const json_t *block = json_object_get(json, "block");
+    (void)options;
+    base_buf_init(&out, TEXT_BYTES_MAX);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        cli_pair(&out, fields[i][0], json, fields[i][1]);
+    cli_pair(&out, "block", block, "number");
+    put_rpc(&out, json);
+    base_buf_puts(&out, "running for\t");
+    cli_duration(&out, json_number_value(json_object_get(json, "uptime_s")));
+    base_buf_puts(&out, "\n");
+    put_checks(&out, json);
+    cli_grid_print(&out);
+    base_buf_clear(&out);
+    if (json_is_string(json_object_get(json, "advice"))) {
+        cli_field(&out, json, "advice");
+        base_buf_puts(&out, "\n");
+    }
+    if (json_is_true(json_object_get(json, "dev")))
+        base_buf_puts(&out, "DEVELOPMENT: admission proves nothing here (--dev)\n");
+    base_buf_puts(&out, json_is_true(json_object_get(json, "ready")) ? "ready; " : "not ready; ");
+    fputs(out.failed ? "" : out.data, stdout);
+    base_buf_deinit(&out);
+    print_counts(json);
+    return CLI_OK;
+}
+
+static int status_verb(int argc, char **argv)
+{
+    return plain_verb(argc, argv, &status_table, "/v1/status", false, show_status);
+}
+
+/* ---- peers ---- */
+
+static const struct node_option_table peers_table =
+    TABLE("peers", "[options]",
+          "Lists this node's links: sessions with peers, and those being "
+          "made.",
+          NULL, plain_options, 0, 0);
+
+static int show_peers(const json_t *json, const struct node_options *options)
+{
+    struct base_buf out;
+    size_t i;
+    json_t *link;
+    (void)options;
+    base_buf_init(&out, TEXT_BYTES_MAX);
+    base_buf_puts(&out, "NODE\tSTATE\tDIRECTION\tFOR\tRECEIVED\tSENT\tREMOTE\n");
+    json_array_foreach(json_object_get(json, "peers"), i, link)
+    {
+        const char *node = json_string_value(json_object_get(link, "node"));
+        base_buf_printf(&out, "%.12s\t", node != NULL ? node : "-");
+        cli_field(&out, link, "state");
+        base_buf_puts(&out, "\t");
+        cli_field(&out, link, "direction");
+        base_buf_puts(&out, "\t");
+        cli_age(&out, json_number_value(json_object_get(link, "since")), cli_now_s());
+        base_buf_puts(&out, "\t");
+        cli_bytes(&out, json_number_value(json_object_get(link, "received_bytes")));
+        base_buf_puts(&out, "\t");
+        cli_bytes(&out, json_number_value(json_object_get(link, "sent_bytes")));
+        base_buf_puts(&out, "\t");
+        cli_field(&out, link, "remote");
+        base_buf_puts(&out, "\n");
+    }
+    cli_grid_print(&out);
+    base_buf_deinit(&out);
+    return CLI_OK;
+}
+
+static int peers(int argc, char **argv)
+{
+    return plain_verb(argc, argv, &peers_table, "/v1/peers", false, show_peers);
+}
+
+/* ---- wait ---- */
+
+static const struct node_option wait_options[] = {
+    {.name = "ready", .help = "Until the node is ready: it has its seat and sees the mesh."},
+    {.name = "registered", .help = "Until the node's seat is on the chain as it should be."},
+    {.name = "timeout",
+     .argument = "TIME",
+     .help = "Give up after this long, with exit code 3.",
+     .fallback = "60s",
+     .kind = NODE_OPTION_DURATION},
+    CONTROL_OPTIONS,
+};
+static const struct node_option_table wait_table =
+    TABLE("wait", "--ready|--registered [--timeout T]",
+          "Waits until a node is ready, or has its seat. A node that does not run yet is waited "
+          "for as well.",
+          "Exit codes: 0 it is so, 3 not within the time.\nExample:\n  nftmesh wait --ready "
+          "--timeout 2m --data-dir /var/lib/nftmesh\n",
+          wait_options, 0, 0);
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Is it so? why is what is missing, in one line. */
+static bool wait_ready(struct control *control, char *why, size_t why_bytes)
+{
+    struct control_answer answer;
+    bool is_so = false;
+    if (control_ask_text(control, &answer, "/readyz") == CLI_OK && answer.body.len > 0) {
+        is_so = answer.http_status == 200;
+        snprintf(why, why_bytes, "%.*s", (int)strcspn(answer.body.data, "\n"), answer.body.data);
+    } else
+        snprintf(why, why_bytes, "no node answers at %.400s", control->path);
+    control_answer_deinit(&answer);
+    return is_so;
+}
+
+static bool wait_registered(struct control *control, char *why, size_t why_bytes)
+{
+    struct control_answer answer;
+    bool is_so = false;
+    if (control_ask(control, &answer, "/v1/status", NULL) == CLI_OK) {
+        const json_t *token = json_object_get(answer.json, "token");
+        const char *advice = json_string_value(json_object_get(answer.json, "advice"));
+        is_so = token != NULL && !json_is_null(token);
+        snprintf(why, why_bytes, "%s", advice != NULL ? advice : "it has no seat yet");
+    } else
+        snprintf(why, why_bytes, "no node answers at %.400s", control->path);
+    control_answer_deinit(&answer);
+    return is_so;
+}
+
+static int wait_for(struct control *control, bool ready, uint64_t timeout_ms)
+{
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000};
+    uint64_t end_ms = monotonic_ms() + timeout_ms;
+    char why[1024] = "";
+    control->quiet = true;
+    while (!(ready ? wait_ready(control, why, sizeof why)
+                   : wait_registered(control, why, sizeof why))) {
+        if (monotonic_ms() >= end_ms)
+            return cli_error(CLI_NOT_READY, "wait", "not %s after %llu s: %s",
+                             ready ? "ready" : "registered",
+                             (unsigned long long)(timeout_ms / 1000), why);
+        nanosleep(&pause, NULL);
+    }
+    return CLI_OK;
+}
+
+static int wait_verb(int argc, char **argv)
+{
+    struct node_options *options;
+    struct control control;
+    int status;
+    if (!cli_parse(&options, &status, &wait_table, argc, argv)) return status;
+    bool ready = node_options_flag(options, "ready");
+    bool registered = node_options_flag(options, "registered");
+    uint64_t timeout_ms = node_options_ms(options, "timeout");
+    if (!ready && !registered) {
+        status = cli_error(CLI_USAGE, "wait", "wait for what? give --ready, --registered or both");
+    } else if (control_open(&control, &status, "wait", options)) {
+        status = registered ? wait_for(&control, false, timeout_ms) : CLI_OK;
+        if (status == CLI_OK && ready) status = wait_for(&control, true, timeout_ms);
+        control_close(&control);
+    }
+    node_options_free(options);
+    return status;
+}
+
+/* ---- join, leave, event, tags, trust ---- */
+
+static int show_done(const json_t *json, const struct node_options *options)
+{
+    const char *key;
+    json_t *value;
+    (void)options;
+    json_object_foreach((json_t *)(uintptr_t)json, key, value)
+    {
+        struct base_buf out;
+        base_buf_init(&out, TEXT_BYTES_MAX);
+        cli_text(&out, key);
+        if (!json_is_true(value)) {
+            base_buf_puts(&out, ": ");
+            cli_field(&out, json, key);
+        }
+        printf("%s\n", out.failed ? "" : out.data);
+        base_buf_deinit(&out);
+    }
+    return CLI_OK;
+}
+
+static const struct node_option_table join_table =
+    TABLE("join", "URL", "Tells the node a member to join through, besides its --bootstrap.",
+          "URL is mesh://<node key>@host:port, or http(s)://host:port of a member's "
+          "--bootstrap-http.\n",
+          plain_options, 1, 1);
+
+static int join(int argc, char **argv)
+{
+    struct node_options *options;
+    int status;
+    if (!cli_parse(&options, &status, &join_table, argc, argv)) return status;
+    json_t *body = json_pack("{s:s}", "url", node_options_arg(options, 0));
+    status = body == NULL ? cli_error(CLI_USAGE, "join", "the URL is not UTF-8")
+                          : ask_and_show(options, "join", "/v1/join", body, show_done);
+    node_options_free(options);
+    return status;
+}
+
+static const struct node_option_table leave_table =
+    TABLE("leave", "[options]",
+          "Says goodbye to the mesh and stops the node. Its seat stays: started again, it is back.",
+          NULL, plain_options, 0, 0);
+
+static int leave(int argc, char **argv)
+{
+    return plain_verb(argc, argv, &leave_table, "/v1/leave", true, show_done);
+}
+
+static const struct node_option_table event_table =
+    TABLE("event", "NAME [PAYLOAD|-]",
+          "Sends an event to all members. PAYLOAD is at most 512 bytes; - reads it from standard "
+          "input.",
+          "Example:\n  nftmesh event deploy v2.1\n", plain_options, 1, 2);
+
+/* The payload's bytes; negative: too many, or not readable. */
+static int payload_read(uint8_t *out, size_t *len, const char *arg)
+{
+    *len = 0;
+    if (arg == NULL) return BASE_OK;
+    if (strcmp(arg, "-") != 0) {
+        *len = strlen(arg);
+        if (*len > NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX) return BASE_ETOOBIG;
+        memcpy(out, arg, *len);
+        return BASE_OK;
+    }
+    *len = fread(out, 1, NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX + 1, stdin);
+    if (ferror(stdin)) return BASE_EIO;
+    return *len > NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX ? BASE_ETOOBIG : BASE_OK;
+}
+
+static int event_send(const struct node_options *options)
+{
+    uint8_t payload[NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX + 1];
+    char hex[2 * sizeof payload + 1];
+    size_t len;
+    const char *arg = node_options_arg_count(options) > 1 ? node_options_arg(options, 1) : NULL;
+    int rv = payload_read(payload, &len, arg);
+    if (rv != BASE_OK)
+        return cli_error(CLI_USAGE, "event", "the payload: %s",
+                         rv == BASE_ETOOBIG ? "more than 512 bytes" : base_strerror(rv));
+    base_hex_encode(hex, payload, len);
+    json_t *body = json_pack("{s:s, s:s}", "name", node_options_arg(options, 0), "payload", hex);
+    if (body == NULL) return cli_error(CLI_USAGE, "event", "the name is not UTF-8");
+    return ask_and_show(options, "event", "/v1/event", body, show_done);
+}
+
+static int event(int argc, char **argv)
+{
+    struct node_options *options;
+    int status;
+    if (!cli_parse(&options, &status, &event_table, argc, argv)) return status;
+    status = event_send(options);
+    node_options_free(options);
+    return status;
+}
+
+static const struct node_option tags_options[] = {
+    {.name = "set",
+     .argument = "KEY=VALUE",
+     .help = "Sets a tag of this node.",
+     .repeatable = true,
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY,
+     .kind = NODE_OPTION_TEXT},
+    {.name = "delete",
+     .argument = "KEY",
+     .help = "Takes a tag away.",
+     .repeatable = true,
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY,
+     .kind = NODE_OPTION_TEXT},
+    CONTROL_OPTIONS,
+    CLI_FORMAT_OPTION,
+};
+static const struct node_option_table tags_table =
+    TABLE("tags", "--set KEY=VALUE .. --delete KEY ..",
+          "Changes the tags that this node shows to all members.",
+          "Example:\n  nftmesh tags --set zone=eu --delete canary\n", tags_options, 0, 0);
+
+/* NULL: an argument is not KEY=VALUE, or not UTF-8. */
+static json_t *tags_body(const struct node_options *options)
+{
+    json_t *set = json_object(), *gone = json_array();
+    bool ok = set != NULL && gone != NULL;
+    for (size_t i = 0; ok && i < node_options_count(options, "set"); i++) {
+        const char *text = node_options_at(options, "set", i), *equals = strchr(text, '=');
+        ok = equals != NULL && equals > text &&
+             json_object_setn_new(set, text, (size_t)(equals - text), json_string(equals + 1)) == 0;
+    }
+    for (size_t i = 0; ok && i < node_options_count(options, "delete"); i++)
+        ok = json_array_append_new(gone, json_string(node_options_at(options, "delete", i))) == 0;
+    if (ok) return json_pack("{s:o, s:o}", "set", set, "delete", gone);
+    json_decref(set);
+    json_decref(gone);
+    return NULL;
+}
+
+static int tags(int argc, char **argv)
+{
+    struct node_options *options;
+    int status;
+    if (!cli_parse(&options, &status, &tags_table, argc, argv)) return status;
+    json_t *body = tags_body(options);
+    if (node_options_count(options, "set") + node_options_count(options, "delete") == 0)
+        status = cli_error(CLI_USAGE, "tags", "nothing to change: give --set or --delete");
+    else if (body == NULL)
+        status = cli_error(CLI_USAGE, "tags", "--set takes KEY=VALUE, in UTF-8");
+    else
+        status = ask_and_show(options, "tags", "/v1/tags", json_incref(body), show_done);
+    json_decref(body);
+    node_options_free(options);
+    return status;
+}
+
+static const struct node_option_table trust_table =
+    TABLE("trust", "show|accept",
+          "Shows what this node trusts, or accepts what it reads on the chain now: a KMS root "
+          "that changed, or a chain that went back. Look at both before you accept.",
+          NULL, plain_options, 1, 1);
+
+static int show_trust(const json_t *json, const struct node_options *options)
+{
+    static const char *const fields[][2] = {{"chain id", "chain_id"},   {"contract", "contract"},
+                                            {"kms root", "kms_root"},   {"trust", "trust"},
+                                            {"rpc trust", "rpc_trust"}, {"settings", "settings"}};
+    struct base_buf out;
+    (void)options;
+    base_buf_init(&out, TEXT_BYTES_MAX);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        cli_pair(&out, fields[i][0], json, fields[i][1]);
+    cli_pair(&out, "block", json_object_get(json, "block"), "number");
+    put_rpc(&out, json);
+    put_checks(&out, json);
+    cli_grid_print(&out);
+    base_buf_deinit(&out);
+    return CLI_OK;
+}
+
+static int trust(int argc, char **argv)
+{
+    struct node_options *options;
+    int status;
+    if (!cli_parse(&options, &status, &trust_table, argc, argv)) return status;
+    const char *what = node_options_arg(options, 0);
+    if (strcmp(what, "show") == 0)
+        status = ask_and_show(options, "trust", "/v1/status", NULL, show_trust);
+    else if (strcmp(what, "accept") == 0)
+        status = ask_and_show(options, "trust", "/v1/trust/accept", json_object(), show_done);
+    else
+        status = cli_error(CLI_USAGE, "trust", "\"%.40s\" is neither show nor accept", what);
+    node_options_free(options);
+    return status;
+}
+
+const struct cli_verb cli_ask_verbs[] = {
+    {"status", "this node: its seat, its trust, its checks", status_verb},
+    {"members", "the members of the mesh", members},
+    {"peers", "this node's links", peers},
+    {"events", "what happens, as it happens", cli_events},
+    {"why", "what is known of a node, and why it was refused", cli_why},
+    {"verify", "each check of one member, and how it stands", cli_verify},
+    {"wait", "until the node is ready, or registered", wait_verb},
+    {"join", "a member to join through", join},
+    {"leave", "say goodbye and stop", leave},
+    {"event", "send an event to all members", event},
+    {"tags", "change this node's tags", tags},
+    {"trust", "what is trusted; accept what changed", trust},
+    {NULL, NULL, NULL},
+};
