@@ -120,12 +120,28 @@ int attest_pins_set_flags(struct attest_pins *pins, const struct base_eth_addres
     return BASE_OK;
 }
 
+/* The root that is seen, before the ones that were pinned already: seats under an older root stay
+ * members until they register again. The oldest gives way. Returns how many. */
+static size_t root_before(struct base_eth_address out[ATTEST_PIN_ROOTS_MAX],
+                          const struct attest_pins *pins, const struct base_eth_address *seen)
+{
+    size_t count = 0;
+
+    out[count++] = *seen;
+    for (size_t i = 0; i < pins->root_count && count < ATTEST_PIN_ROOTS_MAX; i++) {
+        if (!base_address_equal(&pins->roots[i], seen)) out[count++] = pins->roots[i];
+    }
+    return count;
+}
+
 /* What is seen becomes a pin for each kind whose source is at most `replaceable`. */
 static int adopt(struct attest_pins *pins, bool *changed, const struct attest_pins_seen *seen,
                  bool dev, enum attest_pin_source replaceable)
 {
     bool wants_root = pins->root_source <= replaceable;
     bool wants_apps = pins->app_source <= replaceable && seen->app_id_count > 0;
+    struct base_eth_address roots[ATTEST_PIN_ROOTS_MAX];
+    size_t root_count = root_before(roots, pins, &seen->root);
     int rv;
 
     *changed = false;
@@ -135,8 +151,8 @@ static int adopt(struct attest_pins *pins, bool *changed, const struct attest_pi
         rv = check_list(seen->app_ids, seen->app_id_count, ATTEST_PIN_APP_IDS_MAX);
         if (rv != BASE_OK) return rv;
     }
-    if (wants_root && !equal_lists(pins->roots, pins->root_count, &seen->root, 1)) {
-        pin_roots(pins, ATTEST_PIN_FIRST_SEEN, &seen->root, 1);
+    if (wants_root && !equal_lists(pins->roots, pins->root_count, roots, root_count)) {
+        pin_roots(pins, ATTEST_PIN_FIRST_SEEN, roots, root_count);
         *changed = true;
     }
     if (wants_apps &&

@@ -47,8 +47,10 @@ int attest_pins_set_flags(struct attest_pins *pins, const struct base_eth_addres
  * unchanged then. An empty list of app ids pins nothing. */
 int attest_pins_see(struct attest_pins *pins, bool *changed, const struct attest_pins_seen *seen,
                     bool dev);
-/* `nftmesh trust accept`: an operator takes what the chain says now in place of what was first
- * seen. Flags stay: they are changed where they were given. Errors as attest_pins_see. */
+/* `nftmesh trust accept`: an operator takes what the chain says now. The contract's root is pinned
+ * beside those first seen before, so that seats under an older one stay until they register again
+ * (who wants one gone for good names the others by flag); app ids are replaced. Flags stay: they
+ * are changed where they were given. Errors as attest_pins_see. */
 int attest_pins_accept(struct attest_pins *pins, bool *changed, const struct attest_pins_seen *seen,
                        bool dev);
 

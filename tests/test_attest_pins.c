@@ -218,7 +218,7 @@ static void test_accept_takes_what_the_chain_says(void **state)
     assert_int_equal(judge(&w, 0xa1), ATTEST_PINS_ROOT_CHANGED);
     assert_int_equal(attest_pins_accept(&w.pins, &w.changed, &w.seen, false), BASE_OK);
     assert_true(w.changed);
-    assert_true(has_root(&w, 2) && !has_root(&w, 1));
+    assert_true(has_root(&w, 2) && has_root(&w, 1));
     assert_true(allows(&w, 0xa3));
     assert_int_equal(judge(&w, 0xa1), ATTEST_PINS_AGREE);
     assert_int_equal(attest_pins_accept(&w.pins, &w.changed, &w.seen, false), BASE_OK);
@@ -226,6 +226,22 @@ static void test_accept_takes_what_the_chain_says(void **state)
     w.seen.root = public_root();
     assert_int_equal(attest_pins_accept(&w.pins, &w.changed, &w.seen, false), BASE_EREFUSED);
     assert_true(has_root(&w, 2));
+}
+
+static void test_accept_keeps_the_newest_roots(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w);
+    assert_int_equal(see(&w), BASE_OK);
+    for (uint8_t root = 2; root <= ATTEST_PIN_ROOTS_MAX + 1; root++) {
+        w.seen.root = addr(root);
+        assert_int_equal(attest_pins_accept(&w.pins, &w.changed, &w.seen, false), BASE_OK);
+        assert_true(w.changed);
+    }
+    assert_int_equal(w.pins.root_count, ATTEST_PIN_ROOTS_MAX);
+    assert_true(has_root(&w, ATTEST_PIN_ROOTS_MAX + 1) && has_root(&w, 2));
+    assert_false(has_root(&w, 1));
 }
 
 static void test_accept_leaves_flags_alone(void **state)
@@ -514,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_public_root_is_pinned_in_dev_only),
         cmocka_unit_test(test_empty_list_pins_no_apps),
         cmocka_unit_test(test_accept_takes_what_the_chain_says),
+        cmocka_unit_test(test_accept_keeps_the_newest_roots),
         cmocka_unit_test(test_accept_leaves_flags_alone),
         cmocka_unit_test(test_allowed_is_the_cut_of_both_lists),
         cmocka_unit_test(test_root_of_epoch),
