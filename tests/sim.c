@@ -5,332 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/aead.h"
 #include "base/err.h"
-#include "base/prng.h"
 #include "gossip/statement.h"
 #include "sim_internal.h"
 
 #define DIAL_TIMEOUT_MS   5000
 #define SNAPSHOT_LAG_MS   3000
-#define REGISTRY_MS       3000
-#define RETRANSMIT_MS     200
-#define RETRANSMITS_MAX   7
-#define HEAL_MS           500 /* until a stalled link's next retransmission */
+#define REGISTRY_MS       1000
 #define TIMER_SPINS_MAX   5000
 #define EPOCH_INCARNATION 1000
-
-const struct sim_net SIM_LAN = {0, 2, 0};
-const struct sim_net SIM_LOSSY = {1, 40, 100};
-
-/* ---- crypto: a keyed hash ---- */
-
-struct base_key33 sim_key_of(uint32_t i)
-{
-    uint8_t text[12] = "node key";
-    struct base_hash32 hash;
-    struct base_key33 key;
-    base_put_u32be(text + 8, i);
-    base_sha256(&hash, text, sizeof text);
-    key.bytes[0] = 2;
-    memcpy(key.bytes + 1, hash.bytes, sizeof hash.bytes);
-    return key;
-}
-
-static void sign_as(const struct base_key33 *key, enum base_statement kind, const void *body,
-                    size_t len, struct base_sig65 *sig)
-{
-    uint8_t head[BASE_KEY33_BYTES + 1];
-    struct base_hash32 hash;
-    memcpy(head, key->bytes, sizeof key->bytes);
-    head[BASE_KEY33_BYTES] = (uint8_t)kind;
-    base_sha256_2(&hash, head, sizeof head, body, len);
-    memset(sig, 0, sizeof *sig);
-    memcpy(sig->bytes, hash.bytes, sizeof hash.bytes);
-}
-
-int sim_sign(uint32_t i, enum base_statement kind, const void *body, size_t len,
-             struct base_sig65 *sig)
-{
-    struct base_key33 key = sim_key_of(i);
-    sign_as(&key, kind, body, len, sig);
-    return BASE_OK;
-}
-
-static int crypto_sign(void *ctx, enum base_statement kind, const void *body, size_t len,
-                       struct base_sig65 *sig)
-{
-    return sim_sign((uint32_t)(uintptr_t)ctx, kind, body, len, sig);
-}
-
-static int crypto_verify(void *ctx, enum base_statement kind, const void *body, size_t len,
-                         const struct base_sig65 *sig, const struct base_key33 *key)
-{
-    struct base_sig65 right;
-    (void)ctx;
-    sign_as(key, kind, body, len, &right);
-    return memcmp(right.bytes, sig->bytes, sizeof right.bytes) == 0 ? BASE_OK : BASE_ESIG;
-}
-
-struct gossip_crypto sim_crypto(uint32_t i)
-{
-    return (struct gossip_crypto){(void *)(uintptr_t)i, crypto_sign, crypto_verify};
-}
-
-/* ---- configurations and records ---- */
-
-static struct base_slice slice(const char *text)
-{
-    return (struct base_slice){(const uint8_t *)text, strlen(text)};
-}
-
-static void record_fields(struct gossip_record *r, uint32_t i, uint64_t incarnation)
-{
-    static char name[16], url[64];
-    snprintf(name, sizeof name, "n%u", i);
-    snprintf(url, sizeof url, "tcp://10.0.%u.%u:7946", i / 256, i % 256);
-    *r = (struct gossip_record){
-        .node_key = sim_key_of(i),
-        .incarnation = incarnation,
-        .name = slice(name),
-        .urls = {slice(url)},
-        .url_count = 1,
-        .version = slice("sim"),
-    };
-    base_put_u32be(r->instance.bytes, i);
-}
-
-void sim_config_of(struct gossip_config *cfg, uint32_t i, uint64_t incarnation)
-{
-    memset(cfg, 0, sizeof *cfg);
-    gossip_config_default(cfg);
-    record_fields(&cfg->self, i, incarnation);
-    cfg->proof = slice("proof");
-    cfg->seed = i;
-    cfg->members_max = 64;
-}
-
-void sim_record_of(struct gossip_signed_record *out, uint32_t i, uint64_t incarnation,
-                   uint64_t sequence)
-{
-    struct gossip_record r;
-    record_fields(&r, i, incarnation);
-    r.sequence = sequence;
-    int rv = gossip_record_encode(out->body, &out->body_len, sizeof out->body, &r);
-    assert(rv == BASE_OK);
-    sim_sign(i, BASE_STATEMENT_RECORD, out->body, out->body_len, &out->sig);
-}
-
-/* ---- the queue of things to come, by (time, order of their making) ---- */
-
-static bool is_sooner(const struct sim__event *a, const struct sim__event *b)
-{
-    return a->at_ms < b->at_ms || (a->at_ms == b->at_ms && a->order < b->order);
-}
-
-static void queue_push(struct sim *s, struct sim__event *ev)
-{
-    if (s->queue_count == s->queue_cap) {
-        s->queue_cap = s->queue_cap == 0 ? 1024 : 2 * s->queue_cap;
-        s->queue = realloc(s->queue, s->queue_cap * sizeof(struct sim__event *));
-        assert(s->queue != NULL);
-    }
-    size_t at = s->queue_count++;
-    while (at > 0 && is_sooner(ev, s->queue[(at - 1) / 2])) {
-        s->queue[at] = s->queue[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    s->queue[at] = ev;
-}
-
-static struct sim__event *queue_pop(struct sim *s)
-{
-    struct sim__event *top = s->queue[0], *last = s->queue[--s->queue_count];
-    size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= s->queue_count) break;
-        if (child + 1 < s->queue_count && is_sooner(s->queue[child + 1], s->queue[child])) child++;
-        if (!is_sooner(s->queue[child], last)) break;
-        s->queue[at] = s->queue[child];
-        at = child;
-    }
-    if (s->queue_count > 0) s->queue[at] = last;
-    return top;
-}
-
-static struct sim__event *event_new(enum sim__what what, uint32_t node, uint32_t peer, size_t len)
-{
-    struct sim__event *ev = calloc(1, sizeof *ev + len);
-    assert(ev != NULL);
-    ev->what = what;
-    ev->node = node;
-    ev->peer = peer;
-    ev->len = len;
-    return ev;
-}
-
-static void event_at(struct sim *s, struct sim__event *ev, uint64_t at_ms)
-{
-    ev->at_ms = at_ms;
-    ev->order = s->order++;
-    queue_push(s, ev);
-}
-
-uint64_t sim_random(struct sim *s, uint64_t bound)
-{
-    return base_prng_below(&s->prng, bound);
-}
-
-/* ---- the network ---- */
-
-struct sim__way *sim__way(struct sim *s, uint32_t from, uint32_t to)
-{
-    return &s->ways[(size_t)from * s->count + to];
-}
-
-static struct sim__link *link_of(struct sim *s, uint32_t i, uint32_t j)
-{
-    return &s->links[i < j ? (size_t)i * s->count + j : (size_t)j * s->count + i];
-}
-
-/* As i sees its link with j. */
-static struct sim__end *end_of(struct sim *s, uint32_t i, uint32_t j)
-{
-    return &link_of(s, i, j)->ends[i < j ? 0 : 1];
-}
-
-bool sim__is_linked(struct sim *s, uint32_t i, uint32_t j)
-{
-    return end_of(s, i, j)->is_up;
-}
-
-static uint64_t delay_ms(struct sim *s)
-{
-    return base_prng_between(&s->prng, s->net.delay_min_ms, s->net.delay_max_ms);
-}
-
-static bool is_lost(struct sim *s)
-{
-    return s->net.loss_permille > 0 && sim_random(s, 1000) < s->net.loss_permille;
-}
-
-static void stuck_at(struct sim *s, uint32_t i, uint32_t j, bool for_good)
-{
-    struct sim__event *ev = event_new(SIM__STUCK, i, j, 0);
-    ev->generation = end_of(s, i, j)->generation;
-    ev->type = for_good;
-    event_at(s, ev, s->now_ms + SIM_STUCK_MS + sim_random(s, 1000));
-}
-
-static void stuck_soon(struct sim *s, uint32_t i, uint32_t j)
-{
-    struct sim__link *link = link_of(s, i, j);
-    if (link->stuck_armed) return;
-    link->stuck_armed = true;
-    stuck_at(s, i, j, false);
-}
-
-static void way_stall(struct sim *s, struct sim__event *ev)
-{
-    struct sim__way *way = sim__way(s, ev->peer, ev->node);
-    ev->next = NULL;
-    if (way->last == NULL)
-        way->first = ev;
-    else
-        way->last->next = ev;
-    way->last = ev;
-    stuck_soon(s, ev->peer, ev->node);
-}
-
-/* In order behind what the same direction carries already; a lost one waits for its
- * retransmission and so does all behind it. */
-static void way_send(struct sim *s, struct sim__event *ev)
-{
-    struct sim__way *way = sim__way(s, ev->peer, ev->node);
-    if (way->cut || way->first != NULL) {
-        way_stall(s, ev);
-        return;
-    }
-    uint64_t at = s->now_ms + delay_ms(s), wait = RETRANSMIT_MS;
-    for (int i = 0; i < RETRANSMITS_MAX && is_lost(s); i++) {
-        at += wait;
-        wait *= 2;
-    }
-    if (at < way->busy_until_ms) at = way->busy_until_ms;
-    way->busy_until_ms = at;
-    event_at(s, ev, at);
-}
-
-static void way_release(struct sim *s, uint32_t from, uint32_t to)
-{
-    struct sim__way *way = sim__way(s, from, to);
-    uint64_t at = s->now_ms + sim_random(s, HEAL_MS);
-    while (way->first != NULL) {
-        struct sim__event *ev = way->first;
-        way->first = ev->next;
-        if (at < way->busy_until_ms) at = way->busy_until_ms;
-        way->busy_until_ms = at;
-        event_at(s, ev, at);
-    }
-    way->last = NULL;
-}
-
-static void way_drop(struct sim__way *way)
-{
-    while (way->first != NULL) {
-        struct sim__event *ev = way->first;
-        way->first = ev->next;
-        free(ev);
-    }
-    way->last = NULL;
-}
-
-void sim_cut(struct sim *s, uint32_t from, uint32_t to, bool cut)
-{
-    struct sim__way *way = sim__way(s, from, to);
-    if (way->cut == cut) return;
-    way->cut = cut;
-    if (!cut) way_release(s, from, to);
-}
-
-void sim_partition(struct sim *s, const uint8_t *group)
-{
-    for (uint32_t i = 0; i < s->count; i++)
-        for (uint32_t j = 0; j < s->count; j++)
-            if (i != j) sim_cut(s, i, j, group[i] != group[j]);
-}
-
-void sim_isolate(struct sim *s, uint32_t i)
-{
-    for (uint32_t j = 0; j < s->count; j++) {
-        if (i == j) continue;
-        sim_cut(s, i, j, true);
-        sim_cut(s, j, i, true);
-    }
-}
-
-void sim_set_net(struct sim *s, const struct sim_net *net)
-{
-    s->net = *net;
-}
-
-void sim_calm(struct sim *s)
-{
-    s->net.loss_permille = 0;
-    for (uint32_t i = 0; i < s->count; i++) {
-        sim_resume(s, i);
-        for (uint32_t j = 0; j < s->count; j++)
-            if (i != j) sim_cut(s, i, j, false);
-    }
-}
 
 /* ---- links ---- */
 
 /* A link's old frames belong to nobody any more: their generation has passed. */
 static void link_close_at(struct sim *s, uint32_t i, uint32_t j, uint32_t generation)
 {
-    struct sim__end *end = end_of(s, i, j);
+    struct sim__end *end = sim__end_of(s, i, j);
     if (end->generation != generation || !end->is_up) return;
     end->is_up = false;
     if (s->nodes[i].core == NULL) return;
@@ -341,30 +31,30 @@ static void link_close_at(struct sim *s, uint32_t i, uint32_t j, uint32_t genera
 /* The close travels behind the frames before it. */
 static void send_close(struct sim *s, uint32_t from, uint32_t to, uint32_t generation)
 {
-    struct sim__event *ev = event_new(SIM__CLOSE, to, from, 0);
+    struct sim__event *ev = sim__event_new(SIM__CLOSE, to, from, 0);
     ev->generation = generation;
-    way_send(s, ev);
+    sim__way_send(s, ev);
 }
 
 void sim_break(struct sim *s, uint32_t i, uint32_t j)
 {
     if (i == j) return;
-    send_close(s, i, j, link_of(s, i, j)->generation);
-    send_close(s, j, i, link_of(s, i, j)->generation);
+    send_close(s, i, j, sim__link_of(s, i, j)->generation);
+    send_close(s, j, i, sim__link_of(s, i, j)->generation);
 }
 
 static void dial(struct sim *s, uint32_t i, uint32_t j)
 {
-    struct sim__event *ev = event_new(SIM__DIAL, i, j, 0);
+    struct sim__event *ev = sim__event_new(SIM__DIAL, i, j, 0);
     ev->process = s->nodes[i].process;
-    event_at(s, ev, s->now_ms + delay_ms(s) + 1);
+    sim__event_at(s, ev, s->now_ms + sim__delay_ms(s) + 1);
 }
 
 static void dial_fails_in(struct sim *s, const struct sim__event *dialed, uint64_t ms)
 {
-    struct sim__event *ev = event_new(SIM__DIAL_FAILED, dialed->node, dialed->peer, 0);
+    struct sim__event *ev = sim__event_new(SIM__DIAL_FAILED, dialed->node, dialed->peer, 0);
     ev->process = dialed->process;
-    event_at(s, ev, s->now_ms + ms);
+    sim__event_at(s, ev, s->now_ms + ms);
 }
 
 static bool is_admitted(const struct sim *s, uint32_t by, uint32_t whom)
@@ -378,28 +68,29 @@ static void peer_up(struct sim *s, uint32_t i, uint32_t j,
     struct gossip_event ev = {.type = GOSSIP_EV_PEER_UP, .key = s->nodes[j].key};
     ev.u.peer_up.record = (struct base_slice){record->body, record->body_len};
     ev.u.peer_up.sig = record->sig;
-    ev.u.peer_up.proof = slice("proof");
+    ev.u.peer_up.proof = sim__slice("proof");
     ev.u.peer_up.weight = 1;
     ev.u.peer_up.dialed = dialed;
-    *end_of(s, i, j) = (struct sim__end){true, link_of(s, i, j)->generation};
+    *sim__end_of(s, i, j) = (struct sim__end){true, sim__link_of(s, i, j)->generation};
     sim__step(s, i, &ev);
 }
 
 /* The handshake is through: the dialler is up as it sends READY, the other when it gets it. */
 static void link_open(struct sim *s, uint32_t i, uint32_t j)
 {
-    struct sim__link *link = link_of(s, i, j);
+    struct sim__link *link = sim__link_of(s, i, j);
     struct gossip_signed_record theirs;
-    if (sim__is_linked(s, j, i)) stuck_at(s, j, i, true); /* unless READY replaces it */
+    if (sim__is_linked(s, j, i)) sim__stuck_at(s, j, i, true); /* unless READY replaces it */
     link->generation++;
-    way_drop(sim__way(s, i, j));
-    way_drop(sim__way(s, j, i));
-    struct sim__event *ready = event_new(SIM__READY, j, i, sizeof(struct gossip_signed_record));
+    sim__way_drop(sim__way(s, i, j));
+    sim__way_drop(sim__way(s, j, i));
+    struct sim__event *ready =
+        sim__event_new(SIM__READY, j, i, sizeof(struct gossip_signed_record));
     ready->generation = link->generation;
     ready->process = s->nodes[j].process;
     gossip_self_record((struct gossip_signed_record *)(void *)ready->bytes, s->nodes[i].core);
     gossip_self_record(&theirs, s->nodes[j].core);
-    way_send(s, ready);
+    sim__way_send(s, ready);
     peer_up(s, i, j, &theirs, true);
 }
 
@@ -411,7 +102,7 @@ static void dial_arrives(struct sim *s, const struct sim__event *ev)
     if (sim__way(s, i, j)->cut || sim__way(s, j, i)->cut || to->is_paused || to->is_host_gone) {
         dial_fails_in(s, ev, DIAL_TIMEOUT_MS);
     } else if (to->core == NULL || !is_admitted(s, i, j) || from->has_left || to->has_left) {
-        dial_fails_in(s, ev, delay_ms(s));
+        dial_fails_in(s, ev, sim__delay_ms(s));
     } else if (sim__is_linked(s, i, j) && sim__is_linked(s, j, i)) {
         dial_fails_in(s, ev, 0); /* the session there is stays */
     } else {
@@ -432,12 +123,12 @@ static void judge(struct sim *s, uint32_t i, const struct base_key33 *key)
 
 static void perform_send(struct sim *s, uint32_t i, uint32_t j, const struct gossip_action *act)
 {
-    struct sim__event *ev = event_new(SIM__FRAME, j, i, act->u.send.body.len);
+    struct sim__event *ev = sim__event_new(SIM__FRAME, j, i, act->u.send.body.len);
     ev->type = act->u.send.type;
-    ev->generation = end_of(s, i, j)->generation;
+    ev->generation = sim__end_of(s, i, j)->generation;
     memcpy(ev->bytes, act->u.send.body.data, ev->len);
     s->frames++;
-    way_send(s, ev);
+    sim__way_send(s, ev);
 }
 
 static void perform(struct sim *s, uint32_t i, const struct gossip_action *act,
@@ -477,9 +168,9 @@ static void timer_arm(struct sim *s, uint32_t i)
     if (n->timer_armed && n->timer_ms <= due) return;
     n->timer_armed = true;
     n->timer_ms = due;
-    struct sim__event *ev = event_new(SIM__TIMER, i, i, 0);
+    struct sim__event *ev = sim__event_new(SIM__TIMER, i, i, 0);
     ev->process = n->process;
-    event_at(s, ev, due);
+    sim__event_at(s, ev, due);
 }
 
 static void process_end(struct sim *s, uint32_t i, bool visible)
@@ -499,9 +190,9 @@ static void process_end(struct sim *s, uint32_t i, bool visible)
     for (uint32_t j = 0; j < s->count; j++) {
         if (j == i) continue;
         bool was_up = sim__is_linked(s, i, j);
-        if (visible && was_up) send_close(s, i, j, end_of(s, i, j)->generation);
-        end_of(s, i, j)->is_up = false;
-        if (!visible && sim__is_linked(s, j, i)) stuck_at(s, j, i, true);
+        if (visible && was_up) send_close(s, i, j, sim__end_of(s, i, j)->generation);
+        sim__end_of(s, i, j)->is_up = false;
+        if (!visible && sim__is_linked(s, j, i)) sim__stuck_at(s, j, i, true);
     }
 }
 
@@ -534,7 +225,7 @@ int sim__step(struct sim *s, uint32_t i, const struct gossip_event *ev)
 static void frame_arrives(struct sim *s, const struct sim__event *ev)
 {
     struct sim__node *n = &s->nodes[ev->node];
-    const struct sim__end *end = end_of(s, ev->node, ev->peer);
+    const struct sim__end *end = sim__end_of(s, ev->node, ev->peer);
     if (end->generation != ev->generation || !end->is_up) return;
     if (n->is_mute && ev->type == GOSSIP_FRAME_PING_REQ) return;
     struct gossip_event in = {.type = GOSSIP_EV_FRAME, .key = s->nodes[ev->peer].key};
@@ -554,8 +245,8 @@ static void snapshot_arrives(struct sim *s, uint32_t i)
         bool had = n->view[j];
         n->view[j] = s->nodes[j].has_seat;
         if (!had || n->view[j] || j == i || n->core == NULL) continue;
-        if (sim__is_linked(s, i, j)) send_close(s, i, j, end_of(s, i, j)->generation);
-        end_of(s, i, j)->is_up = false;
+        if (sim__is_linked(s, i, j)) send_close(s, i, j, sim__end_of(s, i, j)->generation);
+        sim__end_of(s, i, j)->is_up = false;
         struct gossip_event ev = {.type = GOSSIP_EV_EVICT, .key = s->nodes[j].key};
         sim__step(s, i, &ev);
     }
@@ -581,7 +272,7 @@ static void timer_fires(struct sim *s, const struct sim__event *ev)
 static void ready_arrives(struct sim *s, const struct sim__event *ev)
 {
     const struct sim__node *n = &s->nodes[ev->node];
-    if (link_of(s, ev->node, ev->peer)->generation != ev->generation) return; /* superseded */
+    if (sim__link_of(s, ev->node, ev->peer)->generation != ev->generation) return; /* superseded */
     if (n->core == NULL || n->process != ev->process || n->has_left) return;
     if (!is_admitted(s, ev->node, ev->peer)) {
         send_close(s, ev->node, ev->peer, ev->generation);
@@ -600,9 +291,11 @@ static void dial_failed_arrives(struct sim *s, const struct sim__event *ev)
 
 static void registry_dial_soon(struct sim *s, uint32_t i)
 {
-    struct sim__event *ev = event_new(SIM__REGISTRY, i, i, 0);
+    struct sim__event *ev = sim__event_new(SIM__REGISTRY, i, i, 0);
     ev->process = s->nodes[i].process;
-    event_at(s, ev, s->now_ms + REGISTRY_MS + sim_random(s, REGISTRY_MS));
+    /* Alone, it is in a hurry. */
+    uint64_t every = s->nodes[i].seen_count > 1 ? 3 * REGISTRY_MS : REGISTRY_MS;
+    sim__event_at(s, ev, s->now_ms + every + sim_random(s, REGISTRY_MS));
 }
 
 /* The rim knows every seat from the chain, and now and then dials one that its table lacks. */
@@ -610,8 +303,13 @@ static void registry_dial(struct sim *s, const struct sim__event *ev)
 {
     const struct sim__node *n = &s->nodes[ev->node];
     if (n->core == NULL || n->process != ev->process) return;
-    uint32_t j = (uint32_t)sim_random(s, s->count);
-    if (j != ev->node && n->view[j] && n->seen[j].state == GOSSIP_NONE) dial(s, ev->node, j);
+    uint32_t first = (uint32_t)sim_random(s, s->count);
+    for (uint32_t at = 0; at < s->count; at++) {
+        uint32_t j = (first + at) % s->count;
+        if (j == ev->node || !n->view[j] || n->seen[j].state != GOSSIP_NONE) continue;
+        dial(s, ev->node, j);
+        break;
+    }
     registry_dial_soon(s, ev->node);
 }
 
@@ -629,14 +327,14 @@ static bool is_stalled(struct sim *s, uint32_t i, uint32_t j)
 static void stuck(struct sim *s, const struct sim__event *ev)
 {
     if (ev->type == 0) {
-        link_of(s, ev->node, ev->peer)->stuck_armed = false;
+        sim__link_of(s, ev->node, ev->peer)->stuck_armed = false;
         if (!is_stalled(s, ev->node, ev->peer)) return;
     }
     for (int end = 0; end < 2; end++) {
-        struct sim__event *close = end == 0 ? event_new(SIM__CLOSE, ev->node, ev->peer, 0)
-                                            : event_new(SIM__CLOSE, ev->peer, ev->node, 0);
+        struct sim__event *close = end == 0 ? sim__event_new(SIM__CLOSE, ev->node, ev->peer, 0)
+                                            : sim__event_new(SIM__CLOSE, ev->peer, ev->node, 0);
         close->generation = ev->generation;
-        event_at(s, close, s->now_ms);
+        sim__event_at(s, close, s->now_ms);
     }
 }
 
@@ -651,7 +349,7 @@ static bool is_parked(struct sim *s, struct sim__event *ev)
     else
         n->parked_last->next = ev;
     n->parked_last = ev;
-    if (ev->what == SIM__FRAME) stuck_soon(s, ev->peer, ev->node);
+    if (ev->what == SIM__FRAME) sim__stuck_soon(s, ev->peer, ev->node);
     return true;
 }
 
@@ -691,7 +389,7 @@ static void happen(struct sim *s, const struct sim__event *ev)
 static bool run_next(struct sim *s, uint64_t until_ms)
 {
     if (s->queue_count == 0 || s->queue[0]->at_ms > until_ms || s->failure[0] != 0) return false;
-    struct sim__event *ev = queue_pop(s);
+    struct sim__event *ev = sim__queue_pop(s);
     s->now_ms = ev->at_ms;
     if (is_parked(s, ev)) return true;
     happen(s, ev);
@@ -784,7 +482,7 @@ void sim_resume(struct sim *s, uint32_t i)
     while (n->parked != NULL) {
         struct sim__event *ev = n->parked;
         n->parked = ev->next;
-        event_at(s, ev, s->now_ms);
+        sim__event_at(s, ev, s->now_ms);
     }
 }
 
@@ -802,7 +500,8 @@ void sim_seat(struct sim *s, uint32_t i, bool has)
 {
     s->nodes[i].has_seat = has;
     for (uint32_t j = 0; j < s->count; j++)
-        event_at(s, event_new(SIM__SNAPSHOT, j, j, 0), s->now_ms + sim_random(s, SNAPSHOT_LAG_MS));
+        sim__event_at(s, sim__event_new(SIM__SNAPSHOT, j, j, 0),
+                      s->now_ms + sim_random(s, SNAPSHOT_LAG_MS));
 }
 
 /* ---- applications ---- */
@@ -810,16 +509,16 @@ void sim_seat(struct sim *s, uint32_t i, bool has)
 int sim_event(struct sim *s, uint32_t i, const char *name)
 {
     struct gossip_event ev = {.type = GOSSIP_EV_USER_EVENT};
-    ev.u.user_event.name = slice(name);
-    ev.u.user_event.payload = slice("payload");
+    ev.u.user_event.name = sim__slice(name);
+    ev.u.user_event.payload = sim__slice("payload");
     return s->nodes[i].is_paused ? BASE_ESTATE : sim__step(s, i, &ev);
 }
 
 void sim_tag(struct sim *s, uint32_t i, const char *value)
 {
     struct gossip_event ev = {.type = GOSSIP_EV_UPDATE};
-    record_fields(&ev.u.update, i, 0);
-    ev.u.update.tags[0] = (struct gossip_tag){slice("role"), slice(value)};
+    sim__record_fields(&ev.u.update, i, 0);
+    ev.u.update.tags[0] = (struct gossip_tag){sim__slice("role"), sim__slice(value)};
     ev.u.update.tag_count = 1;
     if (!s->nodes[i].is_paused) sim__step(s, i, &ev);
 }
@@ -830,11 +529,11 @@ bool sim_inject_bytes(struct sim *s, uint32_t from, uint32_t to, uint8_t type, c
                       size_t len)
 {
     if (!sim__is_linked(s, from, to)) return false;
-    struct sim__event *ev = event_new(SIM__FRAME, to, from, len);
+    struct sim__event *ev = sim__event_new(SIM__FRAME, to, from, len);
     ev->type = type;
-    ev->generation = end_of(s, from, to)->generation;
+    ev->generation = sim__end_of(s, from, to)->generation;
     if (len > 0) memcpy(ev->bytes, body, len);
-    way_send(s, ev);
+    sim__way_send(s, ev);
     return true;
 }
 
@@ -909,9 +608,9 @@ void sim_free(struct sim *s)
         free(n->delivered);
     }
     while (s->queue_count > 0)
-        free(queue_pop(s));
+        free(sim__queue_pop(s));
     for (size_t w = 0; w < (size_t)s->count * s->count; w++)
-        way_drop(&s->ways[w]);
+        sim__way_drop(&s->ways[w]);
     free(s->queue);
     free(s->nodes);
     free(s->ways);

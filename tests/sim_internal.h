@@ -90,11 +90,30 @@ struct sim {
     char failure[256];
 };
 
+/* sim_parts.c */
+struct base_slice sim__slice(const char *text);
+void sim__record_fields(struct gossip_record *r, uint32_t i, uint64_t incarnation);
+
+/* sim_net.c */
+struct sim__event *sim__event_new(enum sim__what what, uint32_t node, uint32_t peer, size_t len);
+void sim__event_at(struct sim *s, struct sim__event *ev, uint64_t at_ms);
+struct sim__event *sim__queue_pop(struct sim *s);
+struct sim__way *sim__way(struct sim *s, uint32_t from, uint32_t to);
+struct sim__link *sim__link_of(struct sim *s, uint32_t i, uint32_t j);
+struct sim__end *sim__end_of(struct sim *s, uint32_t i, uint32_t j); /* as i sees it */
+bool sim__is_linked(struct sim *s, uint32_t i, uint32_t j);
+uint64_t sim__delay_ms(struct sim *s);
+void sim__way_send(struct sim *s, struct sim__event *ev);
+void sim__way_drop(struct sim__way *way);
+void sim__stuck_at(struct sim *s, uint32_t i, uint32_t j, bool for_good);
+void sim__stuck_soon(struct sim *s, uint32_t i, uint32_t j);
+
+/* sim.c */
+int sim__step(struct sim *s, uint32_t i, const struct gossip_event *ev);
+
+/* sim_check.c */
 void sim__index_build(struct sim *s);
 uint32_t sim__index(const struct sim *s, const struct base_key33 *key); /* s->count: nobody's */
-struct sim__way *sim__way(struct sim *s, uint32_t from, uint32_t to);
-bool sim__is_linked(struct sim *s, uint32_t i, uint32_t j);
-int sim__step(struct sim *s, uint32_t i, const struct gossip_event *ev);
 void sim__fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim__check_reset(struct sim *s, uint32_t i);
 void sim__check_step(struct sim *s, uint32_t i, const struct gossip_event *ev, int rv,

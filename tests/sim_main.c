@@ -11,7 +11,7 @@
 #include "sim.h"
 
 #define FAULTS_MS  60000u
-#define CALM_MS    120000u
+#define CALM_MS    30000u
 #define EVENT_MS   10000u
 #define DOWN_LIMIT 3 /* one in so many may be down at a time, so that there is a mesh to join */
 

@@ -1,0 +1,106 @@
+/* What a simulated node is made of: a key, a keyed hash in the place of signatures, a record. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/aead.h"
+#include "base/err.h"
+#include "sim_internal.h"
+
+/* ---- crypto: a keyed hash ---- */
+
+struct base_key33 sim_key_of(uint32_t i)
+{
+    uint8_t text[12] = "node key";
+    struct base_hash32 hash;
+    struct base_key33 key;
+    base_put_u32be(text + 8, i);
+    base_sha256(&hash, text, sizeof text);
+    key.bytes[0] = 2;
+    memcpy(key.bytes + 1, hash.bytes, sizeof hash.bytes);
+    return key;
+}
+
+static void sign_as(const struct base_key33 *key, enum base_statement kind, const void *body,
+                    size_t len, struct base_sig65 *sig)
+{
+    uint8_t head[BASE_KEY33_BYTES + 1];
+    struct base_hash32 hash;
+    memcpy(head, key->bytes, sizeof key->bytes);
+    head[BASE_KEY33_BYTES] = (uint8_t)kind;
+    base_sha256_2(&hash, head, sizeof head, body, len);
+    memset(sig, 0, sizeof *sig);
+    memcpy(sig->bytes, hash.bytes, sizeof hash.bytes);
+}
+
+int sim_sign(uint32_t i, enum base_statement kind, const void *body, size_t len,
+             struct base_sig65 *sig)
+{
+    struct base_key33 key = sim_key_of(i);
+    sign_as(&key, kind, body, len, sig);
+    return BASE_OK;
+}
+
+static int crypto_sign(void *ctx, enum base_statement kind, const void *body, size_t len,
+                       struct base_sig65 *sig)
+{
+    return sim_sign((uint32_t)(uintptr_t)ctx, kind, body, len, sig);
+}
+
+static int crypto_verify(void *ctx, enum base_statement kind, const void *body, size_t len,
+                         const struct base_sig65 *sig, const struct base_key33 *key)
+{
+    struct base_sig65 right;
+    (void)ctx;
+    sign_as(key, kind, body, len, &right);
+    return memcmp(right.bytes, sig->bytes, sizeof right.bytes) == 0 ? BASE_OK : BASE_ESIG;
+}
+
+struct gossip_crypto sim_crypto(uint32_t i)
+{
+    return (struct gossip_crypto){(void *)(uintptr_t)i, crypto_sign, crypto_verify};
+}
+
+/* ---- configurations and records ---- */
+
+struct base_slice sim__slice(const char *text)
+{
+    return (struct base_slice){(const uint8_t *)text, strlen(text)};
+}
+
+void sim__record_fields(struct gossip_record *r, uint32_t i, uint64_t incarnation)
+{
+    static char name[16], url[64];
+    snprintf(name, sizeof name, "n%u", i);
+    snprintf(url, sizeof url, "tcp://10.0.%u.%u:7946", i / 256, i % 256);
+    *r = (struct gossip_record){
+        .node_key = sim_key_of(i),
+        .incarnation = incarnation,
+        .name = sim__slice(name),
+        .urls = {sim__slice(url)},
+        .url_count = 1,
+        .version = sim__slice("sim"),
+    };
+    base_put_u32be(r->instance.bytes, i);
+}
+
+void sim_config_of(struct gossip_config *cfg, uint32_t i, uint64_t incarnation)
+{
+    memset(cfg, 0, sizeof *cfg);
+    gossip_config_default(cfg);
+    sim__record_fields(&cfg->self, i, incarnation);
+    cfg->proof = sim__slice("proof");
+    cfg->seed = i;
+    cfg->members_max = 64;
+}
+
+void sim_record_of(struct gossip_signed_record *out, uint32_t i, uint64_t incarnation,
+                   uint64_t sequence)
+{
+    struct gossip_record r;
+    sim__record_fields(&r, i, incarnation);
+    r.sequence = sequence;
+    int rv = gossip_record_encode(out->body, &out->body_len, sizeof out->body, &r);
+    assert(rv == BASE_OK);
+    sim_sign(i, BASE_STATEMENT_RECORD, out->body, out->body_len, &out->sig);
+}
