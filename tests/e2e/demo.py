@@ -106,7 +106,7 @@ class Story:
         alice = self.start("alice", extra=["--bootstrap-http", f"127.0.0.1:{mesh.free_port()}"])
         self.register("alice")
         wait_for("alice is up, alone", lambda: alice.events("up"))
-        say("alice is the first: she found nobody and leads a mesh of one")
+        say("alice is the first: she found nobody and is a mesh of one")
         info_port = alice.argv[alice.argv.index("--bootstrap-http") + 1]
         mesh_url = f"mesh://{alice.key()}@{alice.listen.removeprefix('tcp://')}"
         self.start("bob", [mesh_url])
@@ -379,7 +379,7 @@ class Story:
         for p in self.proxies:
             p.mode = "honest"
         at = self.everybody_logs("up", key, back, others)
-        self.result["rpc_outage"] = {"dropped": 0, "ready_reason": why.split()[1],
+        self.result["rpc_outage"] = {"dropped": 0, "ready_reason": why.split()[1].rstrip(":"),
                                      "admitted_after_ms": round((at - back) * 1000)}
         wait_for("alice is ready again", self.nodes["alice"].ready, 30)
         say(f"nobody was dropped; {self.result['rpc_outage']['admitted_after_ms']} ms after the "
