@@ -126,7 +126,9 @@ static void put_hash(struct base_buf *out, const struct base_hash32 *hash)
 static void put_block(struct base_buf *out, const struct sim *sim, const struct sim_endpoint *e,
                       uint64_t number)
 {
-    if (number > visible_head(sim, e) || number >= sim->block_count) {
+    uint64_t head = visible_head(sim, e);
+    bool is_pruned = e->manner == SIM_PRUNED && number > 0 && number + 10 < head;
+    if (number > head || number >= sim->block_count || is_pruned) {
         base_buf_puts(out, "\"result\":null");
         return;
     }
@@ -218,7 +220,11 @@ static void put_call(struct base_buf *out, const struct sim *sim, const struct s
     const struct sim_block *b = called_block(sim, e, json_array_get(params, 1));
     assert_int_equal(base_json_get_string(&text, &len, json_array_get(params, 0), "data"), BASE_OK);
     assert_int_equal(base_hex_decode_var(call, &len, sizeof call, text), BASE_OK);
-    if (b == NULL) {
+    if (e->manner == SIM_NO_STATE) {
+        base_buf_puts(out, "\"result\":null");
+    } else if (e->manner == SIM_OTHER_CONTRACT && len == 4) {
+        base_buf_puts(out, "\"result\":\"0x\"");
+    } else if (b == NULL) {
         put_error(out, "hash is not currently canonical");
     } else if (len == 4) { /* clusterState() */
         put_cluster_state(out, sim, e, b);
@@ -229,7 +235,8 @@ static void put_call(struct base_buf *out, const struct sim *sim, const struct s
         struct base_buf data;
         base_buf_init(&data, 64);
         struct base_u256 epoch = base_u256_from_u64(e->manner == SIM_WRONG_ROOT ? 9 : 1);
-        base_buf_append(&data, epoch.bytes, sizeof epoch.bytes);
+        base_buf_append(&data, epoch.bytes,
+                        sizeof epoch.bytes - (e->manner == SIM_BAD_EPOCH ? 1 : 0));
         put_return(out, &data);
     }
 }
@@ -237,7 +244,7 @@ static void put_call(struct base_buf *out, const struct sim *sim, const struct s
 static uint64_t block_param(const struct sim *sim, const struct sim_endpoint *e, const char *text)
 {
     uint64_t head = visible_head(sim, e);
-    if (strcmp(text, "finalized") == 0)
+    if (strcmp(text, "finalized") == 0 || strcmp(text, "safe") == 0)
         return head > sim->finality_blocks ? head - sim->finality_blocks : 0;
     return strtoull(text, NULL, 16);
 }
@@ -257,6 +264,8 @@ static void answer(struct base_buf *out, const struct sim *sim, const struct sim
     } else if (strcmp(method, "eth_getCode") == 0) {
         base_buf_puts(out,
                       e->manner == SIM_NO_CODE ? "\"result\":\"0x\"" : "\"result\":\"0x6001\"");
+    } else if (strcmp(method, "eth_blockNumber") == 0 && e->manner == SIM_NO_HEIGHT) {
+        base_buf_puts(out, "\"result\":17");
     } else if (strcmp(method, "eth_blockNumber") == 0) {
         uint64_t claim = visible_head(sim, e) + (e->manner == SIM_FALSE_HEAD ? 1000000 : 0);
         base_buf_printf(out, "\"result\":\"0x%llx\"", (unsigned long long)claim);

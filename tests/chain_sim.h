@@ -13,7 +13,7 @@
  * chain's own state at that block (unless lies are expected to win: sim->expect_lies). */
 #define SIM_ENDPOINTS  6
 #define SIM_BLOCKS_MAX 20000
-#define SIM_STATES_MAX 64
+#define SIM_STATES_MAX 80
 #define SIM_SEATS_MAX  200
 #define SIM_NOTES_MAX  512
 #define SIM_SEC        UINT64_C(1000)
@@ -47,6 +47,11 @@ enum sim_manner {
     SIM_ERRORS,         /* an error object for each call */
     SIM_SWAPPED,        /* answers in reverse order, which is fine */
     SIM_WRONG_ROOT,     /* another root epoch */
+    SIM_NO_HEIGHT,      /* a height that is no number; no finalized block yet */
+    SIM_NO_STATE,       /* eth_call gives null */
+    SIM_OTHER_CONTRACT, /* clusterState() gives no bytes */
+    SIM_BAD_EPOCH,      /* rootEpochOf() gives 31 bytes */
+    SIM_PRUNED,         /* knows no block below its newest ten */
     SIM_OLD_TIME        /* every timestamp is 1: K of them make a block older than the reference */
 };
 

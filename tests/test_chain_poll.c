@@ -91,16 +91,19 @@ static void test_confirmations_stay_behind_the_head(void **state)
     sim_free(sim);
 }
 
-static void test_finalized_policy_follows_the_tag(void **state)
+static void test_safe_and_finalized_follow_the_tag(void **state)
 {
     (void)state;
-    struct sim *sim = sim_new(3, 3);
-    sim->config.finality = CHAIN_FINALITY_FINALIZED;
-    sim->finality_blocks = 20;
-    sim_start(sim);
-    assert_true(sim_until_snapshots(sim, 3, 30 * SIM_SEC));
-    assert_true(sim_head(sim) - sim->snapshot->block.number >= 20);
-    sim_free(sim);
+    static const enum chain_finality policies[] = {CHAIN_FINALITY_SAFE, CHAIN_FINALITY_FINALIZED};
+    for (size_t i = 0; i < 2; i++) {
+        struct sim *sim = sim_new(3, 3);
+        sim->config.finality = policies[i];
+        sim->finality_blocks = 20;
+        sim_start(sim);
+        assert_true(sim_until_snapshots(sim, 3, 30 * SIM_SEC));
+        assert_true(sim_head(sim) - sim->snapshot->block.number >= 20);
+        sim_free(sim);
+    }
 }
 
 /* ---- lags ---- */
@@ -218,6 +221,10 @@ static const struct minority minorities[] = {
     {"no code", SIM_NO_CODE, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
     {"no JSON", SIM_GARBAGE, CHAIN_POLL_NOTE_ENDPOINT_FAILED, false},
     {"empty body", SIM_EMPTY, CHAIN_POLL_NOTE_ENDPOINT_FAILED, false},
+    {"no height", SIM_NO_HEIGHT, CHAIN_POLL_NOTE_ENDPOINT_FAILED, false},
+    {"no state", SIM_NO_STATE, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
+    {"other contract", SIM_OTHER_CONTRACT, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
+    {"no epoch", SIM_BAD_EPOCH, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
     {"error objects", SIM_ERRORS, CHAIN_POLL_NOTE_ENDPOINT_FAILED, false},
 };
 /* These would win if two of three told the same lie: a majority is what we believe. */
@@ -723,6 +730,62 @@ static void test_reorg_in_the_middle_of_a_round(void **state)
     sim_free(sim);
 }
 
+/* Deeper than the references that are remembered: told as a lower bound. */
+static void test_very_deep_reorg(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(3, 5);
+    sim_start(sim);
+    assert_true(sim_until_snapshots(sim, 4, 60 * SIM_SEC));
+    sim->block_ms = 0;
+    sim_reorg(sim, 60);
+    assert_true(sim_until_block(sim, sim_head(sim), 5 * SIM_SEC));
+    assert_in_range(sim_note_last(sim, CHAIN_POLL_NOTE_REORG)->value, 3, 59);
+    assert_non_null(strstr(sim_note_last(sim, CHAIN_POLL_NOTE_REORG)->text, "more than"));
+    sim_free(sim);
+}
+
+/* After a long stop no endpoint has the old reference any more: read as a reorg, all anew. */
+static void test_pruned_reference(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(3, 5);
+    sim_start(sim);
+    assert_true(sim_until_snapshots(sim, 4, 60 * SIM_SEC));
+    for (size_t i = 0; i < 3; i++)
+        sim->endpoints[i].manner = SIM_PRUNED;
+    sim_mine(sim, 500);
+    uint64_t snapshots = sim->snapshots;
+    sim_restart(sim);
+    assert_true(sim_until_snapshots(sim, snapshots + 2, 10 * SIM_SEC));
+    assert_int_equal(sim_notes(sim, CHAIN_POLL_NOTE_REORG), 1);
+    sim_free(sim);
+}
+
+/* Goal: what was read of a block that lost never meets what was read of the one that won.
+ * Method: one fast endpoint has read all of the target when it is replaced under the two slow
+ * ones; at each offset within a poll. The checker knows which seats belong to which block. */
+static void test_block_replaced_while_some_have_read_it(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(3, 100);
+    sim->block_ms = 0;
+    sim->endpoints[0].latency_ms = 20;
+    sim->endpoints[1].latency_ms = sim->endpoints[2].latency_ms = 150;
+    sim_start(sim);
+    assert_true(sim_until_snapshots(sim, 1, 10 * SIM_SEC));
+    for (uint64_t offset = 0; offset < 1500; offset += 50) {
+        sim_change(sim)->seats[5].nonce++;
+        sim_mine(sim, 1);
+        sim_run(sim, offset);
+        sim_change(sim)->seats[6].nonce++;
+        sim_reorg(sim, 1);
+        assert_true(sim_until_block(sim, sim_head(sim), 10 * SIM_SEC));
+        if (sim->state_count > SIM_STATES_MAX - 3) break;
+    }
+    sim_free(sim);
+}
+
 static void test_minority_fork_is_not_our_reorg(void **state)
 {
     (void)state;
@@ -982,6 +1045,15 @@ static void test_configuration_is_refused(void **state)
     assert_int_equal(chain_poll_new(&poll, &config, 0, NULL), BASE_EINVAL);
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(chain_poll_trust_name(CHAIN_POLL_SINGLE), "single");
+    assert_string_equal(chain_poll_trust_name(CHAIN_POLL_MAJORITY), "majority");
+    assert_string_equal(chain_poll_trust_name(CHAIN_POLL_ANY), "any");
+    assert_string_equal(chain_poll_note_name(CHAIN_POLL_NOTE_WENT_BACK), "chain_went_back");
+}
+
 static void test_same_events_give_the_same_bytes(void **state)
 {
     (void)state;
@@ -1013,7 +1085,7 @@ int main(void)
         cmocka_unit_test(test_empty_registry_is_a_snapshot),
         cmocka_unit_test(test_many_pages_in_several_requests),
         cmocka_unit_test(test_confirmations_stay_behind_the_head),
-        cmocka_unit_test(test_finalized_policy_follows_the_tag),
+        cmocka_unit_test(test_safe_and_finalized_follow_the_tag),
         cmocka_unit_test(test_kept_target_agrees_at_constant_unequal_lags),
         cmocka_unit_test(test_kept_target_agrees_with_one_lying_high),
         cmocka_unit_test(test_lagging_endpoint_is_behind_not_wrong),
@@ -1045,7 +1117,11 @@ int main(void)
         cmocka_unit_test(test_reorg_is_noticed_with_its_depth),
         cmocka_unit_test(test_reorg_replaces_the_whole_snapshot),
         cmocka_unit_test(test_reorg_in_the_middle_of_a_round),
+        cmocka_unit_test(test_very_deep_reorg),
+        cmocka_unit_test(test_pruned_reference),
+        cmocka_unit_test(test_block_replaced_while_some_have_read_it),
         cmocka_unit_test(test_minority_fork_is_not_our_reorg),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_idle_costs_one_small_request_a_poll),
         cmocka_unit_test(test_a_block_without_changes_costs_two_requests),
         cmocka_unit_test(test_all_pages_again_each_64th_reference),
