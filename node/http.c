@@ -305,7 +305,7 @@ static int unix_listen(int *out, const char *path, char *why)
     mode_t old = umask(0177);
     int rv = bind(fd, (struct sockaddr *)&addr, sizeof addr);
     umask(old);
-    if (rv != 0 || chmod(path, 0600) != 0 || listen(fd, HTTP_BACKLOG) != 0) {
+    if (rv != 0 || listen(fd, HTTP_BACKLOG) != 0) {
         http_fail(why, BASE_EIO, "control socket %.200s: %s", path, strerror(errno));
         close(fd);
         return BASE_EIO;

@@ -177,7 +177,6 @@ static enum MHD_Result command_answer(struct node__http_request *request)
     struct node__command *command = request->command;
     pthread_mutex_lock(&http->mutex);
     bool is_done = command->is_done, is_due = request->is_due;
-    if (!is_done) command->request = NULL; /* a late answer goes nowhere */
     pthread_mutex_unlock(&http->mutex);
     if (is_done)
         return node__http_answer(request, command->status, "application/json", command->json,

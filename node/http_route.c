@@ -121,8 +121,7 @@ static bool body_is_bounded(const struct node__http_request *request, unsigned *
         *status = MHD_HTTP_LENGTH_REQUIRED;
         return false;
     }
-    return text == NULL ||
-           (strlen(text) < 10 && strtoul(text, NULL, 10) <= NODE_HTTP_BODY_BYTES_MAX);
+    return text == NULL || strtoul(text, NULL, 10) <= NODE_HTTP_BODY_BYTES_MAX;
 }
 
 /* ---- refusals ---- */

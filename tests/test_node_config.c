@@ -239,6 +239,15 @@ static void test_our_environment_name_wins_over_the_prototypes(void **state)
     node_config_free(config);
 }
 
+static void test_empty_name_of_ours_leaves_it_to_the_prototypes(void **state)
+{
+    (void)state;
+    const struct env_pair env[] = {{"DSTACK_SOCKET", "/a"}, {"NFTMESH_DSTACK", ""}, {NULL, NULL}};
+    struct node_config *config = accept_env(env, (const char *const[]){NULL});
+    assert_string_equal(config->dstack, "/a");
+    node_config_free(config);
+}
+
 /* Some shells export HOST: alone it opens no listener. */
 static void test_host_alone_opens_nothing(void **state)
 {
@@ -412,6 +421,9 @@ static void test_value_refusals(void **state)
     refuse("--listen is not an address", "--listen=tcp://0.0.0.0");
     refuse("--listen is not an address", "--listen=tcp://0.0.0.0:1/x");
     refuse("--listen is not an address", "--listen=ws://0.0.0.0:1/x?y");
+    refuse(
+        "--listen is not an address",
+        "--listen=ws://0.0.0.0:1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     refuse("--advertise names no host", "--advertise=tcp://0.0.0.0:1");
     refuse("--advertise names no host", "--advertise=tcp://[::]:1");
     refuse("--advertise is not a URL", "--advertise=http://a:1");
@@ -507,6 +519,45 @@ static void test_file_refusals(void **state)
     refuse_text("include(\"/etc/passwd\")\n", "f.conf:1");
 }
 
+/* Every list has an end: of each option, and of what the settings hold. */
+static void test_too_many_values(void **state)
+{
+    static const struct {
+        const char *key, *value, *said;
+        int count;
+    } cases[] = {{"listen", "tcp://a:1", "at most 64 times", 65},
+                 {"tag", "k%d=v", "at most 16", 17},
+                 {"rpc", "https://h%d", "at most 16", 17},
+                 {"kms_root", ADDRESS, "at most 8", 9}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[64], flag[80], text[4096];
+        size_t len = (size_t)snprintf(text, sizeof text, "%s = {", cases[i].key);
+        for (int k = 0; k < cases[i].count; k++) {
+            const char *number = strstr(cases[i].value, "%d");
+            int head =
+                number == NULL ? (int)strlen(cases[i].value) : (int)(number - cases[i].value);
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s\"%.*s", k > 0 ? ", " : "",
+                                    head, cases[i].value);
+            if (number != NULL)
+                len += (size_t)snprintf(text + len, sizeof text - len, "%d%s", k, number + 2);
+            len += (size_t)snprintf(text + len, sizeof text - len, "\"");
+        }
+        snprintf(text + len, sizeof text - len, "}\nchain_id = 31337\ncontract = " ADDRESS "\n%s",
+                 strcmp(cases[i].key, "rpc") == 0 ? "" : "rpc = \"https://a\"\n");
+        write_file(path, text);
+        snprintf(flag, sizeof flag, "--config=%s", path);
+        enum node_options_verdict verdict;
+        struct node_config *config;
+        char why[NODE_OPTIONS_WHY_BYTES] = "";
+        assert_int_equal(
+            parse_raw(&config, &verdict, no_env, (const char *const[]){flag, NULL}, why),
+            BASE_EINVAL);
+        if (strstr(why, cases[i].said) == NULL) fail_msg("%s", why);
+        unlink(path);
+    }
+}
+
 static void test_file_with_a_zero_byte(void **state)
 {
     (void)state;
@@ -596,11 +647,29 @@ static void test_urls(void **state)
 {
     struct node_url url;
     char origin[NODE_URL_BYTES_MAX + 1];
-    static const char *const bad[] = {
-        "",          "a",          "://a",        "HTTP://a",       "http:///x",
-        "http://a:", "http://a:x", "http://a:01", "http://a..b",    "http://-a",
-        "http://.a", "http://a.",  "http://[::1", "http://[x]",     "http://[::1]x",
-        "http://@a", "http://a b", "http://a\n",  "http://a:65536", "http://a_\x80"};
+    static const char *const bad[] = {"",
+                                      "a",
+                                      "://a",
+                                      "HTTP://a",
+                                      "http:///x",
+                                      "http://a:",
+                                      "http://a:x",
+                                      "http://a:01",
+                                      "http://a..b",
+                                      "http://-a",
+                                      "http://.a",
+                                      "http://a.",
+                                      "http://[::1",
+                                      "http://[x]",
+                                      "http://[::1]x",
+                                      "http://@a",
+                                      "http://a b",
+                                      "http://a\n",
+                                      "http://a:65536",
+                                      "http://a/b c",
+                                      "http://a/\x01",
+                                      "http://a/\x7f",
+                                      "http://a_\x80"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (node_url_parse(&url, bad[i]) == BASE_OK) fail_msg("accepted %s", bad[i]);
@@ -671,7 +740,9 @@ int main(void)
         cmocka_unit_test(test_file_by_environment),
         cmocka_unit_test(test_names_of_the_prototype),
         cmocka_unit_test(test_our_environment_name_wins_over_the_prototypes),
+        cmocka_unit_test(test_empty_name_of_ours_leaves_it_to_the_prototypes),
         cmocka_unit_test(test_host_alone_opens_nothing),
+        cmocka_unit_test(test_too_many_values),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_votes_are_counted),
         cmocka_unit_test(test_help),

@@ -25,6 +25,7 @@
 #include "node/http.h"
 
 #define TOKEN        "0123456789abcdef-token"
+#define TEXT_65      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define COMMANDS_MAX 64
 #define ANSWER_MAX   ((size_t)8 << 20)
 #define PATIENCE_S   20 /* a test that would hang fails after this */
@@ -376,6 +377,28 @@ static void test_members(void **state)
     json_decref(json);
 }
 
+/* Numbers as far as every JSON reader keeps them exactly. */
+static void test_large_numbers_are_strings(void **state)
+{
+    static const struct {
+        uint64_t value;
+        const char *json;
+    } cases[] = {{0, "0"},
+                 {9007199254740991, "9007199254740991"},
+                 {9007199254740992, "\"9007199254740992\""},
+                 {UINT64_MAX, "\"18446744073709551615\""}};
+    struct base_buf out;
+    (void)state;
+    base_buf_init(&out, 256);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct base_u256 value = base_u256_from_u64(cases[i].value);
+        base_buf_clear(&out);
+        node_json_u256(&out, &value);
+        assert_string_equal(out.data, cases[i].json);
+    }
+    base_buf_deinit(&out);
+}
+
 static void test_many_members(void **state)
 {
     struct fixture *f = *state;
@@ -558,6 +581,16 @@ static void test_hosts(void **state)
     free(all);
 }
 
+/* The address that --http names counts as listed, but for "any address". */
+static void test_host_as_bound(void **state)
+{
+    struct fixture *f = *state;
+    strcpy(f->endpoint.host, "0.0.0.0");
+    restart(f);
+    expect(f, "http", "GET", "/v1/status", "Host: 0.0.0.0\r\n", NULL, 403, "Host header");
+    expect(f, "http", "GET", "/v1/status", "Host: 127.0.0.1\r\n", NULL, 200, "\"name\"");
+}
+
 static void test_unknown_routes_and_methods(void **state)
 {
     struct fixture *f = *state;
@@ -613,6 +646,7 @@ static void test_token(void **state)
                                       "Authorization: Bearer\r\n",
                                       "Authorization: Bearer \r\n",
                                       "Authorization: Basic " TOKEN "\r\n",
+                                      "Authorization: Digest " TOKEN "\r\n",
                                       "Authorization: Bearer 0123456789abcdef-tokem\r\n",
                                       "Authorization: Bearer 0123456789abcdef-toke\r\n",
                                       "Authorization: Bearer " TOKEN "x\r\n"};
@@ -738,6 +772,9 @@ static void test_bodies_are_checked(void **state)
         {"/v1/tags", "{\"set\":{\"a\":1}}", "tags are strings"},
         {"/v1/tags", "{\"set\":{\"\":\"x\"}}", "tags are strings"},
         {"/v1/tags", "{\"delete\":[1]}", "tags are strings"},
+        {"/v1/tags", "{\"set\":{\"a\":\"" TEXT_65 "\"}}", "tags are strings"},
+        {"/v1/tags", "{\"set\":{\"" TEXT_65 "\":\"a\"}}", "tags are strings"},
+        {"/v1/event", "{\"name\":\"" TEXT_65 "\"}", "the body needs"},
         {"/v1/leave", "nonsense", "not JSON"},
         {"/v1/register", "7", "the body"},
     };
@@ -1128,6 +1165,7 @@ int main(void)
         TEST(test_every_reading_route_is_json),
         TEST(test_status),
         TEST(test_members),
+        TEST(test_large_numbers_are_strings),
         TEST(test_many_members),
         TEST(test_routes_of_the_prototype),
         TEST(test_why),
@@ -1137,6 +1175,7 @@ int main(void)
         TEST(test_metrics_count_requests),
         TEST(test_head),
         TEST(test_hosts),
+        TEST(test_host_as_bound),
         TEST(test_unknown_routes_and_methods),
         TEST(test_bootstrap_serves_info_alone),
         TEST(test_tcp_reads_only),

@@ -150,6 +150,19 @@ static void test_wide_directory_is_refused(void **state)
     chmod(p->dir, 0700);
 }
 
+/* Another user's directory, as far as this process may make one. */
+static void test_foreign_directory_is_refused(void **state)
+{
+    struct place *p = *state;
+    if (geteuid() != 0) skip();
+    node_store_close(p->store);
+    p->store = NULL;
+    assert_int_equal(chown(p->dir, 1, 1), 0);
+    assert_int_equal(node_store_open(&p->store, p->dir, p->why), BASE_EINVAL);
+    assert_non_null(strstr(p->why, "belongs to user 1, this process is 0"));
+    assert_int_equal(chown(p->dir, 0, 0), 0);
+}
+
 static void test_not_a_directory_is_refused(void **state)
 {
     struct place *p = *state;
@@ -415,7 +428,7 @@ static size_t lines_with(const char *text, const char *needle)
 
 static void say(struct node_logsink *sink, unsigned ts, const char *rest)
 {
-    char line[256];
+    static char line[BASE_LOG_LINE_BYTES_MAX];
     int len = snprintf(line, sizeof line, "{\"ts\":%u.000,%s", ts, rest);
     node_logsink_write(sink, BASE_LOG_INFO, line, (size_t)len);
 }
@@ -472,16 +485,25 @@ static void test_sink_writes_each_line_whole(void **state)
     close(fds[1]);
 }
 
-/* Goal: a reader that stopped reading costs lines, not the node; the loss is told afterwards. */
+static int lowest_free_fd(void)
+{
+    int fd = dup(0);
+    close(fd);
+    return fd;
+}
+
+/* Goal: a reader that stopped reading costs lines, not the node; the loss is told afterwards.
+ * Method: lines longer than a pipe takes in one piece, which a plain write() would wait with. */
 static void check_full(int reader, int writer)
 {
     struct node_logsink *sink;
     static char text[2 << 20];
-    char rest[512];
+    static char rest[BASE_LOG_LINE_BYTES_MAX];
     unsigned sent = 0;
+    int free_fd = lowest_free_fd();
     assert_int_equal(node_logsink_new(&sink, writer, BASE_LOG_JSON, NULL, NULL), BASE_OK);
     while (node_logsink_dropped(sink) < 3 && sent < 100000) {
-        snprintf(rest, sizeof rest, "\"n\":%u,\"pad\":\"%0200d\"}", sent++, 0);
+        snprintf(rest, sizeof rest, "\"n\":%u,\"pad\":\"%06000d\"}", sent++, 0);
         say(sink, 1, rest);
     }
     assert_int_equal(node_logsink_dropped(sink), 3);
@@ -492,6 +514,7 @@ static void check_full(int reader, int writer)
     assert_int_equal(lines_with(text, "\"ev\":\"dropped\",\"count\":3}\n"), 1);
     assert_int_equal(lines_with(text, "\"ev\":\"after\"}\n"), 1);
     node_logsink_free(sink);
+    assert_int_equal(lowest_free_fd(), free_fd);
     close(reader);
     close(writer);
 }
@@ -519,6 +542,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_second_node_is_refused_by_pid, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lock_ends_with_its_process, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wide_directory_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_foreign_directory_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_a_directory_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_seed_is_made_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wide_seed_is_refused, setup, teardown),
