@@ -237,7 +237,8 @@ class Proxy:
     """An RPC endpoint of its own in front of a chain, which can be told to lie or to be gone.
 
     mode: honest | down | wrong_owner (each seat's owner is another's) | missing_member (fewer
-    seats) | old_block (a head 10 blocks back) | ahead (a head that does not exist) | junk | huge.
+    seats) | old_block (a head 10 blocks back) | ahead (a head that does not exist) | junk | huge |
+    deep (nesting) | wrong_types | wrong_chain | truncated_abi | absurd_offsets.
     """
 
     def __init__(self, chain):
@@ -281,7 +282,9 @@ class Proxy:
         if self.mode == "junk":
             return b"<html>502</html>"
         if self.mode == "huge":
-            return b'{"jsonrpc":"2.0","id":1,"result":"' + b"a" * 8_000_000 + b'"}'
+            return b'{"jsonrpc":"2.0","id":1,"result":"' + b"a" * 100_000_000 + b'"}'
+        if self.mode == "deep":
+            return b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 1_000_000
         c = http.client.HTTPConnection("127.0.0.1", self.chain.port, timeout=10)
         try:
             c.request("POST", "/", body, {"Content-Type": "application/json"})
@@ -323,6 +326,15 @@ class Proxy:
             told["result"] = hex(max(0, int(result, 16) - 10))
         if self.mode == "old_block" and method == "eth_getBlockByNumber" and result:
             told["result"] = dict(result, number=hex(max(0, int(result["number"], 16) - 10)))
+        if self.mode == "wrong_types":
+            told["result"] = {"a": [1.5, None, True]} if isinstance(result, str) else "0x"
+        if self.mode == "wrong_chain" and method == "eth_chainId":
+            told["result"] = "0x2105"
+        if method == "eth_call" and isinstance(result, str):
+            if self.mode == "truncated_abi":
+                told["result"] = result[:len(result) // 2 // 2 * 2]
+            if self.mode == "absurd_offsets":
+                told["result"] = "0x" + "ff" * ((len(result) - 2) // 2)
         if self.mode == "ahead" and method == "eth_blockNumber":
             told["result"] = hex(int(result, 16) + 1000)
 
@@ -444,16 +456,17 @@ class Node(Process):
     """One nftmesh node and what its operator can ask of it."""
 
     def __init__(self, name, directory, agent, contract, rpcs, bootstrap=(), listen=None, extra=(),
-                 http_port=None, start=True):
+                 http_port=None, start=True, advertise=None):
         self.dir = os.path.join(directory, name)
         os.makedirs(self.dir, mode=0o700, exist_ok=True)
         self.agent, self.contract, self.short = agent, contract, name
         self.listen = listen or f"tcp://127.0.0.1:{free_port()}"
+        self.advertise = advertise or self.listen
         self.http_port = http_port or free_port()
         self.control = os.path.join(self.dir, "control.sock")
         self.argv = [NFTMESH, "node", "--name", name, "--contract", contract,
                      "--chain-id", str(CHAIN_ID), "--dstack", agent.socket,
-                     "--listen", self.listen, "--advertise", self.listen,
+                     "--listen", self.listen, "--advertise", self.advertise,
                      "--http", f"127.0.0.1:{self.http_port}", "--data-dir", self.dir,
                      "--log-format", "json", "--dev", "--wait"]
         for url in rpcs:
@@ -527,7 +540,7 @@ class Node(Process):
         """`nftmesh register`: binds the instance and registers this node's keys for a seat."""
         return run("register", "--data-dir", self.dir, "--dstack", self.agent.socket,
                    "--contract", self.contract, "--chain-id", CHAIN_ID, "--rpc", self.argv_rpc(),
-                   "--token", token, "--url", self.listen, "--wallet-key-file", wallet.path,
+                   "--token", token, "--url", self.advertise, "--wallet-key-file", wallet.path,
                    "--dev", *extra)
 
     def argv_rpc(self):
