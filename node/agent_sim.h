@@ -31,9 +31,10 @@ int node_agent_sim_from_appkeys(struct node_agent_sim *out, const void *json, si
                                 const struct base_eth_address *instance, char *why,
                                 size_t why_bytes);
 
-/* One call. method is "GET" or "POST"; path without the query; query is its decoded pairs as a
- * JSON object text, or NULL. Appends a JSON object, ASCII only, to answer and returns the HTTP
- * status: 200, or 400 with {"error": ..} for everything that goes wrong, as the agent does. */
+/* One call. path without the query, "/GetKey" or "/prpc/Tappd.Info"; body is a JSON object, or
+ * empty, which means {}. A field that is missing has its default; one that is unknown is ignored.
+ * Appends a JSON object, ASCII only, to answer and returns the HTTP status: 200, or 400 with
+ * {"error": ..} for everything that goes wrong, as the agent does. */
 unsigned node_agent_sim_answer(struct base_buf *answer, const struct node_agent_sim *agent,
                                const char *path, const void *body, size_t len);
 

@@ -89,33 +89,41 @@ static const struct node_option_table simulator_table = {
 struct upload {
     struct base_buf body;
 };
+struct query {
+    json_t *fields;
+    bool unusable;
+};
 
-static void add_query_field(void *ctx, const char *key, const char *value)
+static enum MHD_Result on_query(void *ctx, enum MHD_ValueKind kind, const char *key, size_t key_len,
+                                const char *value, size_t value_len)
 {
-    json_object_set_new(ctx, key, json_string(value != NULL ? value : ""));
-}
-
-static enum MHD_Result on_query(void *ctx, enum MHD_ValueKind kind, const char *key,
-                                const char *value)
-{
+    struct query *query = ctx;
     (void)kind;
-    if (key != NULL) add_query_field(ctx, key, value);
+    if (key == NULL || strlen(key) != key_len || json_object_get(query->fields, key) != NULL) {
+        query->unusable = true;
+        return MHD_YES;
+    }
+    json_t *text = json_stringn(value != NULL ? value : "", value != NULL ? value_len : 0);
+    if (json_object_set_new(query->fields, key, text) != 0) query->unusable = true;
     return MHD_YES;
 }
 
-/* GET /Method?field=value is POST /Method with these fields. */
-static void query_to_body(struct MHD_Connection *connection, struct base_buf *body)
+/* GET /Method?field=value is POST /Method with these fields. False when one is no UTF-8 or is there
+ * twice: left out it would have its default, and the answer would be another key. */
+static bool query_to_body(struct MHD_Connection *connection, struct base_buf *body)
 {
-    json_t *fields = json_object();
-    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_query, fields);
-    char *text = json_dumps(fields, JSON_COMPACT);
+    struct query query = {.fields = json_object()};
+    MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, on_query, &query);
+    char *text = json_dumps(query.fields, JSON_COMPACT);
     if (text != NULL) base_buf_puts(body, text);
+    bool usable = text != NULL && !query.unusable;
     free(text);
-    json_decref(fields);
+    json_decref(query.fields);
+    return usable;
 }
 
-static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status,
-                               const char *data, size_t len)
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *data,
+                               size_t len)
 {
     struct MHD_Response *r =
         MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_MUST_COPY);
@@ -126,6 +134,11 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned statu
     enum MHD_Result rv = MHD_queue_response(connection, status, r);
     MHD_destroy_response(r);
     return rv;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, const char *json)
+{
+    return respond(connection, 400, json, strlen(json));
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
@@ -148,15 +161,16 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         *data_len = 0;
         return MHD_YES;
     }
-    if (!post && strcmp(method, MHD_HTTP_METHOD_GET) == 0) query_to_body(connection, &upload->body);
-    else if (!post) return respond(connection, 400, "{\"error\":\"use POST or GET\"}", 27);
-    if (upload->body.failed)
-        return respond(connection, 400, "{\"error\":\"request body too large\"}", 34);
+    if (!post && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+        return refuse(connection, "{\"error\":\"use POST or GET\"}");
+    if (!post && !query_to_body(connection, &upload->body))
+        return refuse(connection, "{\"error\":\"the query is not UTF-8, or has a field twice\"}");
+    if (upload->body.failed) return refuse(connection, "{\"error\":\"request body too large\"}");
 
     struct base_buf answer;
     base_buf_init(&answer, NODE_AGENT_SIM_ANSWER_BYTES_MAX);
-    unsigned status = node_agent_sim_answer(&answer, &instance->agent, url, upload->body.data,
-                                            upload->body.len);
+    unsigned status =
+        node_agent_sim_answer(&answer, &instance->agent, url, upload->body.data, upload->body.len);
     enum MHD_Result rv = respond(connection, status, answer.data, answer.len);
     base_buf_deinit(&answer);
     return rv;
@@ -195,8 +209,8 @@ static int listen_unix(const char *path, char *why)
         return -1;
     }
     if (fd >= 0 && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) unlink(path);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 ||
-        chmod(path, 0777) != 0 || listen(fd, CONNECTIONS_MAX) != 0) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || chmod(path, 0777) != 0 ||
+        listen(fd, CONNECTIONS_MAX) != 0) {
         snprintf(why, WHY_BYTES, "%s: %s", path, strerror(errno));
         if (fd >= 0) close(fd);
         return -1;
@@ -214,6 +228,8 @@ static int instance_start(struct instance *instance, char *why)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS_MAX, MHD_OPTION_END);
     if (instance->daemon != NULL) return BASE_OK;
+    close(instance->fd);
+    unlink(instance->path);
     snprintf(why, WHY_BYTES, "%s: cannot start a server thread", instance->path);
     return BASE_EIO;
 }
@@ -317,20 +333,29 @@ static int make_instances(struct instance *instances, size_t count,
         snprintf(why, WHY_BYTES, "--appkeys needs --app-id: the id that its signature is for");
         return BASE_EINVAL;
     }
+    if (appkeys != NULL && node_options_text(options, "kms-key") != NULL) {
+        snprintf(why, WHY_BYTES, "--appkeys has its KMS signature already: leave out --kms-key");
+        return BASE_EINVAL;
+    }
     if (appkeys == NULL) {
         const char *given = node_options_text(options, "kms-key");
-        if (given != NULL) snprintf(path, sizeof path, "%s", given);
-        else default_root_path(path, sizeof path, instances[0].path);
+        if (given != NULL)
+            snprintf(path, sizeof path, "%s", given);
+        else
+            default_root_path(path, sizeof path, instances[0].path);
         rv = read_root(&root, path, why);
         if (rv != BASE_OK) return rv;
     }
-    if (app_text != NULL) (void)base_hex_decode_0x(app_id.bytes, sizeof app_id.bytes, app_text);
-    else default_id(&app_id, &root, "app", "");
+    if (app_text != NULL)
+        (void)base_hex_decode_0x(app_id.bytes, sizeof app_id.bytes, app_text);
+    else
+        default_id(&app_id, &root, "app", "");
     for (size_t i = 0; i < count && rv == BASE_OK; i++) {
         if (i < node_options_count(options, "instance-id"))
             (void)base_hex_decode_0x(id.bytes, sizeof id.bytes,
                                      node_options_at(options, "instance-id", i));
-        else default_id(&id, &root, "instance", instances[i].path);
+        else
+            default_id(&id, &root, "instance", instances[i].path);
         if (appkeys != NULL)
             rv = load_appkeys(&instances[i].agent, appkeys, &app_id, &id, why);
         else {
@@ -373,7 +398,8 @@ static int serve(struct instance *instances, size_t count, char *why)
         fflush(stdout);
         sigwait(&set, &number);
     }
-    for (size_t i = 0; i < count; i++) instance_stop(&instances[i]);
+    for (size_t i = 0; i < count; i++)
+        instance_stop(&instances[i]);
     return rv;
 }
 
@@ -404,7 +430,8 @@ int node_simulator_main(int argc, char **argv)
                 INSTANCES_MAX);
         status = 2;
     } else if (instances != NULL) {
-        for (size_t i = 0; i < count; i++) instances[i].path = node_options_at(options, "socket", i);
+        for (size_t i = 0; i < count; i++)
+            instances[i].path = node_options_at(options, "socket", i);
         rv = make_instances(instances, count, options, why);
         if (rv == BASE_OK) rv = serve(instances, count, why);
         if (rv != BASE_OK) fprintf(stderr, "nftmesh simulator: %s\n", why);

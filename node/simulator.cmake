@@ -16,3 +16,4 @@ nftmesh_library(node_agent_sim SOURCES agent_sim.c ${simulator_data} DEPS attest
 nftmesh_library(node_simulator SOURCES simulator.c
   DEPS node_agent_sim node_surface PkgConfig::MICROHTTPD Threads::Threads)
 target_compile_definitions(node_simulator PRIVATE _GNU_SOURCE)
+include(simulator_tests.cmake OPTIONAL)

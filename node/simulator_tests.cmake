@@ -1,0 +1,2 @@
+nftmesh_test(test_node_agent_sim LABELS vector DEPS node_agent_sim json_vectors)
+nftmesh_fuzz(fuzz_agent_sim DEPS node_agent_sim CORPUS tests/fuzz/corpus/agent_sim)
