@@ -2,3 +2,14 @@
 nftmesh_test(test_node_binding LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_binding.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_binding)
+
+# What runs the binary itself.
+function(nftmesh_binary_test NAME)
+  nftmesh_test(${NAME} ${ARGN})
+  target_compile_definitions(${NAME} PRIVATE _GNU_SOURCE NFTMESH_BINARY="$<TARGET_FILE:nftmesh>")
+  add_dependencies(${NAME} nftmesh)
+endfunction()
+nftmesh_binary_test(test_node_cli LABELS vector
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_cli.c ${CMAKE_SOURCE_DIR}/tests/cli_run.c
+          ${CMAKE_SOURCE_DIR}/tests/json_vectors.c
+  DEPS base PkgConfig::JANSSON)
