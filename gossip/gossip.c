@@ -157,7 +157,8 @@ static void notice_pause(struct gossip *g)
     uint64_t due = gossip_deadline_ms(g);
     if (due == GOSSIP__NEVER || g->now_ms <= due) return;
     uint64_t lag_ms = g->now_ms - due;
-    if (lag_ms >= g->cfg.probe_timeout_ms) clocks_move_on(g, lag_ms);
+    /* One time-out more: what came meanwhile is still to be read. */
+    if (lag_ms >= g->cfg.probe_timeout_ms) clocks_move_on(g, lag_ms + g->cfg.probe_timeout_ms);
 }
 
 static void push_due(struct gossip *g, struct gossip__member *m)

@@ -78,7 +78,7 @@ struct gossip_crypto {
 
 /* gossip_config_default() fills everything but self, proof and seed. All of it is copied. */
 struct gossip_config {
-    struct gossip_record self; /* incarnation: above every one ever used before with this key */
+    struct gossip_record self; /* incarnation: >= 1, above all used before with this key */
     struct base_slice proof;   /* opaque to us, travels with the record, <= 256 bytes */
     uint64_t weight;           /* our own */
     uint64_t seed;             /* secret and random in a node, a number in a test */

@@ -287,7 +287,7 @@ void gossip__leave_in(struct gossip *g, struct gossip__member *from, const struc
         return;
     }
     if (leave.incarnation < m->incarnation || leave.incarnation <= m->leave_incarnation) {
-        if (leave.incarnation == m->leave_incarnation)
+        if (m->state == GOSSIP_LEFT && leave.incarnation == m->leave_incarnation)
             g->counters.statements_duplicate++;
         else
             g->counters.statements_stale++;

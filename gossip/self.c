@@ -47,7 +47,8 @@ static int self_check(const struct gossip_record *self)
 int gossip__self_init(struct gossip *g)
 {
     const struct gossip_record *self = &g->cfg.self;
-    if (self->incarnation > INT64_MAX / 2 || self->sequence > INT64_MAX / 2) return BASE_EINVAL;
+    if (self->incarnation == 0 || self->incarnation > INT64_MAX / 2) return BASE_EINVAL;
+    if (self->sequence > INT64_MAX / 2) return BASE_EINVAL;
     if (self_check(self) != BASE_OK) return BASE_EINVAL;
     g->epoch = self->incarnation;
     return self_sign(g, self);

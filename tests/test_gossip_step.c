@@ -1,0 +1,1486 @@
+/* One core and its peers played by the test: each rule of the table, and each refusal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "gossip/gossip_internal.h"
+#include "sim.h"
+
+/* Node 0 is the core; the others are we. */
+struct rig {
+    struct gossip *g;
+    uint64_t now;
+    struct gossip_actions out;
+    struct base_key33 key[64];
+};
+static struct rig rig;
+static struct gossip_frame frame, sent;
+static uint8_t bytes[GOSSIP_FRAME_BYTES_MAX];
+
+static int feed(struct gossip_event ev)
+{
+    return gossip_step(rig.g, rig.now, &ev, &rig.out);
+}
+
+static void rig_new(uint32_t members_max)
+{
+    struct gossip_config cfg;
+    struct gossip_crypto crypto = sim_crypto(0);
+    rig.now = 1000;
+    for (uint32_t i = 0; i < 64; i++)
+        rig.key[i] = sim_key_of(i);
+    sim_config_of(&cfg, 0, 5);
+    cfg.members_max = members_max;
+    assert_int_equal(gossip_new(&rig.g, &cfg, &crypto, rig.now), BASE_OK);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    rig_new(64);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gossip_free(rig.g);
+    return 0;
+}
+
+static struct base_slice slice(const char *text)
+{
+    return (struct base_slice){(const uint8_t *)text, strlen(text)};
+}
+
+static size_t count(enum gossip_action_type type)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rig.out.count; i++)
+        n += rig.out.items[i].type == type;
+    return n;
+}
+
+/* The last of its type about this peer. */
+static const struct gossip_action *find(enum gossip_action_type type, uint32_t peer)
+{
+    for (size_t i = rig.out.count; i-- > 0;)
+        if (rig.out.items[i].type == type &&
+            base_key33_equal(&rig.out.items[i].key, &rig.key[peer]))
+            return &rig.out.items[i];
+    return NULL;
+}
+
+/* The last frame of this type to this peer, decoded into `sent`. */
+static bool was_sent(uint32_t peer, uint8_t type)
+{
+    bool found = false;
+    for (size_t i = 0; i < rig.out.count; i++) {
+        const struct gossip_action *act = &rig.out.items[i];
+        if (act->type != GOSSIP_ACT_SEND || act->u.send.type != type ||
+            !base_key33_equal(&act->key, &rig.key[peer]))
+            continue;
+        assert_int_equal(
+            gossip_frame_decode(&sent, type, act->u.send.body.data, act->u.send.body.len), BASE_OK);
+        found = true;
+    }
+    return found;
+}
+
+static enum gossip_state state_of(uint32_t i)
+{
+    struct gossip_member_view view;
+    return gossip_member_find(&view, rig.g, &rig.key[i]) == BASE_OK ? view.state : GOSSIP_NONE;
+}
+
+static uint64_t incarnation_of(uint32_t i)
+{
+    struct gossip_member_view view;
+    assert_int_equal(gossip_member_find(&view, rig.g, &rig.key[i]), BASE_OK);
+    return view.incarnation;
+}
+
+static struct gossip_counters counters(void)
+{
+    struct gossip_counters c;
+    gossip_counters(&c, rig.g);
+    return c;
+}
+
+static struct gossip_event up_event(uint32_t i, const struct gossip_signed_record *record)
+{
+    struct gossip_event ev = {.type = GOSSIP_EV_PEER_UP, .key = rig.key[i]};
+    ev.u.peer_up.record = (struct base_slice){record->body, record->body_len};
+    ev.u.peer_up.sig = record->sig;
+    ev.u.peer_up.proof = slice("proof");
+    ev.u.peer_up.weight = 1;
+    return ev;
+}
+
+static void peer_up(uint32_t i)
+{
+    struct gossip_signed_record record;
+    sim_record_of(&record, i, 1, 0);
+    assert_int_equal(feed(up_event(i, &record)), BASE_OK);
+}
+
+static int peer_down(uint32_t i)
+{
+    return feed((struct gossip_event){.type = GOSSIP_EV_PEER_DOWN, .key = rig.key[i]});
+}
+
+static int dial_failed(uint32_t i)
+{
+    return feed((struct gossip_event){.type = GOSSIP_EV_DIAL_FAILED, .key = rig.key[i]});
+}
+
+static int verdict(uint32_t i, enum gossip_verdict what, uint64_t weight)
+{
+    struct gossip_event ev = {.type = GOSSIP_EV_VERDICT, .key = rig.key[i]};
+    ev.u.verdict.verdict = what;
+    ev.u.verdict.weight = weight;
+    return feed(ev);
+}
+
+static int timer(void)
+{
+    return feed((struct gossip_event){.type = GOSSIP_EV_TIMER});
+}
+
+/* Lets time pass, firing timers when they are due; links stay silent. */
+static void pass(uint64_t ms)
+{
+    uint64_t until = rig.now + ms;
+    while (gossip_deadline_ms(rig.g) <= until) {
+        if (gossip_deadline_ms(rig.g) > rig.now) rig.now = gossip_deadline_ms(rig.g);
+        assert_int_equal(timer(), BASE_OK);
+    }
+    rig.now = until;
+}
+
+/* The same, until i is in that state. */
+static bool pass_until(uint32_t i, enum gossip_state wanted, uint64_t ms)
+{
+    uint64_t until = rig.now + ms;
+    while (state_of(i) != wanted && gossip_deadline_ms(rig.g) <= until) {
+        if (gossip_deadline_ms(rig.g) > rig.now) rig.now = gossip_deadline_ms(rig.g);
+        assert_int_equal(timer(), BASE_OK);
+    }
+    return state_of(i) == wanted;
+}
+
+static int feed_frame(uint32_t from, const struct gossip_frame *f)
+{
+    size_t len = 0;
+    assert_int_equal(gossip_frame_encode(bytes, &len, sizeof bytes, f), BASE_OK);
+    struct gossip_event ev = {.type = GOSSIP_EV_FRAME, .key = rig.key[from]};
+    ev.u.frame.type = f->type;
+    ev.u.frame.body = (struct base_slice){bytes, len};
+    return feed(ev);
+}
+
+static int feed_item(uint32_t from, const struct gossip_item *item)
+{
+    frame.type = item->kind == BASE_STATEMENT_EVENT ? GOSSIP_FRAME_EVENT : GOSSIP_FRAME_UPDATE;
+    frame.u.news.reach = 63;
+    frame.u.news.repair = false;
+    frame.u.news.item_count = 1;
+    frame.u.news.items[0] = *item;
+    return feed_frame(from, &frame);
+}
+
+static int feed_record(uint32_t from, const struct gossip_signed_record *record, const char *proof)
+{
+    struct gossip_item item = {.kind = BASE_STATEMENT_RECORD,
+                               .body = {record->body, record->body_len},
+                               .sig = record->sig,
+                               .proof = slice(proof)};
+    return feed_item(from, &item);
+}
+
+static void tell_record(uint32_t from, uint32_t i, uint64_t incarnation, uint64_t sequence)
+{
+    struct gossip_signed_record record;
+    sim_record_of(&record, i, incarnation, sequence);
+    assert_int_equal(feed_record(from, &record, "proof"), BASE_OK);
+}
+
+struct lie { /* how an accusation differs from an honest one */
+    uint32_t signer;
+    enum base_statement signed_as, sent_as;
+};
+
+static void tell_accusation_as(uint32_t from, uint32_t accuser, uint32_t target,
+                               uint64_t incarnation, const struct lie *lie)
+{
+    uint8_t body[GOSSIP_STATEMENT_BYTES_MAX];
+    struct gossip_accusation accusation = {rig.key[target], incarnation, rig.key[accuser]};
+    struct gossip_item item = {.kind = lie->sent_as};
+    item.body = (struct base_slice){body, gossip_accusation_encode(body, &accusation)};
+    sim_sign(lie->signer, lie->signed_as, body, item.body.len, &item.sig);
+    assert_int_equal(feed_item(from, &item), BASE_OK);
+}
+
+static void tell_accusation(uint32_t accuser, uint32_t target, uint64_t incarnation)
+{
+    struct lie honest = {accuser, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_ACCUSATION};
+    tell_accusation_as(accuser, accuser, target, incarnation, &honest);
+}
+
+static void tell_leave(uint32_t from, uint32_t i, uint64_t incarnation, uint32_t signer,
+                       enum base_statement signed_as)
+{
+    uint8_t body[GOSSIP_STATEMENT_BYTES_MAX];
+    struct gossip_leave leave = {rig.key[i], incarnation};
+    struct gossip_item item = {.kind = BASE_STATEMENT_LEAVE};
+    item.body = (struct base_slice){body, gossip_leave_encode(body, &leave)};
+    sim_sign(signer, signed_as, body, item.body.len, &item.sig);
+    assert_int_equal(feed_item(from, &item), BASE_OK);
+}
+
+static void tell_event(uint32_t from, uint32_t origin, uint64_t epoch, uint64_t sequence,
+                       uint32_t signer)
+{
+    uint8_t body[GOSSIP_EVENT_BODY_BYTES_MAX];
+    struct gossip_user_event event = {rig.key[origin], epoch, sequence, slice("go"), slice("x")};
+    struct gossip_item item = {.kind = BASE_STATEMENT_EVENT};
+    item.body = (struct base_slice){body, gossip_user_event_encode(body, &event)};
+    sim_sign(signer, BASE_STATEMENT_EVENT, body, item.body.len, &item.sig);
+    assert_int_equal(feed_item(from, &item), BASE_OK);
+}
+
+static void answer(uint32_t i, uint64_t nonce)
+{
+    frame.type = GOSSIP_FRAME_ACK;
+    frame.u.ping.nonce = nonce;
+    frame.u.ping.digest = (struct gossip_digest){gossip_member_count(rig.g), rig.g->sum};
+    frame.u.ping.id_count = 0;
+    assert_int_equal(feed_frame(i, &frame), BASE_OK);
+}
+
+/* Peers 1..n linked; everything that they would be asked is left unanswered. */
+static void mesh(uint32_t n)
+{
+    timer();
+    for (uint32_t i = 1; i <= n; i++)
+        peer_up(i);
+}
+
+/* ---- ourselves ---- */
+
+static void test_own_up_comes_first(void **state)
+{
+    (void)state;
+    assert_int_equal(gossip_deadline_ms(rig.g), rig.now);
+    peer_up(1); /* whatever the first event is */
+    assert_int_equal(rig.out.items[0].type, GOSSIP_ACT_STATE);
+    assert_true(base_key33_equal(&rig.out.items[0].key, &rig.key[0]));
+    assert_int_equal(rig.out.items[0].u.state.from, GOSSIP_NONE);
+    assert_int_equal(rig.out.items[0].u.state.to, GOSSIP_ALIVE);
+    assert_int_equal(rig.out.items[0].u.state.reason, GOSSIP_WHY_SELF);
+    assert_int_equal(find(GOSSIP_ACT_SELF, 0)->u.self.incarnation, 5);
+    assert_int_equal(gossip_member_count(rig.g), 2);
+}
+
+static void test_configurations_are_checked(void **state)
+{
+    struct gossip_config cfg;
+    struct gossip_crypto crypto = sim_crypto(0);
+    struct gossip *g = NULL;
+    (void)state;
+    sim_config_of(&cfg, 0, 5);
+    cfg.members_max = GOSSIP_MEMBERS_MAX + 1;
+    assert_int_equal(gossip_new(&g, &cfg, &crypto, 0), BASE_EINVAL);
+    sim_config_of(&cfg, 0, 5);
+    cfg.self.name = slice("");
+    assert_int_equal(gossip_new(&g, &cfg, &crypto, 0), BASE_EINVAL);
+    sim_config_of(&cfg, 0, 0); /* nothing is above it when it leaves */
+    assert_int_equal(gossip_new(&g, &cfg, &crypto, 0), BASE_EINVAL);
+    sim_config_of(&cfg, 0, UINT64_MAX);
+    assert_int_equal(gossip_new(&g, &cfg, &crypto, 0), BASE_EINVAL);
+    sim_config_of(&cfg, 0, 5);
+    cfg.proof.len = GOSSIP_PROOF_BYTES_MAX + 1;
+    assert_int_equal(gossip_new(&g, &cfg, &crypto, 0), BASE_EINVAL);
+    assert_null(g);
+}
+
+static void test_memory_per_member_is_bounded(void **state)
+{
+    (void)state;
+    assert_true(sizeof(struct gossip__member) + GOSSIP_MEMBERS_MAX / 8 <= 2560);
+}
+
+static void test_update_grows_the_sequence(void **state)
+{
+    struct gossip_event ev = {.type = GOSSIP_EV_UPDATE};
+    struct gossip_signed_record record;
+    struct gossip_record r;
+    (void)state;
+    mesh(2);
+    ev.u.update = (struct gossip_record){.name = slice("new")};
+    assert_int_equal(feed(ev), BASE_OK);
+    assert_non_null(find(GOSSIP_ACT_SELF, 0));
+    assert_true(was_sent(1, GOSSIP_FRAME_UPDATE) && was_sent(2, GOSSIP_FRAME_UPDATE));
+    gossip_self_record(&record, rig.g);
+    assert_int_equal(gossip_record_decode(&r, record.body, record.body_len), BASE_OK);
+    assert_int_equal(r.sequence, 1);
+    assert_int_equal(r.incarnation, 5);
+    assert_true(base_key33_equal(&r.node_key, &rig.key[0]));
+    assert_int_equal(r.instance.bytes[3], 0);
+    ev.u.update.name = slice("a\nb");
+    assert_int_equal(feed(ev), BASE_EINVAL);
+    assert_int_equal(rig.out.count, 0);
+}
+
+static void test_accused_self_refutes(void **state)
+{
+    (void)state;
+    mesh(3);
+    tell_accusation(1, 0, 5);
+    assert_int_equal(gossip_deadline_ms(rig.g), rig.now);
+    timer();
+    assert_int_equal(find(GOSSIP_ACT_SELF, 0)->u.self.incarnation, 6);
+    for (uint32_t i = 1; i <= 3; i++) {
+        assert_true(was_sent(i, GOSSIP_FRAME_UPDATE));
+        assert_int_equal(sent.u.news.items[0].kind, BASE_STATEMENT_RECORD);
+    }
+    assert_int_equal(incarnation_of(0), 6);
+    tell_accusation(2, 0, 6); /* at once again: answered, but not at once */
+    timer();
+    assert_int_equal(incarnation_of(0), 6);
+    pass(GOSSIP__REFUTE_GAP_MS);
+    assert_int_equal(incarnation_of(0), 7);
+}
+
+static void test_wrong_accusations_of_self_do_nothing(void **state)
+{
+    struct lie forged = {2, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_ACCUSATION};
+    struct lie other_kind = {1, BASE_STATEMENT_CONFIRMATION, BASE_STATEMENT_ACCUSATION};
+    (void)state;
+    mesh(2);
+    tell_accusation(1, 0, 4); /* past */
+    tell_accusation(1, 0, 6); /* future */
+    assert_int_equal(counters().statements_stale, 2);
+    tell_accusation_as(1, 1, 0, 5, &forged);
+    tell_accusation_as(1, 1, 0, 5, &other_kind);
+    assert_int_equal(counters().statements_forged, 2);
+    assert_int_equal(find(GOSSIP_ACT_NOTE, 1)->u.note.note, GOSSIP_NOTE_FORGED);
+    tell_accusation_as(
+        1, 9, 0, 5,
+        &(struct lie){9, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_ACCUSATION}); /* no member */
+    assert_int_equal(counters().statements_non_member, 1);
+    pass(5);
+    assert_int_equal(incarnation_of(0), 5);
+}
+
+/* A record of ours that is ahead of what we know: the disk was rolled back, or there is a copy. */
+static void test_own_record_from_the_future(void **state)
+{
+    struct gossip_signed_record record;
+    (void)state;
+    mesh(1);
+    tell_record(1, 0, 4, 9); /* of an earlier life: ordinary */
+    assert_int_equal(incarnation_of(0), 5);
+    sim_record_of(&record, 0, 40, 0);
+    record.sig.bytes[0] ^= 1;
+    assert_int_equal(feed_record(1, &record, "proof"), BASE_OK);
+    assert_int_equal(incarnation_of(0), 5); /* a peer's unsigned claim is ignored */
+    tell_record(1, 0, 40, 0);
+    assert_int_equal(incarnation_of(0), 41);
+    assert_int_equal(find(GOSSIP_ACT_NOTE, 0)->u.note.note, GOSSIP_NOTE_ROLLED_BACK);
+    assert_int_equal(find(GOSSIP_ACT_SELF, 0)->u.self.incarnation, 41);
+    tell_leave(1, 0, 60, 0, BASE_STATEMENT_LEAVE); /* and a leave of ours */
+    assert_int_equal(incarnation_of(0), 61);
+    assert_int_equal(state_of(0), GOSSIP_ALIVE);
+}
+
+static void test_leave(void **state)
+{
+    struct gossip_signed_record record;
+    struct gossip_event ev = {.type = GOSSIP_EV_LEAVE};
+    (void)state;
+    mesh(2);
+    assert_int_equal(feed(ev), BASE_OK);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 0)->u.state.to, GOSSIP_LEFT);
+    assert_true(was_sent(1, GOSSIP_FRAME_UPDATE) && was_sent(2, GOSSIP_FRAME_UPDATE));
+    assert_int_equal(sent.u.news.items[0].kind, BASE_STATEMENT_LEAVE);
+    assert_int_equal(count(GOSSIP_ACT_LEFT), 0); /* it must get out first */
+    assert_int_equal(gossip_deadline_ms(rig.g), rig.now + 500);
+    rig.now += 500;
+    timer();
+    assert_int_equal(count(GOSSIP_ACT_LEFT), 1);
+    assert_int_equal(gossip_deadline_ms(rig.g), UINT64_MAX);
+    sim_record_of(&record, 3, 1, 0);
+    assert_int_equal(feed(up_event(3, &record)), BASE_ESTATE);
+    ev.type = GOSSIP_EV_USER_EVENT;
+    ev.u.user_event.name = slice("late");
+    assert_int_equal(feed(ev), BASE_ESTATE);
+    tell_accusation(1, 0, 5); /* nothing to defend any more */
+    assert_int_equal(incarnation_of(0), 5);
+}
+
+static void test_leave_alone_is_at_once(void **state)
+{
+    (void)state;
+    timer();
+    feed((struct gossip_event){.type = GOSSIP_EV_LEAVE});
+    timer();
+    assert_int_equal(count(GOSSIP_ACT_LEFT), 1);
+}
+
+/* ---- sessions ---- */
+
+static void test_peer_up_checks(void **state)
+{
+    struct gossip_signed_record record;
+    struct gossip_event ev;
+    (void)state;
+    timer();
+    sim_record_of(&record, 1, 1, 0);
+    ev = up_event(2, &record); /* another's record */
+    assert_int_equal(feed(ev), BASE_EMALFORMED);
+    ev = up_event(1, &record);
+    ev.u.peer_up.record.len--;
+    assert_int_equal(feed(ev), BASE_EMALFORMED);
+    ev = up_event(1, &record);
+    ev.u.peer_up.sig.bytes[5] ^= 1;
+    assert_int_equal(feed(ev), BASE_ESIG);
+    ev = up_event(1, &record);
+    ev.u.peer_up.proof.len = GOSSIP_PROOF_BYTES_MAX + 1;
+    assert_int_equal(feed(ev), BASE_ETOOBIG);
+    sim_record_of(&record, 0, 1, 0);
+    assert_int_equal(feed(up_event(0, &record)), BASE_ESTATE);
+    assert_int_equal(gossip_member_count(rig.g), 1);
+}
+
+static void test_full_table(void **state)
+{
+    struct gossip_signed_record record;
+    (void)state;
+    gossip_free(rig.g);
+    rig_new(4);
+    mesh(3);
+    sim_record_of(&record, 4, 1, 0);
+    assert_int_equal(feed(up_event(4, &record)), BASE_EFULL);
+    assert_int_equal(find(GOSSIP_ACT_NOTE, 4)->u.note.note, GOSSIP_NOTE_TABLE_FULL);
+    assert_int_equal(counters().table_full, 1);
+    tell_leave(1, 2, 1, 2, BASE_STATEMENT_LEAVE); /* still linked: stays */
+    assert_int_equal(feed(up_event(4, &record)), BASE_EFULL);
+    assert_int_equal(peer_down(2), BASE_OK);
+    assert_int_equal(feed(up_event(4, &record)), BASE_OK); /* who left makes room */
+    assert_int_equal(state_of(2), GOSSIP_NONE);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.to, GOSSIP_NONE);
+}
+
+static void test_only_linked_peers_speak(void **state)
+{
+    struct gossip_event ev = {.type = GOSSIP_EV_FRAME};
+    (void)state;
+    mesh(1);
+    frame.type = GOSSIP_FRAME_NACK;
+    frame.u.relay.key = rig.key[1];
+    frame.u.relay.nonce = 1;
+    assert_int_equal(feed_frame(2, &frame), BASE_ENOPEER);
+    assert_int_equal(peer_down(1), BASE_OK);
+    assert_int_equal(feed_frame(1, &frame), BASE_ENOPEER);
+    assert_int_equal(peer_down(1), BASE_ENOPEER);
+    assert_int_equal(dial_failed(2), BASE_ENOPEER);
+    ev.key = rig.key[0];
+    assert_int_equal(feed(ev), BASE_ENOPEER);
+}
+
+static void test_unknown_and_malformed_frames(void **state)
+{
+    struct gossip_event ev = {.type = GOSSIP_EV_FRAME};
+    (void)state;
+    mesh(2);
+    ev.key = rig.key[1];
+    ev.u.frame.type = 0x1f;
+    assert_int_equal(feed(ev), BASE_OK);
+    assert_int_equal(counters().frames_unknown, 1);
+    ev.u.frame.type = GOSSIP_FRAME_PING;
+    assert_int_equal(feed(ev), BASE_EMALFORMED);
+    assert_int_equal(rig.out.count, 0);
+    assert_int_equal(counters().frames_malformed, 1);
+}
+
+/* A good statement before a bad one in one frame: neither counts. */
+static void test_malformed_statement_changes_nothing(void **state)
+{
+    struct gossip_signed_record record;
+    (void)state;
+    mesh(2);
+    sim_record_of(&record, 2, 9, 0);
+    frame.type = GOSSIP_FRAME_UPDATE;
+    frame.u.news.reach = 0;
+    frame.u.news.repair = false;
+    frame.u.news.item_count = 2;
+    frame.u.news.items[0] = (struct gossip_item){.kind = BASE_STATEMENT_RECORD,
+                                                 .body = {record.body, record.body_len},
+                                                 .sig = record.sig,
+                                                 .proof = slice("proof")};
+    frame.u.news.items[1] =
+        (struct gossip_item){.kind = BASE_STATEMENT_LEAVE, .body = slice("junk")};
+    assert_int_equal(feed_frame(1, &frame), BASE_EMALFORMED);
+    assert_int_equal(incarnation_of(2), 1);
+    assert_int_equal(rig.out.count, 0);
+}
+
+/* ---- records from gossip ---- */
+
+static void test_learned_member_waits_for_a_verdict(void **state)
+{
+    (void)state;
+    mesh(1);
+    tell_record(1, 2, 3, 0);
+    const struct gossip_action *act = find(GOSSIP_ACT_JUDGE, 2);
+    assert_non_null(act);
+    assert_int_equal(act->u.judge.proof.len, 5);
+    assert_int_equal(state_of(2), GOSSIP_NONE);
+    tell_record(1, 2, 3, 0); /* asked once */
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    assert_int_equal(verdict(2, GOSSIP_OK, 7), BASE_OK);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.to, GOSSIP_ALIVE);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.reason, GOSSIP_WHY_LEARNED);
+    struct gossip_member_view view;
+    assert_int_equal(gossip_member_find(&view, rig.g, &rig.key[2]), BASE_OK);
+    assert_int_equal(view.weight, 7);
+    pass(1500);
+    assert_true(counters().probes > 0);
+}
+
+static void test_full_mesh_wants_a_link(void **state)
+{
+    (void)state;
+    mesh(1);
+    bool dialed[8] = {false};
+    for (uint32_t i = 2; i < 8; i++) {
+        tell_record(1, i, 1, 0);
+        verdict(i, GOSSIP_OK, 1);
+    }
+    uint64_t start = rig.now;
+    while (rig.now < start + 1100) {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+        for (uint32_t i = 2; i < 8; i++) {
+            if (find(GOSSIP_ACT_WANT_LINK, i) == NULL || dialed[i]) continue;
+            dialed[i] = true;
+            /* The lower key dials at once, the higher one lets it. */
+            bool is_lower = base_key33_compare(&rig.key[0], &rig.key[i]) < 0;
+            if (is_lower) assert_true(rig.now == start);
+        }
+    }
+    for (uint32_t i = 2; i < 8; i++)
+        assert_true(dialed[i]);
+}
+
+static void test_forged_record_is_not_judged(void **state)
+{
+    struct gossip_signed_record record;
+    (void)state;
+    mesh(1);
+    sim_record_of(&record, 2, 3, 0);
+    sim_sign(1, BASE_STATEMENT_RECORD, record.body, record.body_len, &record.sig);
+    assert_int_equal(feed_record(1, &record, "proof"), BASE_OK);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    assert_int_equal(counters().statements_forged, 1);
+    sim_sign(2, BASE_STATEMENT_EVENT, record.body, record.body_len, &record.sig); /* other kind */
+    assert_int_equal(feed_record(1, &record, "proof"), BASE_OK);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    assert_int_equal(counters().statements_forged, 2);
+}
+
+static int snapshot_moved(void)
+{
+    return feed((struct gossip_event){.type = GOSSIP_EV_SNAPSHOT_MOVED});
+}
+
+static void test_unknown_waits_two_snapshots(void **state)
+{
+    (void)state;
+    mesh(1);
+    tell_record(1, 2, 3, 0);
+    verdict(2, GOSSIP_UNKNOWN, 0);
+    for (int move = 0; move < 2; move++) {
+        tell_record(1, 2, 3, 0);
+        assert_int_equal(count(GOSSIP_ACT_JUDGE), 0); /* nothing new in it */
+        snapshot_moved();
+        assert_int_equal(count(GOSSIP_ACT_JUDGE), 1);
+        verdict(2, GOSSIP_UNKNOWN, 0);
+    }
+    snapshot_moved();
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    tell_record(1, 2, 3, 0); /* forgotten: asked anew */
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 1);
+    verdict(2, GOSSIP_UNKNOWN, 0);
+    snapshot_moved();
+    verdict(2, GOSSIP_OK, 1);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+}
+
+static void test_aside_is_bounded(void **state)
+{
+    (void)state;
+    mesh(1);
+    for (uint32_t i = 0; i < GOSSIP_ASIDE_MAX + 10; i++) {
+        struct gossip_signed_record record;
+        struct gossip_event ev = {.type = GOSSIP_EV_VERDICT, .key = sim_key_of(100 + i)};
+        sim_record_of(&record, 100 + i, 1, 0);
+        assert_int_equal(feed_record(1, &record, "proof"), BASE_OK);
+        ev.u.verdict.verdict = GOSSIP_UNKNOWN;
+        assert_int_equal(feed(ev), BASE_OK);
+    }
+    assert_int_equal(counters().aside_full, 10);
+    snapshot_moved();
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), GOSSIP_ASIDE_MAX);
+}
+
+static void test_refused_is_not_asked_again_under_this_snapshot(void **state)
+{
+    (void)state;
+    mesh(1);
+    tell_record(1, 2, 3, 0);
+    verdict(2, GOSSIP_REFUSED, 0);
+    tell_record(1, 2, 3, 0);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    tell_record(1, 2, 4, 0); /* it has something new to say */
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 1);
+    verdict(2, GOSSIP_REFUSED, 0);
+    snapshot_moved();
+    tell_record(1, 2, 3, 0);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 1);
+    assert_int_equal(verdict(9, GOSSIP_OK, 1), BASE_ENOPEER); /* nobody asked */
+}
+
+static void test_newer_records_of_a_member(void **state)
+{
+    (void)state;
+    mesh(2);
+    tell_record(1, 2, 1, 4);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0); /* listed, same proof, same instance */
+    assert_int_equal(count(GOSSIP_ACT_STATE), 0);
+    tell_record(1, 2, 1, 3);
+    assert_int_equal(counters().statements_stale, 1);
+    struct gossip_member_view view;
+    assert_int_equal(gossip_member_find(&view, rig.g, &rig.key[2]), BASE_OK);
+    assert_int_equal(view.sequence, 4);
+    tell_record(1, 2, 0, 9);
+    assert_int_equal(counters().statements_stale, 2);
+    assert_int_equal(incarnation_of(2), 1);
+}
+
+static void test_another_proof_is_judged(void **state)
+{
+    struct gossip_signed_record record;
+    (void)state;
+    mesh(2);
+    sim_record_of(&record, 2, 2, 0);
+    assert_int_equal(feed_record(1, &record, "other"), BASE_OK);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 1);
+    assert_int_equal(incarnation_of(2), 1);
+    verdict(2, GOSSIP_REFUSED, 0);
+    assert_int_equal(incarnation_of(2), 1);
+    snapshot_moved();
+    assert_int_equal(feed_record(1, &record, "other"), BASE_OK);
+    verdict(2, GOSSIP_OK, 1);
+    assert_int_equal(incarnation_of(2), 2);
+}
+
+static void test_another_instance_is_refused(void **state)
+{
+    struct gossip_signed_record record;
+    struct gossip_record r;
+    (void)state;
+    mesh(2);
+    sim_record_of(&record, 2, 2, 0);
+    assert_int_equal(gossip_record_decode(&r, record.body, record.body_len), BASE_OK);
+    uint8_t body[GOSSIP_RECORD_BYTES_MAX];
+    r.instance.bytes[0] ^= 1;
+    assert_int_equal(gossip_record_encode(body, &record.body_len, sizeof body, &r), BASE_OK);
+    memcpy(record.body, body, record.body_len);
+    sim_sign(2, BASE_STATEMENT_RECORD, record.body, record.body_len, &record.sig);
+    assert_int_equal(feed_record(1, &record, "proof"), BASE_OK);
+    assert_int_equal(counters().statements_invalid, 1);
+    assert_int_equal(incarnation_of(2), 1);
+}
+
+/* Two records of one key, equal in (incarnation, sequence), not in bytes: the same one counts
+ * everywhere, and the proof of it is noted. */
+static void test_contradiction(void **state)
+{
+    struct gossip_signed_record a, b;
+    struct gossip_record r;
+    uint8_t body[GOSSIP_RECORD_BYTES_MAX];
+    struct gossip_member_view view;
+    uint8_t first_byte[2];
+    (void)state;
+    sim_record_of(&a, 2, 2, 0);
+    assert_int_equal(gossip_record_decode(&r, a.body, a.body_len), BASE_OK);
+    r.name = slice("evil");
+    assert_int_equal(gossip_record_encode(body, &b.body_len, sizeof body, &r), BASE_OK);
+    memcpy(b.body, body, b.body_len);
+    sim_sign(2, BASE_STATEMENT_RECORD, b.body, b.body_len, &b.sig);
+    for (int order = 0; order < 2; order++) {
+        if (order == 1) {
+            gossip_free(rig.g);
+            rig_new(64);
+        }
+        mesh(2);
+        assert_int_equal(feed_record(1, order == 0 ? &a : &b, "proof"), BASE_OK);
+        assert_int_equal(feed_record(1, order == 0 ? &b : &a, "proof"), BASE_OK);
+        assert_int_equal(find(GOSSIP_ACT_NOTE, 2)->u.note.note, GOSSIP_NOTE_CONTRADICTION);
+        assert_int_equal(counters().contradictions, 1);
+        assert_int_equal(gossip_member_find(&view, rig.g, &rig.key[2]), BASE_OK);
+        first_byte[order] = (uint8_t)view.record.len;
+    }
+    assert_int_equal(first_byte[0], first_byte[1]);
+}
+
+/* ---- suspicion ---- */
+
+static void test_accusation_only_starts_our_own_probe(void **state)
+{
+    (void)state;
+    mesh(4);
+    tell_accusation(1, 2, 1);
+    assert_int_equal(count(GOSSIP_ACT_STATE), 0);
+    assert_true(was_sent(2, GOSSIP_FRAME_PING));
+    answer(2, sent.u.ping.nonce);
+    tell_accusation(1, 2, 1);
+    assert_int_equal(counters().statements_duplicate, 1);
+    assert_false(was_sent(2, GOSSIP_FRAME_PING)); /* the same word twice is one word */
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+    assert_int_equal(counters().suspicions, 0);
+}
+
+static void test_wrong_accusations_start_nothing(void **state)
+{
+    struct lie forged = {3, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_ACCUSATION};
+    struct lie other_kind = {1, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_CONFIRMATION};
+    (void)state;
+    mesh(4);
+    tell_accusation(1, 2, 0);
+    tell_accusation(1, 2, 2);
+    assert_int_equal(counters().statements_stale, 2);
+    tell_accusation_as(1, 1, 2, 1, &forged);
+    tell_accusation_as(1, 1, 2, 1, &other_kind);
+    assert_int_equal(counters().statements_forged, 2);
+    tell_accusation(1, 9, 1); /* about nobody */
+    assert_int_equal(counters().statements_non_member, 1);
+    tell_accusation(2, 2, 1); /* of oneself */
+    assert_int_equal(counters().statements_invalid, 1);
+    assert_int_equal(counters().probes, 0);
+}
+
+/* The accuser's own link is not needed: its signature is. */
+static void test_forwarded_accusation_counts(void **state)
+{
+    struct lie honest = {3, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_ACCUSATION};
+    (void)state;
+    mesh(4);
+    tell_accusation_as(1, 3, 2, 1, &honest);
+    assert_true(was_sent(2, GOSSIP_FRAME_PING));
+}
+
+static void test_own_probe_ends_in_failed_after_the_full_time(void **state)
+{
+    (void)state;
+    mesh(1); /* no relay, nobody to confirm */
+    assert_true(pass_until(1, GOSSIP_SUSPECT, 10000));
+    uint64_t start = rig.now;
+    assert_true(was_sent(1, GOSSIP_FRAME_UPDATE)); /* the accused is told */
+    assert_int_equal(sent.u.news.items[0].kind, BASE_STATEMENT_ACCUSATION);
+    assert_true(pass_until(1, GOSSIP_FAILED, 20000));
+    assert_int_equal(rig.now - start, 4000);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 1)->u.state.reason, GOSSIP_WHY_TIMEOUT);
+}
+
+/* Ten of weight 1: three are less than a third, the fourth makes it more. */
+static uint64_t suspicion_with_confirmations(uint32_t confirmers)
+{
+    mesh(9);
+    tell_accusation(1, 9, 1);
+    assert_true(pass_until(9, GOSSIP_SUSPECT, 3000));
+    uint64_t start = rig.now;
+    for (uint32_t i = 2; i <= confirmers; i++)
+        tell_accusation(i, 9, 1);
+    assert_true(pass_until(9, GOSSIP_FAILED, 20000));
+    return rig.now - start;
+}
+
+static void test_a_third_does_not_shorten(void **state)
+{
+    (void)state;
+    assert_in_range(suspicion_with_confirmations(3), 4000, 4200);
+}
+
+static void test_more_than_a_third_shortens(void **state)
+{
+    (void)state;
+    assert_true(suspicion_with_confirmations(4) <= 1000);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 9)->u.state.reason, GOSSIP_WHY_CONFIRMED);
+}
+
+/* Weight counts, not heads: one of weight 8 among ten is more than a third alone. */
+static void test_weights_decide(void **state)
+{
+    (void)state;
+    mesh(9);
+    verdict(1, GOSSIP_OK, 8);
+    tell_accusation(1, 9, 1);
+    assert_true(pass_until(9, GOSSIP_FAILED, 2500));
+    assert_int_equal(counters().suspicions, 1); /* by our own probe, as ever */
+    assert_int_equal(find(GOSSIP_ACT_STATE, 9)->u.state.reason, GOSSIP_WHY_CONFIRMED);
+}
+
+static void test_weight_that_shrinks_takes_its_word_along(void **state)
+{
+    (void)state;
+    mesh(9);
+    verdict(1, GOSSIP_OK, 8);
+    tell_accusation(1, 9, 1);
+    verdict(1, GOSSIP_OK, 1);
+    assert_true(pass_until(9, GOSSIP_SUSPECT, 3000));
+    uint64_t start = rig.now;
+    assert_true(pass_until(9, GOSSIP_FAILED, 20000));
+    assert_true(rig.now - start >= 4000);
+}
+
+static void test_evicted_accuser_takes_its_word_along(void **state)
+{
+    (void)state;
+    mesh(9);
+    verdict(1, GOSSIP_OK, 8);
+    tell_accusation(1, 9, 1);
+    assert_int_equal(feed((struct gossip_event){.type = GOSSIP_EV_EVICT, .key = rig.key[1]}),
+                     BASE_OK);
+    assert_true(pass_until(9, GOSSIP_SUSPECT, 3000));
+    uint64_t start = rig.now;
+    assert_true(pass_until(9, GOSSIP_FAILED, 20000));
+    assert_true(rig.now - start >= 4000);
+}
+
+static void test_refutation_ends_a_suspicion(void **state)
+{
+    (void)state;
+    mesh(3);
+    assert_true(pass_until(2, GOSSIP_SUSPECT, 20000));
+    tell_record(1, 2, 1, 5); /* only the sequence: says nothing about its life */
+    assert_int_equal(state_of(2), GOSSIP_SUSPECT);
+    tell_record(1, 2, 2, 0);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.reason, GOSSIP_WHY_REFUTED);
+    tell_accusation(3, 2, 1); /* what was said before it is over */
+    assert_int_equal(counters().statements_stale, 1);
+}
+
+static void test_late_ack_ends_a_suspicion(void **state)
+{
+    (void)state;
+    mesh(3);
+    assert_true(pass_until(2, GOSSIP_SUSPECT, 20000));
+    assert_true(was_sent(2, GOSSIP_FRAME_UPDATE));
+    uint64_t nonce = 0;
+    while (nonce == 0) { /* it is asked again while time runs */
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+        if (was_sent(2, GOSSIP_FRAME_PING)) nonce = sent.u.ping.nonce;
+    }
+    answer(2, nonce + 1);
+    assert_int_equal(state_of(2), GOSSIP_SUSPECT);
+    if (was_sent(2, GOSSIP_FRAME_PING)) nonce = sent.u.ping.nonce;
+    answer(2, nonce);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.reason, GOSSIP_WHY_ACK);
+}
+
+/* ---- links ---- */
+
+static void test_closed_link_is_a_hint_not_a_verdict(void **state)
+{
+    (void)state;
+    mesh(5);
+    assert_int_equal(peer_down(2), BASE_OK);
+    assert_int_equal(count(GOSSIP_ACT_STATE), 0);
+    size_t asked = 0;
+    for (uint32_t i = 1; i <= 5; i++)
+        asked += was_sent(i, GOSSIP_FRAME_PING_REQ);
+    assert_int_equal(asked, 3);
+    pass(150);
+    assert_int_equal(dial_failed(2), BASE_OK);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE); /* the relays have not answered yet */
+}
+
+static void test_hopeless_probe_ends_early(void **state)
+{
+    (void)state;
+    uint32_t relays[3];
+    uint64_t nonce = 0;
+    size_t asked = 0;
+    mesh(5);
+    peer_down(2);
+    for (uint32_t i = 1; i <= 5; i++)
+        if (was_sent(i, GOSSIP_FRAME_PING_REQ)) {
+            relays[asked++] = i;
+            nonce = sent.u.relay.nonce;
+        }
+    frame.type = GOSSIP_FRAME_NACK;
+    frame.u.relay.key = rig.key[2];
+    frame.u.relay.nonce = nonce;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(feed_frame(relays[0], &frame), BASE_OK); /* one voice, however often */
+        assert_int_equal(state_of(2), GOSSIP_ALIVE);
+    }
+    assert_int_equal(feed_frame(relays[1], &frame), BASE_OK);
+    assert_int_equal(feed_frame(relays[2], &frame), BASE_OK);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE); /* our own dial is still out */
+    pass(150);
+    dial_failed(2);
+    assert_int_equal(state_of(2), GOSSIP_SUSPECT);
+}
+
+static void test_failed_is_retried_for_ever_with_back_off(void **state)
+{
+    (void)state;
+    mesh(1);
+    peer_down(1);
+    uint64_t last = 0, gap = 0;
+    size_t wants = 0;
+    for (uint64_t end = rig.now + 3600000; rig.now < end;) {
+        rig.now = gossip_deadline_ms(rig.g) > rig.now ? gossip_deadline_ms(rig.g) : rig.now;
+        timer();
+        if (find(GOSSIP_ACT_WANT_LINK, 1) == NULL) continue;
+        gap = rig.now - last;
+        last = rig.now;
+        wants++;
+        dial_failed(1);
+    }
+    assert_int_equal(state_of(1), GOSSIP_FAILED);
+    assert_in_range(wants, 50, 400);
+    assert_in_range(gap, 40000, 80000);
+    peer_up(1);
+    assert_int_equal(state_of(1), GOSSIP_ALIVE);
+    assert_true(was_sent(1, GOSSIP_FRAME_UPDATE)); /* so that it refutes to all */
+    assert_int_equal(sent.u.news.items[0].kind, BASE_STATEMENT_ACCUSATION);
+}
+
+/* ---- indirect probes ---- */
+
+static int feed_refute(uint32_t from, uint32_t speaker, uint64_t nonce, uint32_t requester,
+                       uint32_t signer)
+{
+    uint8_t body[GOSSIP_STATEMENT_BYTES_MAX];
+    struct gossip_refutation refutation = {rig.key[speaker], 1, rig.key[requester], nonce};
+    frame.type = GOSSIP_FRAME_REFUTE;
+    frame.u.refute.body = (struct base_slice){body, gossip_refutation_encode(body, &refutation)};
+    sim_sign(signer, BASE_STATEMENT_REFUTATION, body, frame.u.refute.body.len, &frame.u.refute.sig);
+    return feed_frame(from, &frame);
+}
+
+/* A relay cannot keep a dead member alive: it can't sign for it. */
+static void test_indirect_answer_must_be_the_targets(void **state)
+{
+    (void)state;
+    mesh(2);
+    peer_down(2);
+    assert_true(was_sent(1, GOSSIP_FRAME_PING_REQ));
+    uint64_t nonce = sent.u.relay.nonce;
+    assert_int_equal(feed_refute(1, 2, nonce, 0, 1), BASE_OK);
+    assert_int_equal(counters().statements_forged, 1);
+    assert_int_equal(feed_refute(1, 2, nonce + 1, 0, 2), BASE_OK); /* an old answer */
+    assert_int_equal(counters().statements_stale, 1);
+    assert_int_equal(feed_refute(1, 9, nonce, 0, 9), BASE_OK);
+    assert_int_equal(counters().statements_non_member, 1);
+    assert_int_equal(rig.g->members[2].probe.phase, GOSSIP__INDIRECT);
+    assert_int_equal(feed_refute(1, 2, nonce, 0, 2), BASE_OK);
+    assert_int_equal(rig.g->members[2].probe.phase, GOSSIP__IDLE);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+}
+
+static void test_relay_runs_its_errand(void **state)
+{
+    (void)state;
+    mesh(3);
+    frame.type = GOSSIP_FRAME_PING_REQ;
+    frame.u.relay.key = rig.key[2];
+    frame.u.relay.nonce = 77;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(2, GOSSIP_FRAME_CHALLENGE));
+    assert_true(base_key33_equal(&sent.u.relay.key, &rig.key[1]));
+    assert_int_equal(feed_refute(3, 2, 77, 1, 2), BASE_OK); /* not from the target's link */
+    assert_false(was_sent(1, GOSSIP_FRAME_REFUTE));
+    assert_int_equal(feed_refute(2, 2, 77, 1, 2), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_REFUTE));
+    assert_int_equal(feed_refute(2, 2, 77, 1, 2), BASE_OK); /* once */
+    assert_false(was_sent(1, GOSSIP_FRAME_REFUTE));
+}
+
+static void test_relay_says_no_in_time(void **state)
+{
+    (void)state;
+    mesh(3);
+    frame.type = GOSSIP_FRAME_PING_REQ;
+    frame.u.relay.key = rig.key[2];
+    frame.u.relay.nonce = 77;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    do {
+        assert_true(rig.now < 1400);
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+    } while (!was_sent(1, GOSSIP_FRAME_NACK));
+    assert_int_equal(rig.now, 1400);
+    assert_int_equal(sent.u.relay.nonce, 77);
+    frame.u.relay.key = rig.key[9]; /* about nobody: at once */
+    frame.type = GOSSIP_FRAME_PING_REQ;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_NACK));
+}
+
+static void test_challenge_is_signed_for_members_only(void **state)
+{
+    (void)state;
+    mesh(2);
+    frame.type = GOSSIP_FRAME_CHALLENGE;
+    frame.u.relay.key = rig.key[2];
+    frame.u.relay.nonce = 5;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_REFUTE));
+    frame.type = GOSSIP_FRAME_CHALLENGE;
+    frame.u.relay.key = rig.key[9];
+    frame.u.relay.nonce = 5;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_false(was_sent(1, GOSSIP_FRAME_REFUTE));
+}
+
+/* ---- leaves ---- */
+
+static void test_leave_of_a_member(void **state)
+{
+    (void)state;
+    mesh(3);
+    tell_leave(1, 2, 1, 1, BASE_STATEMENT_LEAVE);  /* signed by another */
+    tell_leave(1, 2, 1, 2, BASE_STATEMENT_RECORD); /* as another kind */
+    assert_int_equal(counters().statements_forged, 2);
+    tell_leave(1, 2, 0, 2, BASE_STATEMENT_LEAVE); /* of an earlier life */
+    assert_int_equal(counters().statements_stale, 1);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+    tell_leave(1, 2, 1, 2, BASE_STATEMENT_LEAVE);
+    assert_int_equal(state_of(2), GOSSIP_LEFT);
+    tell_leave(1, 2, 1, 2, BASE_STATEMENT_LEAVE);
+    assert_int_equal(counters().statements_duplicate, 1);
+    tell_accusation(3, 2, 1); /* nobody to suspect */
+    assert_int_equal(counters().statements_stale, 2);
+    tell_record(1, 2, 1, 9); /* the same life, changed: still gone */
+    assert_int_equal(state_of(2), GOSSIP_LEFT);
+    peer_down(2);
+    pass(20000);
+    assert_int_equal(state_of(2), GOSSIP_LEFT);
+    tell_record(1, 2, 2, 0); /* a new one */
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+}
+
+static void test_leave_wins_over_failed(void **state)
+{
+    (void)state;
+    mesh(2);
+    assert_true(pass_until(2, GOSSIP_FAILED, 60000));
+    tell_leave(1, 2, 1, 2, BASE_STATEMENT_LEAVE);
+    assert_int_equal(state_of(2), GOSSIP_LEFT);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.from, GOSSIP_FAILED);
+}
+
+static void test_leave_that_overtakes_the_verdict(void **state)
+{
+    (void)state;
+    mesh(1);
+    tell_record(1, 2, 3, 0);
+    tell_leave(1, 2, 3, 2, BASE_STATEMENT_LEAVE);
+    verdict(2, GOSSIP_OK, 1);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.to, GOSSIP_LEFT);
+}
+
+/* ---- eviction ---- */
+
+static void test_evicted_stays_out(void **state)
+{
+    struct gossip_event evict = {.type = GOSSIP_EV_EVICT};
+    (void)state;
+    mesh(2);
+    evict.key = rig.key[2];
+    assert_int_equal(feed(evict), BASE_OK);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.to, GOSSIP_NONE);
+    assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.reason, GOSSIP_WHY_EVICTED);
+    assert_int_equal(state_of(2), GOSSIP_NONE);
+    tell_record(1, 2, 1, 0);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    tell_record(1, 2, 2, 0); /* even with something new: only by a verdict */
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 1);
+    assert_int_equal(state_of(2), GOSSIP_NONE);
+    verdict(2, GOSSIP_REFUSED, 0);
+    assert_int_equal(feed(evict), BASE_ENOPEER);
+    evict.key = rig.key[0];
+    assert_int_equal(feed(evict), BASE_ESTATE);
+    peer_up(2); /* a session was admitted: it has a seat again */
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+}
+
+static void test_eviction_while_waiting(void **state)
+{
+    (void)state;
+    mesh(1);
+    tell_record(1, 2, 3, 0);
+    feed((struct gossip_event){.type = GOSSIP_EV_EVICT, .key = rig.key[2]});
+    assert_int_equal(verdict(2, GOSSIP_OK, 1), BASE_ENOPEER); /* about a seat that is gone */
+    assert_int_equal(state_of(2), GOSSIP_NONE);
+}
+
+/* ---- user events ---- */
+
+static void test_user_event_bounds(void **state)
+{
+    static uint8_t payload[GOSSIP_EVENT_PAYLOAD_MAX + 1];
+    static char name[GOSSIP_EVENT_NAME_MAX + 1];
+    struct gossip_event ev = {.type = GOSSIP_EV_USER_EVENT};
+    (void)state;
+    memset(name, 'n', sizeof name);
+    mesh(1);
+    ev.u.user_event.name = (struct base_slice){(const uint8_t *)name, GOSSIP_EVENT_NAME_MAX};
+    ev.u.user_event.payload = (struct base_slice){payload, GOSSIP_EVENT_PAYLOAD_MAX};
+    assert_int_equal(feed(ev), BASE_OK);
+    assert_int_equal(find(GOSSIP_ACT_EVENT, 0)->u.event.payload.len, GOSSIP_EVENT_PAYLOAD_MAX);
+    assert_true(was_sent(1, GOSSIP_FRAME_EVENT));
+    ev.u.user_event.payload.len++;
+    assert_int_equal(feed(ev), BASE_ETOOBIG);
+    ev.u.user_event.payload.len = 0;
+    ev.u.user_event.name.len++;
+    assert_int_equal(feed(ev), BASE_ETOOBIG);
+    ev.u.user_event.name = slice("");
+    assert_int_equal(feed(ev), BASE_EINVAL);
+    ev.u.user_event.name = slice("a\xff");
+    assert_int_equal(feed(ev), BASE_EINVAL);
+    ev.u.user_event.name = slice("a\tb");
+    assert_int_equal(feed(ev), BASE_EINVAL);
+    assert_int_equal(rig.out.count, 0);
+    assert_int_equal(counters().events_sent, 1);
+}
+
+static size_t delivered_now(void)
+{
+    return count(GOSSIP_ACT_EVENT);
+}
+
+static void test_event_filter(void **state)
+{
+    (void)state;
+    mesh(3);
+    tell_event(1, 2, 1, 1, 1); /* signed by the forwarder */
+    assert_int_equal(counters().statements_forged, 1);
+    tell_event(1, 9, 1, 1, 9);
+    assert_int_equal(counters().statements_non_member, 1);
+    tell_event(1, 2, 1, 5, 2);
+    assert_int_equal(delivered_now(), 1);
+    tell_event(3, 2, 1, 5, 2); /* the other way round */
+    assert_int_equal(delivered_now(), 0);
+    tell_event(1, 2, 1, 3, 2); /* late, within the window */
+    assert_int_equal(delivered_now(), 1);
+    tell_event(1, 2, 1, 3, 2);
+    assert_int_equal(delivered_now(), 0);
+    tell_event(1, 2, 1, 500, 2);
+    assert_int_equal(delivered_now(), 1);
+    tell_event(1, 2, 1, 400, 2); /* behind the window: had, for all that we know */
+    assert_int_equal(delivered_now(), 0);
+    tell_event(1, 2, 2, 1, 2); /* its next life counts anew */
+    assert_int_equal(delivered_now(), 1);
+    tell_event(1, 2, 1, 501, 2); /* and the one before is over */
+    assert_int_equal(delivered_now(), 0);
+    tell_event(1, 0, 5, 9, 0); /* our own is never news */
+    assert_int_equal(delivered_now(), 0);
+}
+
+static void test_missing_event_is_pulled(void **state)
+{
+    (void)state;
+    mesh(2);
+    rig.now += 20;
+    frame.type = GOSSIP_FRAME_PING;
+    frame.u.ping.nonce = 3;
+    frame.u.ping.digest = (struct gossip_digest){0, 0};
+    frame.u.ping.id_count = 2;
+    frame.u.ping.ids[0] = (struct gossip_event_id){rig.key[2], 1, 1, 10};
+    frame.u.ping.ids[1] = (struct gossip_event_id){rig.key[2], 1, 2, 1000000}; /* before our time */
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_ACK));
+    assert_true(was_sent(1, GOSSIP_FRAME_PULL));
+    assert_int_equal(sent.u.pull.id_count, 1);
+    assert_int_equal(sent.u.pull.ids[0].sequence, 1);
+    tell_event(1, 2, 1, 1, 2);
+    frame.type = GOSSIP_FRAME_PULL; /* and we give it on */
+    frame.u.pull.key_count = 0;
+    frame.u.pull.id_count = 1;
+    frame.u.pull.ids[0] = (struct gossip_event_id){rig.key[2], 1, 1, 0};
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_EVENT));
+    assert_true(sent.u.news.repair);
+}
+
+/* ---- digests ---- */
+
+static void test_digest_repair(void **state)
+{
+    (void)state;
+    mesh(4);
+    frame.type = GOSSIP_FRAME_ACK;
+    frame.u.ping.nonce = 0;
+    frame.u.ping.digest = (struct gossip_digest){5, rig.g->sum};
+    frame.u.ping.id_count = 0;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_int_equal(rig.out.count, 0); /* equal: nothing to say */
+    frame.u.ping.digest.sum++;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+    assert_int_equal(sent.u.sync.mask, UINT64_MAX);
+    frame.type = GOSSIP_FRAME_LIST; /* it lacks 3, has a newer 2, and knows 7 */
+    frame.u.list.mask = UINT64_MAX;
+    frame.u.list.more = false;
+    frame.u.list.entry_count = 5;
+    frame.u.list.entries[0] = (struct gossip_entry){rig.key[0], 5, 0, 0};
+    frame.u.list.entries[1] = (struct gossip_entry){rig.key[1], 1, 0, 0};
+    frame.u.list.entries[2] = (struct gossip_entry){rig.key[2], 2, 0, 0};
+    frame.u.list.entries[3] = (struct gossip_entry){rig.key[4], 1, 0, 0};
+    frame.u.list.entries[4] = (struct gossip_entry){rig.key[7], 1, 0, 0};
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_PULL));
+    assert_int_equal(sent.u.pull.key_count, 2);
+    assert_true(base_key33_equal(&sent.u.pull.keys[0], &rig.key[2]));
+    assert_true(base_key33_equal(&sent.u.pull.keys[1], &rig.key[7]));
+    assert_true(was_sent(1, GOSSIP_FRAME_UPDATE));
+    assert_true(sent.u.news.repair);
+    assert_int_equal(sent.u.news.item_count, 1);
+    assert_int_equal(feed_frame(1, &frame), BASE_OK); /* an answer that nobody asked for */
+    assert_int_equal(rig.out.count, 0);
+}
+
+static void test_list_that_says_we_are_dead(void **state)
+{
+    (void)state;
+    mesh(4);
+    frame.type = GOSSIP_FRAME_ACK;
+    frame.u.ping.nonce = 0;
+    frame.u.ping.digest = (struct gossip_digest){0, 0};
+    frame.u.ping.id_count = 0;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    frame.type = GOSSIP_FRAME_LIST;
+    frame.u.list.mask = 0;
+    frame.u.list.more = false;
+    frame.u.list.entry_count = 1;
+    frame.u.list.entries[0] = (struct gossip_entry){rig.key[0], 5, 0, GOSSIP_ENTRY_FAILED};
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    timer();
+    assert_int_equal(incarnation_of(0), 6);
+}
+
+static void test_answers_to_sync_and_pull(void **state)
+{
+    (void)state;
+    mesh(4);
+    frame.type = GOSSIP_FRAME_SYNC;
+    frame.u.sync.mask = UINT64_MAX;
+    frame.u.sync.sum_count = 0;
+    frame.u.sync.id_count = 0;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_LIST));
+    assert_int_equal(sent.u.list.entry_count, 5);
+    frame.u.sync.sum_count = GOSSIP_BUCKETS;
+    memcpy(frame.u.sync.sums, rig.g->bucket_sums, sizeof frame.u.sync.sums);
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_LIST));
+    assert_int_equal(sent.u.list.entry_count, 0);
+    frame.type = GOSSIP_FRAME_PULL;
+    frame.u.pull.id_count = 0;
+    frame.u.pull.key_count = 2;
+    frame.u.pull.keys[0] = rig.key[3];
+    frame.u.pull.keys[1] = rig.key[40]; /* whom we don't know */
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_UPDATE));
+    assert_int_equal(sent.u.news.item_count, 1);
+}
+
+/* Who learns of a member as failed enters it so, silently dead, and looks for itself at once. */
+static void test_failed_hint_is_checked_by_ourselves(void **state)
+{
+    struct gossip_signed_record record;
+    struct gossip_item item = {.kind = BASE_STATEMENT_RECORD, .flags = GOSSIP_ENTRY_FAILED};
+    (void)state;
+    mesh(1);
+    sim_record_of(&record, 2, 1, 0);
+    item.body = (struct base_slice){record.body, record.body_len};
+    item.sig = record.sig;
+    assert_int_equal(feed_item(1, &item), BASE_OK);
+    verdict(2, GOSSIP_OK, 1);
+    assert_int_equal(state_of(2), GOSSIP_FAILED);
+    assert_int_equal(gossip_deadline_ms(rig.g), rig.now);
+    timer();
+    assert_non_null(find(GOSSIP_ACT_WANT_LINK, 2));
+    peer_up(2);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+}
+
+/* ---- news ---- */
+
+static void test_news_that_reached_all_is_not_passed_on(void **state)
+{
+    struct gossip_signed_record record;
+    (void)state;
+    mesh(6);
+    sim_record_of(&record, 2, 2, 0);
+    frame.type = GOSSIP_FRAME_UPDATE;
+    frame.u.news.repair = false;
+    frame.u.news.item_count = 1;
+    frame.u.news.items[0] = (struct gossip_item){.kind = BASE_STATEMENT_RECORD,
+                                                 .body = {record.body, record.body_len},
+                                                 .sig = record.sig,
+                                                 .proof = slice("proof")};
+    frame.u.news.reach = 6; /* the pusher and six more: everybody */
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_int_equal(count(GOSSIP_ACT_SEND), 0);
+    sim_record_of(&record, 2, 3, 0);
+    frame.u.news.items[0].body.len = record.body_len;
+    frame.u.news.items[0].sig = record.sig;
+    frame.u.news.reach = 2;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_int_equal(count(GOSSIP_ACT_SEND), 4);
+    assert_false(was_sent(1, GOSSIP_FRAME_UPDATE));   /* not back to who told us */
+    assert_int_equal(feed_frame(1, &frame), BASE_OK); /* first sight only */
+    assert_int_equal(count(GOSSIP_ACT_SEND), 0);
+}
+
+/* ---- time ---- */
+
+static void test_own_pause_accuses_nobody(void **state)
+{
+    (void)state;
+    mesh(4);
+    pass(999); /* the first probe is out */
+    assert_int_equal(counters().probes, 1);
+    rig.now += 20000;
+    timer();
+    assert_int_equal(find(GOSSIP_ACT_NOTE, 0)->u.note.note, GOSSIP_NOTE_PAUSED);
+    assert_int_equal(count(GOSSIP_ACT_STATE), 0);
+    assert_true(counters().awareness > 0);
+    for (uint32_t i = 1; i <= 4; i++)
+        assert_int_equal(state_of(i), GOSSIP_ALIVE);
+}
+
+/* Lifeguard: silent relays make us doubt ourselves; our own time-outs grow. */
+static void test_local_health_scales_time_outs(void **state)
+{
+    (void)state;
+    mesh(5);
+    pass(4000);
+    uint32_t awareness = counters().awareness;
+    assert_true(awareness > 0);
+    assert_int_equal(gossip__scaled(rig.g, 500), 500 * (1 + (uint64_t)awareness));
+    pass(60000);
+    assert_int_equal(counters().awareness, 8);
+}
+
+static void test_every_peer_is_probed_in_a_round(void **state)
+{
+    bool probed[8] = {false};
+    (void)state;
+    mesh(7);
+    for (int i = 0; i < 60; i++) {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+        for (uint32_t peer = 1; peer <= 7; peer++)
+            if (was_sent(peer, GOSSIP_FRAME_PING)) {
+                probed[peer] = true;
+                answer(peer, sent.u.ping.nonce);
+            }
+        if (rig.now > 1000 + 8 * 1000) break;
+    }
+    for (uint32_t peer = 1; peer <= 7; peer++)
+        assert_true(probed[peer]);
+    assert_int_equal(counters().suspicions, 0);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(gossip_state_name(GOSSIP_SUSPECT), "suspect");
+    assert_string_equal(gossip_reason_name(GOSSIP_WHY_CONFIRMED), "confirmed");
+    assert_string_equal(gossip_note_name(GOSSIP_NOTE_ROLLED_BACK), "rolled_back");
+}
+
+#define RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIG(test_own_up_comes_first),
+        RIG(test_configurations_are_checked),
+        RIG(test_memory_per_member_is_bounded),
+        RIG(test_update_grows_the_sequence),
+        RIG(test_accused_self_refutes),
+        RIG(test_wrong_accusations_of_self_do_nothing),
+        RIG(test_own_record_from_the_future),
+        RIG(test_leave),
+        RIG(test_leave_alone_is_at_once),
+        RIG(test_peer_up_checks),
+        RIG(test_full_table),
+        RIG(test_only_linked_peers_speak),
+        RIG(test_unknown_and_malformed_frames),
+        RIG(test_malformed_statement_changes_nothing),
+        RIG(test_learned_member_waits_for_a_verdict),
+        RIG(test_full_mesh_wants_a_link),
+        RIG(test_forged_record_is_not_judged),
+        RIG(test_unknown_waits_two_snapshots),
+        RIG(test_aside_is_bounded),
+        RIG(test_refused_is_not_asked_again_under_this_snapshot),
+        RIG(test_newer_records_of_a_member),
+        RIG(test_another_proof_is_judged),
+        RIG(test_another_instance_is_refused),
+        RIG(test_contradiction),
+        RIG(test_accusation_only_starts_our_own_probe),
+        RIG(test_wrong_accusations_start_nothing),
+        RIG(test_forwarded_accusation_counts),
+        RIG(test_own_probe_ends_in_failed_after_the_full_time),
+        RIG(test_a_third_does_not_shorten),
+        RIG(test_more_than_a_third_shortens),
+        RIG(test_weights_decide),
+        RIG(test_weight_that_shrinks_takes_its_word_along),
+        RIG(test_evicted_accuser_takes_its_word_along),
+        RIG(test_refutation_ends_a_suspicion),
+        RIG(test_late_ack_ends_a_suspicion),
+        RIG(test_closed_link_is_a_hint_not_a_verdict),
+        RIG(test_hopeless_probe_ends_early),
+        RIG(test_failed_is_retried_for_ever_with_back_off),
+        RIG(test_indirect_answer_must_be_the_targets),
+        RIG(test_relay_runs_its_errand),
+        RIG(test_relay_says_no_in_time),
+        RIG(test_challenge_is_signed_for_members_only),
+        RIG(test_leave_of_a_member),
+        RIG(test_leave_wins_over_failed),
+        RIG(test_leave_that_overtakes_the_verdict),
+        RIG(test_evicted_stays_out),
+        RIG(test_eviction_while_waiting),
+        RIG(test_user_event_bounds),
+        RIG(test_event_filter),
+        RIG(test_missing_event_is_pulled),
+        RIG(test_digest_repair),
+        RIG(test_list_that_says_we_are_dead),
+        RIG(test_answers_to_sync_and_pull),
+        RIG(test_failed_hint_is_checked_by_ourselves),
+        RIG(test_news_that_reached_all_is_not_passed_on),
+        RIG(test_own_pause_accuses_nobody),
+        RIG(test_local_health_scales_time_outs),
+        RIG(test_every_peer_is_probed_in_a_round),
+        RIG(test_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
