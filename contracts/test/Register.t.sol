@@ -70,7 +70,9 @@ contract RegisterTest is Base {
 
     function test_TheEventCarriesWhatIsStored() public {
         VM.expectEmit(true, true, true, true, address(seats));
-        emit DstackMembershipNFT.PeerRegistered(tokenId, INSTANCE, alice, keyOf(NODE), keyOf(PROOF), APP_ID, 1, uint64(NOW + 90 days), URL);
+        emit DstackMembershipNFT.PeerRegistered(
+            tokenId, INSTANCE, alice, keyOf(NODE), keyOf(PROOF), APP_ID, 1, uint64(NOW + 90 days), URL
+        );
         send(stored, alice);
     }
 
