@@ -11,7 +11,7 @@ target_compile_definitions(node_version INTERFACE NFTMESH_VERSION="${PROJECT_VER
 
 nftmesh_library(node_binding SOURCES binding.c DEPS node_session chain base PkgConfig::JANSSON)
 nftmesh_library(node_wallet SOURCES wallet.c seat.c http_sync.c
-  DEPS node_binding node_link node_surface attest chain base PkgConfig::UV)
+  DEPS node_binding node_http_client node_surface attest chain base PkgConfig::UV)
 target_compile_definitions(node_wallet PRIVATE _GNU_SOURCE)
 
 add_executable(nftmesh main.c cli_node.c cli_ask.c cli_events.c cli_why.c cli_show.c control.c

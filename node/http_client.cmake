@@ -1,0 +1,4 @@
+# Requests to RPC endpoints, guest agents and bootstrap nodes.
+nftmesh_library(node_http_client SOURCES http_client.c
+  DEPS node_surface base PkgConfig::UV PkgConfig::CURL)
+target_compile_definitions(node_http_client PRIVATE _GNU_SOURCE)
