@@ -1020,6 +1020,11 @@ static void test_stream_resumes(void **state)
     assert_null(strstr(text, "{\"n\":8}"));
     assert_non_null(strstr(text, "{\"n\":9}"));
     close(fd);
+    fd = stream_open(f, "/v1/events?last=100", NULL); /* more than there is: all */
+    hear_until(fd, text, sizeof text, "{\"n\":10}\n\n");
+    assert_non_null(strstr(text, "id: b007-1\n"));
+    assert_null(strstr(text, "gap"));
+    close(fd);
     fd = stream_open(f, "/v1/events", NULL); /* from now on */
     hear_until(fd, text, sizeof text, "retry: 2000\n\n");
     tell(f, "msg", 11);
