@@ -1,0 +1,80 @@
+"""Our side of a benchmark: a local chain, a contract with a registered seat for each node, guest
+agents, and nodes that can be started and stopped together.
+"""
+import concurrent.futures
+import os
+
+import mesh
+from mesh import wait_for
+
+APP_ID = "6e66746d6573682d62656e63682d617070303031"  # "nftmesh-bench-app001"
+
+
+class Cluster:
+    """count nodes with registered seats; none is started yet."""
+
+    def __init__(self, directory, count, endpoints=3, spare=0):
+        self.dir, self.nodes, self.wallets = directory, [], []
+        self.names = [f"node{i:02d}" for i in range(count + spare)]
+        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
+        self.proxies = [mesh.Proxy(self.chain) for _ in range(endpoints)]
+        self.hosts = mesh.AgentHost(directory, self.names, os.path.join(directory, "kms.key"),
+                                    APP_ID)
+        self.contract, _ = self.chain.deploy(self.hosts.kms_root(), [APP_ID])
+        for name in self.names:
+            wallet = mesh.Wallet(self.chain, os.path.join(directory, f"{name}.wallet"))
+            self.chain.contract_call(self.contract, "mintNodeAccess(address)", wallet.address)
+            self.wallets.append(wallet)
+            self.nodes.append(mesh.Node(name, directory, self.hosts.agents[name], self.contract,
+                                        [p.url for p in self.proxies], start=False))
+        self.plain_argv = [list(node.argv) for node in self.nodes]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(self.register, range(count)))
+
+    def register(self, index):
+        self.nodes[index].register(self.wallets[index], index + 1)
+
+    def start(self, index, bootstrap=()):
+        node = self.nodes[index]
+        node.argv = list(self.plain_argv[index])
+        for url in bootstrap:
+            node.argv += ["--bootstrap", url]
+        return node.start()
+
+    def url(self, index):
+        """mesh:// of a running node."""
+        node = self.nodes[index]
+        key = wait_for(lambda: f"{node.short} knows its key: {node.text()[-400:]}",
+                       lambda: set(node.key() or "0") - {"0"} and node.key(), 30)
+        return f"mesh://{key}@{node.listen.removeprefix('tcp://')}"
+
+    def start_seed(self):
+        """The first node, alone and up; its URL."""
+        seed = self.start(0)
+        wait_for(lambda: f"the seed is up: {seed.text()[-600:]}", lambda: seed.events("up"), 60)
+        return self.url(0)
+
+    def running(self):
+        return [n for n in self.nodes if hasattr(n, "p") and n.alive()]
+
+    def all_full(self, count):
+        return all(len(n.names()) == count for n in self.running())
+
+    def start_all(self, count):
+        """count nodes by one seed, until every table is full."""
+        seed = self.start_seed()
+        for i in range(1, count):
+            self.start(i, [seed])
+        wait_for(lambda: "tables full: " + repr([len(n.names()) for n in self.running()]),
+                 lambda: self.all_full(count), 90, 0.1)
+        return self.nodes[:count]
+
+    def stop_nodes(self):
+        for node in self.running():
+            node.kill()
+
+    def requests(self):
+        return sum(p.requests for p in self.proxies)
+
+    def block_time(self, seconds):
+        self.chain.rpc.call("evm_setIntervalMining", seconds)
