@@ -140,7 +140,6 @@ void node_metrics_rpc(struct node_metrics *metrics, const char *endpoint, const 
 void node_metrics_reorg(struct node_metrics *metrics, uint64_t depth)
 {
     node_metric_inc(&metrics->chain_reorgs);
-    node_metric_set(&metrics->chain_reorg_depth_last, depth);
     histogram_put(&metrics->chain_reorg_depth, &bounds_blocks, depth);
 }
 

@@ -44,7 +44,7 @@ struct node_metrics {
     _Atomic uint64_t gossip_invalid, suspicions, refutations, probes, probes_failed;
     _Atomic uint64_t links_established, received_bytes, sent_bytes;
     _Atomic uint64_t user_events, chain_reorgs, log_lines_dropped;
-    _Atomic uint64_t chain_ref_block, chain_reorg_depth_last;
+    _Atomic uint64_t chain_ref_block;
     _Atomic uint64_t loop_turns;
     struct node_metric_histogram peer_rtt;           /* seconds */
     struct node_metric_histogram handshake_duration; /* seconds */
