@@ -14,7 +14,7 @@ nftmesh_library(node_wallet SOURCES wallet.c seat.c http_sync.c
   DEPS node_binding node_http_client node_surface attest chain base PkgConfig::UV)
 target_compile_definitions(node_wallet PRIVATE _GNU_SOURCE)
 
-add_executable(nftmesh main.c cli_node.c cli_ask.c cli_events.c cli_why.c cli_show.c control.c
+add_executable(nftmesh main.c cli_node.c cli_ask.c cli_events.c cli_tell.c cli_why.c cli_show.c control.c
                cli_chain.c cli_local.c register.c)
 target_compile_definitions(nftmesh PRIVATE _GNU_SOURCE)
 target_link_libraries(nftmesh PRIVATE node_mesh node_wallet node_simulator node_version)

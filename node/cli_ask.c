@@ -5,28 +5,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
-#include "base/err.h"
 #include "node/cli_ask.h"
 #include "node/cli_show.h"
 #include "node/control.h"
-#include "node/http.h"
 
 #define TEXT_BYTES_MAX ((size_t)16 << 20)
 #define POLL_MS        100
 
-#define TABLE(verb_, usage_, intro_, outro_, options_, min_, max_)                                 \
-    {                                                                                              \
-        .command = "nftmesh " verb_, .usage = usage_, .intro = intro_, .outro = outro_,            \
-        .options = options_, .option_count = sizeof options_ / sizeof options_[0],                 \
-        .arg_min = min_, .arg_max = max_                                                           \
-    }
+const struct node_option cli_plain_options[3] = {CONTROL_OPTIONS, CLI_FORMAT_OPTION};
 
-/* One request, whose JSON goes to show, or to standard output as it came. */
-typedef int show_fn(const json_t *json, const struct node_options *options);
-
-static int ask_and_show(const struct node_options *options, const char *verb, const char *path,
-                        json_t *body, show_fn *show)
+int cli_ask_and_show(const struct node_options *options, const char *verb, const char *path,
+                     json_t *body, cli_show_fn *show)
 {
     struct control control;
     struct control_answer answer;
@@ -45,18 +34,15 @@ static int ask_and_show(const struct node_options *options, const char *verb, co
     return status;
 }
 
-static const struct node_option plain_options[] = {CONTROL_OPTIONS, CLI_FORMAT_OPTION};
-
-/* The whole of a verb without options of its own. */
-static int plain_verb(int argc, char **argv, const struct node_option_table *table,
-                      const char *path, bool posts, show_fn *show)
+int cli_plain_verb(int argc, char **argv, const struct node_option_table *table, const char *path,
+                   bool posts, cli_show_fn *show)
 {
     struct node_options *options;
     int status;
     if (!cli_parse(&options, &status, table, argc, argv)) return status;
     json_t *body = posts ? json_object() : NULL;
     status = posts && body == NULL ? cli_error(CLI_FAILED, argv[0], "no memory")
-                                   : ask_and_show(options, argv[0], path, body, show);
+                                   : cli_ask_and_show(options, argv[0], path, body, show);
     node_options_free(options);
     return status;
 }
@@ -75,8 +61,8 @@ static const struct node_option members_options[] = {
     CLI_FORMAT_OPTION,
 };
 static const struct node_option_table members_table =
-    TABLE("members", "[options]", "Lists the members of the mesh as this node sees them.",
-          "Example:\n  nftmesh members --status failed --format json\n", members_options, 0, 0);
+    CLI_TABLE("members", "[options]", "Lists the members of the mesh as this node sees them.",
+              "Example:\n  nftmesh members --status failed --format json\n", members_options, 0, 0);
 
 static void put_member_row(struct base_buf *out, const json_t *m)
 {
@@ -183,17 +169,26 @@ static bool member_is_asked_for(const json_t *member, const struct node_options 
 }
 
 /* The answer's form stays, its members are fewer; counts are those of the whole mesh. */
-static int members_filter(json_t *json, const struct node_options *options)
+static void members_filter(json_t *json, const struct node_options *options)
 {
     json_t *members = json_object_get(json, "members");
     for (size_t i = json_array_size(members); i-- > 0;) {
         if (!member_is_asked_for(json_array_get(members, i), options))
             json_array_remove(members, i);
     }
-    if (!cli_is_json(options)) return show_members(json, options);
-    char *text = json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);
-    if (text == NULL) return cli_error(CLI_FAILED, "members", "no memory");
-    printf("%s\n", text);
+}
+
+static int print_members(const struct control_answer *answer, const struct node_options *options)
+{
+    bool all =
+        node_options_text(options, "status") == NULL && node_options_text(options, "name") == NULL;
+    if (!all) members_filter(answer->json, options);
+    if (!cli_is_json(options)) return show_members(answer->json, options);
+    char *text =
+        all ? NULL
+            : json_dumps(answer->json, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
+    if (!all && text == NULL) return cli_error(CLI_FAILED, "members", "no memory");
+    printf("%s\n", all ? answer->body.data : text);
     free(text);
     return CLI_OK;
 }
@@ -207,7 +202,7 @@ static int members(int argc, char **argv)
     if (!cli_parse(&options, &status, &members_table, argc, argv)) return status;
     if (control_open(&control, &status, "members", options)) {
         status = control_ask(&control, &answer, "/v1/members", NULL);
-        if (status == CLI_OK) status = members_filter(answer.json, options);
+        if (status == CLI_OK) status = print_members(&answer, options);
         control_answer_deinit(&answer);
         control_close(&control);
     }
@@ -217,11 +212,11 @@ static int members(int argc, char **argv)
 
 /* ---- status ---- */
 
-static const struct node_option_table status_table =
-    TABLE("status", "[options]", "Shows this node: who it is, what it trusts, whether it is ready.",
-          NULL, plain_options, 0, 0);
+static const struct node_option_table status_table = CLI_TABLE(
+    "status", "[options]", "Shows this node: who it is, what it trusts, whether it is ready.", NULL,
+    cli_plain_options, 0, 0);
 
-static void put_rpc(struct base_buf *out, const json_t *json)
+void cli_rpc_show(struct base_buf *out, const json_t *json)
 {
     size_t i;
     json_t *rpc;
@@ -241,7 +236,7 @@ static void put_rpc(struct base_buf *out, const json_t *json)
     }
 }
 
-static void put_checks(struct base_buf *out, const json_t *json)
+void cli_checks_show(struct base_buf *out, const json_t *json)
 {
     size_t i;
     json_t *check;
@@ -275,11 +270,11 @@ static int show_status(const json_t *json, const struct node_options *options)
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         cli_pair(&out, fields[i][0], json, fields[i][1]);
     cli_pair(&out, "block", block, "number");
-    put_rpc(&out, json);
+    cli_rpc_show(&out, json);
     base_buf_puts(&out, "running for\t");
     cli_duration(&out, json_number_value(json_object_get(json, "uptime_s")));
     base_buf_puts(&out, "\n");
-    put_checks(&out, json);
+    cli_checks_show(&out, json);
     cli_grid_print(&out);
     base_buf_clear(&out);
     if (json_is_string(json_object_get(json, "advice"))) {
@@ -297,16 +292,16 @@ static int show_status(const json_t *json, const struct node_options *options)
 
 static int status_verb(int argc, char **argv)
 {
-    return plain_verb(argc, argv, &status_table, "/v1/status", false, show_status);
+    return cli_plain_verb(argc, argv, &status_table, "/v1/status", false, show_status);
 }
 
 /* ---- peers ---- */
 
 static const struct node_option_table peers_table =
-    TABLE("peers", "[options]",
-          "Lists this node's links: sessions with peers, and those being "
-          "made.",
-          NULL, plain_options, 0, 0);
+    CLI_TABLE("peers", "[options]",
+              "Lists this node's links: sessions with peers, and those being "
+              "made.",
+              NULL, cli_plain_options, 0, 0);
 
 static int show_peers(const json_t *json, const struct node_options *options)
 {
@@ -340,7 +335,7 @@ static int show_peers(const json_t *json, const struct node_options *options)
 
 static int peers(int argc, char **argv)
 {
-    return plain_verb(argc, argv, &peers_table, "/v1/peers", false, show_peers);
+    return cli_plain_verb(argc, argv, &peers_table, "/v1/peers", false, show_peers);
 }
 
 /* ---- wait ---- */
@@ -355,13 +350,13 @@ static const struct node_option wait_options[] = {
      .kind = NODE_OPTION_DURATION},
     CONTROL_OPTIONS,
 };
-static const struct node_option_table wait_table =
-    TABLE("wait", "--ready|--registered [--timeout T]",
-          "Waits until a node is ready, or has its seat. A node that does not run yet is waited "
-          "for as well.",
-          "Exit codes: 0 it is so, 3 not within the time.\nExample:\n  nftmesh wait --ready "
-          "--timeout 2m --data-dir /var/lib/nftmesh\n",
-          wait_options, 0, 0);
+static const struct node_option_table wait_table = CLI_TABLE(
+    "wait", "--ready|--registered [--timeout T]",
+    "Waits until a node is ready, or has its seat. A node that does not run yet is waited "
+    "for as well.",
+    "Exit codes: 0 it is so, 3 not within the time.\nExample:\n  nftmesh wait --ready "
+    "--timeout 2m --data-dir /var/lib/nftmesh\n",
+    wait_options, 0, 0);
 
 static uint64_t monotonic_ms(void)
 {
@@ -436,200 +431,6 @@ static int wait_verb(int argc, char **argv)
     return status;
 }
 
-/* ---- join, leave, event, tags, trust ---- */
-
-static int show_done(const json_t *json, const struct node_options *options)
-{
-    const char *key;
-    json_t *value;
-    (void)options;
-    json_object_foreach((json_t *)(uintptr_t)json, key, value)
-    {
-        struct base_buf out;
-        base_buf_init(&out, TEXT_BYTES_MAX);
-        cli_text(&out, key);
-        if (!json_is_true(value)) {
-            base_buf_puts(&out, ": ");
-            cli_field(&out, json, key);
-        }
-        printf("%s\n", out.failed ? "" : out.data);
-        base_buf_deinit(&out);
-    }
-    return CLI_OK;
-}
-
-static const struct node_option_table join_table =
-    TABLE("join", "URL", "Tells the node a member to join through, besides its --bootstrap.",
-          "URL is mesh://<node key>@host:port, or http(s)://host:port of a member's "
-          "--bootstrap-http.\n",
-          plain_options, 1, 1);
-
-static int join(int argc, char **argv)
-{
-    struct node_options *options;
-    int status;
-    if (!cli_parse(&options, &status, &join_table, argc, argv)) return status;
-    json_t *body = json_pack("{s:s}", "url", node_options_arg(options, 0));
-    status = body == NULL ? cli_error(CLI_USAGE, "join", "the URL is not UTF-8")
-                          : ask_and_show(options, "join", "/v1/join", body, show_done);
-    node_options_free(options);
-    return status;
-}
-
-static const struct node_option_table leave_table =
-    TABLE("leave", "[options]",
-          "Says goodbye to the mesh and stops the node. Its seat stays: started again, it is back.",
-          NULL, plain_options, 0, 0);
-
-static int leave(int argc, char **argv)
-{
-    return plain_verb(argc, argv, &leave_table, "/v1/leave", true, show_done);
-}
-
-static const struct node_option_table event_table =
-    TABLE("event", "NAME [PAYLOAD|-]",
-          "Sends an event to all members. PAYLOAD is at most 512 bytes; - reads it from standard "
-          "input.",
-          "Example:\n  nftmesh event deploy v2.1\n", plain_options, 1, 2);
-
-/* The payload's bytes; negative: too many, or not readable. */
-static int payload_read(uint8_t *out, size_t *len, const char *arg)
-{
-    *len = 0;
-    if (arg == NULL) return BASE_OK;
-    if (strcmp(arg, "-") != 0) {
-        *len = strlen(arg);
-        if (*len > NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX) return BASE_ETOOBIG;
-        memcpy(out, arg, *len);
-        return BASE_OK;
-    }
-    *len = fread(out, 1, NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX + 1, stdin);
-    if (ferror(stdin)) return BASE_EIO;
-    return *len > NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX ? BASE_ETOOBIG : BASE_OK;
-}
-
-static int event_send(const struct node_options *options)
-{
-    uint8_t payload[NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX + 1];
-    char hex[2 * sizeof payload + 1];
-    size_t len;
-    const char *arg = node_options_arg_count(options) > 1 ? node_options_arg(options, 1) : NULL;
-    int rv = payload_read(payload, &len, arg);
-    if (rv != BASE_OK)
-        return cli_error(CLI_USAGE, "event", "the payload: %s",
-                         rv == BASE_ETOOBIG ? "more than 512 bytes" : base_strerror(rv));
-    base_hex_encode(hex, payload, len);
-    json_t *body = json_pack("{s:s, s:s}", "name", node_options_arg(options, 0), "payload", hex);
-    if (body == NULL) return cli_error(CLI_USAGE, "event", "the name is not UTF-8");
-    return ask_and_show(options, "event", "/v1/event", body, show_done);
-}
-
-static int event(int argc, char **argv)
-{
-    struct node_options *options;
-    int status;
-    if (!cli_parse(&options, &status, &event_table, argc, argv)) return status;
-    status = event_send(options);
-    node_options_free(options);
-    return status;
-}
-
-static const struct node_option tags_options[] = {
-    {.name = "set",
-     .argument = "KEY=VALUE",
-     .help = "Sets a tag of this node.",
-     .repeatable = true,
-     .scope = NODE_OPTION_COMMAND_LINE_ONLY,
-     .kind = NODE_OPTION_TEXT},
-    {.name = "delete",
-     .argument = "KEY",
-     .help = "Takes a tag away.",
-     .repeatable = true,
-     .scope = NODE_OPTION_COMMAND_LINE_ONLY,
-     .kind = NODE_OPTION_TEXT},
-    CONTROL_OPTIONS,
-    CLI_FORMAT_OPTION,
-};
-static const struct node_option_table tags_table =
-    TABLE("tags", "--set KEY=VALUE .. --delete KEY ..",
-          "Changes the tags that this node shows to all members.",
-          "Example:\n  nftmesh tags --set zone=eu --delete canary\n", tags_options, 0, 0);
-
-/* NULL: an argument is not KEY=VALUE, or not UTF-8. */
-static json_t *tags_body(const struct node_options *options)
-{
-    json_t *set = json_object(), *gone = json_array();
-    bool ok = set != NULL && gone != NULL;
-    for (size_t i = 0; ok && i < node_options_count(options, "set"); i++) {
-        const char *text = node_options_at(options, "set", i), *equals = strchr(text, '=');
-        ok = equals != NULL && equals > text &&
-             json_object_setn_new(set, text, (size_t)(equals - text), json_string(equals + 1)) == 0;
-    }
-    for (size_t i = 0; ok && i < node_options_count(options, "delete"); i++)
-        ok = json_array_append_new(gone, json_string(node_options_at(options, "delete", i))) == 0;
-    if (ok) return json_pack("{s:o, s:o}", "set", set, "delete", gone);
-    json_decref(set);
-    json_decref(gone);
-    return NULL;
-}
-
-static int tags(int argc, char **argv)
-{
-    struct node_options *options;
-    int status;
-    if (!cli_parse(&options, &status, &tags_table, argc, argv)) return status;
-    json_t *body = tags_body(options);
-    if (node_options_count(options, "set") + node_options_count(options, "delete") == 0)
-        status = cli_error(CLI_USAGE, "tags", "nothing to change: give --set or --delete");
-    else if (body == NULL)
-        status = cli_error(CLI_USAGE, "tags", "--set takes KEY=VALUE, in UTF-8");
-    else
-        status = ask_and_show(options, "tags", "/v1/tags", json_incref(body), show_done);
-    json_decref(body);
-    node_options_free(options);
-    return status;
-}
-
-static const struct node_option_table trust_table =
-    TABLE("trust", "show|accept",
-          "Shows what this node trusts, or accepts what it reads on the chain now: a KMS root "
-          "that changed, or a chain that went back. Look at both before you accept.",
-          NULL, plain_options, 1, 1);
-
-static int show_trust(const json_t *json, const struct node_options *options)
-{
-    static const char *const fields[][2] = {{"chain id", "chain_id"},   {"contract", "contract"},
-                                            {"kms root", "kms_root"},   {"trust", "trust"},
-                                            {"rpc trust", "rpc_trust"}, {"settings", "settings"}};
-    struct base_buf out;
-    (void)options;
-    base_buf_init(&out, TEXT_BYTES_MAX);
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        cli_pair(&out, fields[i][0], json, fields[i][1]);
-    cli_pair(&out, "block", json_object_get(json, "block"), "number");
-    put_rpc(&out, json);
-    put_checks(&out, json);
-    cli_grid_print(&out);
-    base_buf_deinit(&out);
-    return CLI_OK;
-}
-
-static int trust(int argc, char **argv)
-{
-    struct node_options *options;
-    int status;
-    if (!cli_parse(&options, &status, &trust_table, argc, argv)) return status;
-    const char *what = node_options_arg(options, 0);
-    if (strcmp(what, "show") == 0)
-        status = ask_and_show(options, "trust", "/v1/status", NULL, show_trust);
-    else if (strcmp(what, "accept") == 0)
-        status = ask_and_show(options, "trust", "/v1/trust/accept", json_object(), show_done);
-    else
-        status = cli_error(CLI_USAGE, "trust", "\"%.40s\" is neither show nor accept", what);
-    node_options_free(options);
-    return status;
-}
-
 const struct cli_verb cli_ask_verbs[] = {
     {"status", "this node: its seat, its trust, its checks", status_verb},
     {"members", "the members of the mesh", members},
@@ -638,10 +439,10 @@ const struct cli_verb cli_ask_verbs[] = {
     {"why", "what is known of a node, and why it was refused", cli_why},
     {"verify", "each check of one member, and how it stands", cli_verify},
     {"wait", "until the node is ready, or registered", wait_verb},
-    {"join", "a member to join through", join},
-    {"leave", "say goodbye and stop", leave},
-    {"event", "send an event to all members", event},
-    {"tags", "change this node's tags", tags},
-    {"trust", "what is trusted; accept what changed", trust},
+    {"join", "a member to join through", cli_join},
+    {"leave", "say goodbye and stop", cli_leave},
+    {"event", "send an event to all members", cli_event},
+    {"tags", "change this node's tags", cli_tags},
+    {"trust", "what is trusted; accept what changed", cli_trust},
     {NULL, NULL, NULL},
 };

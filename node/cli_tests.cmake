@@ -13,3 +13,6 @@ nftmesh_binary_test(test_node_cli LABELS vector
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_cli.c ${CMAKE_SOURCE_DIR}/tests/cli_run.c
           ${CMAKE_SOURCE_DIR}/tests/json_vectors.c
   DEPS base PkgConfig::JANSSON)
+nftmesh_binary_test(test_node_cli_ask LABELS net
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_cli_ask.c ${CMAKE_SOURCE_DIR}/tests/cli_run.c
+  DEPS node_session node_surface base PkgConfig::JANSSON)
