@@ -8,6 +8,8 @@
  * `gone` item has been handled; that item is posted after all nng handles of the link have been
  * closed, so no item that names the link can come after it. */
 #include <nng/nng.h>
+
+#include <nng/supplemental/tls/tls.h>
 #include <uv.h>
 
 #include "node/inbox.h"
@@ -23,7 +25,7 @@
 
 enum node_link_state {
     NODE_LINK_NEW = 0,   /* accepted and not yet known to the loop; dialed and not yet begun */
-    NODE_LINK_RESOLVING, /* dialed: looking the name up */
+    NODE_LINK_RESOLVING, /* dialed: looking the name up, and reading the CAs */
     NODE_LINK_DIALING,   /* dialed: connecting, TLS, greeting */
     NODE_LINK_PENDING,   /* accepted: nng has not yet opened it for sending */
     NODE_LINK_UP,
@@ -53,12 +55,11 @@ struct node_link_dial {
     uint64_t deadline_ms;   /* of all attempts */
     uint64_t attempt_deadline_ms;
     uv_getaddrinfo_t lookup;
-    bool is_looking_up;
+    uv_work_t tls_work;
+    bool is_looking_up, is_tls_working; /* libuv still holds the request */
+    nng_tls_config *tls;                /* wss; NULL when the CA file cannot be read */
     nng_dialer dialer;
-    uv_thread_t thread;
-    bool is_thread_running; /* until the loop has joined it */
-    int result;             /* the thread's; nng's error, for the loop when `done` arrives */
-    struct node_inbox_item done;
+    bool is_attempting;                /* dialer is started */
     struct node_link *previous, *next; /* links that are dialing */
 };
 
@@ -77,10 +78,13 @@ struct node_link {
     struct sockaddr_storage address;
     char remote[NODE_LINK_REMOTE_BYTES];
 
-    /* Guarded by links->lock; accepted links only. */
-    struct node_link *next_in_bucket;
-    struct node_link_ticket ticket;
-    bool is_removed; /* REM_POST has been: no item but `gone` follows */
+    /* Guarded by links->lock. */
+    struct node_link *next_in_bucket; /* accepted */
+    struct node_link_ticket ticket;   /* accepted */
+    bool has_pipe;                    /* ADD_PRE has been */
+    int fd;                           /* its descriptor, or -1 */
+    bool is_removed; /* REM_POST has been: fd may be another's, no item but `gone` follows */
+    bool is_shut;    /* dialed: we do not want a pipe any more */
 
     nng_aio *send_aio;
     int send_result; /* nng's thread, before `sent` is posted */
@@ -107,7 +111,7 @@ struct node_links {
     struct node_inbox *inbox;
     struct node_links_events events;
     struct node_links_config config;
-    char *ca_file; /* read by dial threads, never written while one runs */
+    char *ca_file; /* also read by libuv's workers; never written */
 
     struct node_link_slot *slots;
     uint32_t slot_count, slot_free;
@@ -116,9 +120,10 @@ struct node_links {
     bool is_listening;
     struct node_link_receiver receiver;
 
-    uv_timer_t timer; /* the earliest deadline of a dial */
+    uv_timer_t timer; /* the earliest deadline of a dial, or the next look at how dials fare */
     struct node_link *dialing;
     uint32_t dialing_count;
+    uint64_t look_at_ms, look_step_ms;
     uint64_t frames_in_count, frames_out_count;
     uint32_t up_dialed_count, up_accepted_count;
     int descriptors_max;
@@ -132,6 +137,7 @@ struct node_links {
     uint64_t refused_budget_count, refused_address_count;
     bool is_closing; /* written by the loop under the lock, read by it without */
 
+    bool is_ending; /* all links are gone; what is left of nng is closed */
     bool is_timer_closed, is_last_handled;
     struct node_inbox_item last;
     void (*on_closed)(void *ctx);
@@ -150,6 +156,9 @@ int node_link__notify_accepted(struct node_links *links, nng_socket socket);
 int node_link__notify_dialed(struct node_link *link, nng_socket socket);
 /* The callback of a link's send operation; arg is the link. */
 void node_link__on_sent(void *arg);
+/* Ends the connection of a link that has a pipe; REM_POST, and with it `removed`, follows. False
+ * if there is no pipe, and will be none. */
+bool node_link__shut(struct node_link *link);
 /* "192.0.2.1:7946" or "[2001:db8::1]:7946"; "" for another family. */
 void node_link__format_address(char *out, size_t cap, const struct sockaddr *address);
 

@@ -114,6 +114,8 @@ static void slot_give(struct node_link *link)
 
 /* The end of a link */
 
+static void links_end(struct node_links *links);
+
 static void links_free_if_done(struct node_links *links)
 {
     void (*on_closed)(void *ctx) = links->on_closed;
@@ -122,7 +124,9 @@ static void links_free_if_done(struct node_links *links)
     uv_mutex_lock(&links->lock);
     live_count = links->live_count;
     uv_mutex_unlock(&links->lock);
-    if (live_count > 0 || !links->is_timer_closed || !links->is_last_handled) return;
+    if (!links->is_closing || live_count > 0) return;
+    if (!links->is_ending) links_end(links);
+    if (!links->is_timer_closed || !links->is_last_handled) return;
     uv_mutex_destroy(&links->lock);
     free(links->ca_file);
     free(links->slots);
@@ -134,10 +138,11 @@ void node_link__free_if_done(struct node_link *link)
 {
     struct node_links *links = link->links;
     if (!link->is_gone) return;
-    if (link->dial != NULL && (link->dial->is_looking_up || link->dial->is_thread_running)) return;
+    if (link->dial != NULL && (link->dial->is_looking_up || link->dial->is_tls_working)) return;
     uv_mutex_lock(&links->lock);
     links->live_count--;
     uv_mutex_unlock(&links->lock);
+    if (link->dial != NULL && link->dial->tls != NULL) nng_tls_config_free(link->dial->tls);
     free(link->dial);
     free(link);
     links_free_if_done(links);
@@ -185,8 +190,8 @@ static void queue_free(struct node_link *link)
     }
 }
 
-/* Closes what nng has of the link. Nothing but `gone` is posted for it after this. For a dialed
- * link nng_close() waits for the pipe's REM_POST (0.4 ms); an accepted one has had it. */
+/* Closes what nng has of the link; it has no pipe any more, or never had one. Nothing but `gone`
+ * is posted for it after this. */
 static void link_finish(struct node_link *link)
 {
     int rv;
@@ -221,10 +226,7 @@ static bool link_leave(struct node_link *link, enum node_link_why why)
 void node_link__fail(struct node_link *link, enum node_link_why why)
 {
     if (!link_leave(link, why)) return;
-    if (link->is_dialed)
-        link_finish(link);
-    else
-        nng_pipe_close(link->pipe); /* REM_POST follows, and finishes it */
+    if (!node_link__shut(link)) link_finish(link); /* otherwise `removed` comes, and finishes it */
 }
 
 void node_link_close(struct node_links *links, node_link_id id, enum node_link_why why)
@@ -612,9 +614,25 @@ static void handle_last(struct node_inbox_item *item)
     links_free_if_done(links);
 }
 
-void node_links_close(struct node_links *links, void (*on_closed)(void *ctx), void *ctx)
+/* When the last link is gone. nng's sockets are closed without pipes only, for the same reason
+ * for which links are shut. */
+static void links_end(struct node_links *links)
 {
     int rv;
+    links->is_ending = true;
+    if (links->is_listening) {
+        node_link__receive_stop(&links->receiver, false);
+        nng_close(links->listening);
+    }
+    uv_close((uv_handle_t *)&links->timer, on_timer_closed);
+    links->last = (struct node_inbox_item){.handle = handle_last, .ptr = links};
+    rv = node_inbox_post_reserved(links->inbox, &links->last);
+    assert(rv == BASE_OK);
+    (void)rv;
+}
+
+void node_links_close(struct node_links *links, void (*on_closed)(void *ctx), void *ctx)
+{
     assert(links != NULL);
     assert(!links->is_closing);
     links->on_closed = on_closed;
@@ -626,13 +644,5 @@ void node_links_close(struct node_links *links, void (*on_closed)(void *ctx), vo
         if (links->slots[i].link != NULL)
             node_link__fail(links->slots[i].link, NODE_LINK_WHY_LOCAL);
     }
-    if (links->is_listening) {
-        node_link__receive_stop(&links->receiver, false);
-        nng_close(links->listening); /* each accepted pipe posts its end before this returns */
-    }
-    uv_close((uv_handle_t *)&links->timer, on_timer_closed);
-    links->last = (struct node_inbox_item){.handle = handle_last, .ptr = links};
-    rv = node_inbox_post_reserved(links->inbox, &links->last);
-    assert(rv == BASE_OK);
-    (void)rv;
+    links_free_if_done(links);
 }

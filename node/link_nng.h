@@ -82,6 +82,8 @@ int node_links_new(struct node_links **out, uv_loop_t *loop, struct node_inbox *
                    const struct node_links_config *config, const struct node_links_events *events);
 
 /* Listen at tcp://host:port or ws://host:port[/path]; IPv6 in brackets; port 0 takes a free one.
+ * A ws listener on one address answers only requests whose Host is that address (nng); on
+ * 0.0.0.0 or [::] it takes any name, which peers and reverse proxies need.
  * bound_port (may be NULL) gets the port.
  * BASE_OK; BASE_EINVAL for the URL, BASE_EEXIST when the address is taken, BASE_EIO. */
 int node_links_listen(struct node_links *links, uint16_t *bound_port, const char *url);

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "node/link_internal.h"
+#include "node/nng_shim.h"
 
 /* A message on its way to the loop. */
 struct arrival {
@@ -186,21 +187,57 @@ void node_link__format_address(char *out, size_t cap, const struct sockaddr *add
     }
 }
 
-static void read_remote(struct node_link *link)
+static bool read_address(struct sockaddr_storage *out, nng_pipe pipe, const char *option)
 {
-    nng_sockaddr remote;
-    if (nng_pipe_get_addr(link->pipe, NNG_OPT_REMADDR, &remote) != 0) return;
-    if (remote.s_family == NNG_AF_INET) {
-        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = remote.s_in.sa_port};
-        memcpy(&v4.sin_addr, &remote.s_in.sa_addr, sizeof v4.sin_addr);
-        memcpy(&link->address, &v4, sizeof v4);
-    } else if (remote.s_family == NNG_AF_INET6) {
-        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = remote.s_in6.sa_port};
-        memcpy(&v6.sin6_addr, remote.s_in6.sa_addr, sizeof v6.sin6_addr);
-        memcpy(&link->address, &v6, sizeof v6);
+    nng_sockaddr address;
+    memset(out, 0, sizeof *out);
+    if (nng_pipe_get_addr(pipe, option, &address) != 0) return false;
+    if (address.s_family == NNG_AF_INET) {
+        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = address.s_in.sa_port};
+        memcpy(&v4.sin_addr, &address.s_in.sa_addr, sizeof v4.sin_addr);
+        memcpy(out, &v4, sizeof v4);
+        return true;
     }
+    if (address.s_family == NNG_AF_INET6) {
+        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = address.s_in6.sa_port};
+        memcpy(&v6.sin6_addr, address.s_in6.sa_addr, sizeof v6.sin6_addr);
+        memcpy(out, &v6, sizeof v6);
+        return true;
+    }
+    return false;
+}
+
+/* Who is at the other end, and over which descriptor. */
+static int read_remote(struct node_link *link)
+{
+    struct sockaddr_storage local;
+    if (!read_address(&link->address, link->pipe, NNG_OPT_REMADDR)) return -1;
     node_link__format_address(link->remote, sizeof link->remote,
                               (const struct sockaddr *)&link->address);
+    if (!read_address(&local, link->pipe, NNG_OPT_LOCADDR)) return -1;
+    return node_nng_shim_find((const struct sockaddr *)&local,
+                              (const struct sockaddr *)&link->address);
+}
+
+/* nng 1.5 reads a message in two steps. A pipe that is closed between them never finishes: nng's
+ * only reap thread waits for it, and from then on nng_close() never returns (once in some
+ * thousand closes while frames come in; a flooding stranger would have it at will). But a
+ * connection that ends is handled well, since nng then closes the pipe from the read itself. So
+ * we end the connection. The descriptor is ours to use until REM_POST: nng closes it after that,
+ * which waits for our lock. */
+bool node_link__shut(struct node_link *link)
+{
+    struct node_links *links = link->links;
+    bool has_pipe;
+    int rv = -1;
+    uv_mutex_lock(&links->lock);
+    link->is_shut = true;
+    has_pipe = link->has_pipe;
+    if (has_pipe && !link->is_removed && link->fd >= 0) rv = shutdown(link->fd, SHUT_RDWR);
+    uv_mutex_unlock(&links->lock);
+    /* No descriptor found, or the connection broke this moment: then there is nothing to read. */
+    if (has_pipe && rv != 0) nng_pipe_close(link->pipe);
+    return has_pipe;
 }
 
 /* Counts the newcomer, or says no. With the lock held. */
@@ -236,7 +273,8 @@ static void accept_pipe(struct node_links *links, nng_pipe pipe)
         link->links = links;
         link->pipe = pipe;
         init_items(link);
-        read_remote(link);
+        link->fd = read_remote(link);
+        link->has_pipe = true;
         uv_mutex_lock(&links->lock);
         is_admitted = admit(links, link);
         if (is_admitted) {
@@ -276,28 +314,42 @@ static void on_accepted_event(nng_pipe pipe, nng_pipe_ev event, void *arg)
     uv_mutex_unlock(&links->lock);
 }
 
+static void dialed_pipe(struct node_link *link, nng_pipe pipe)
+{
+    struct node_links *links = link->links;
+    bool is_wanted;
+    int fd = -1;
+    uv_mutex_lock(&links->lock);
+    is_wanted = !link->is_shut && !link->has_pipe; /* one socket lives for one connection */
+    uv_mutex_unlock(&links->lock);
+    if (is_wanted) {
+        link->pipe = pipe;
+        fd = read_remote(link);
+        uv_mutex_lock(&links->lock);
+        is_wanted = !link->is_shut;
+        link->has_pipe = is_wanted;
+        link->fd = fd;
+        uv_mutex_unlock(&links->lock);
+    }
+    if (!is_wanted) nng_pipe_close(pipe); /* safe here, before anything is read */
+}
+
 static void on_dialed_event(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     struct node_link *link = arg;
-    if (event == NNG_PIPE_EV_ADD_PRE && nng_pipe_id(link->pipe) <= 0) link->pipe = pipe;
-    if (nng_pipe_id(link->pipe) != nng_pipe_id(pipe)) {
-        nng_pipe_close(pipe); /* one socket lives for one connection */
+    struct node_links *links = link->links;
+    bool is_ours;
+    if (event == NNG_PIPE_EV_ADD_PRE) {
+        dialed_pipe(link, pipe);
         return;
     }
-    switch (event) {
-    case NNG_PIPE_EV_ADD_PRE:
-        read_remote(link);
-        return;
-    case NNG_PIPE_EV_ADD_POST:
-        post(link->links, &link->opened);
-        return;
-    case NNG_PIPE_EV_REM_POST:
+    if (event == NNG_PIPE_EV_REM_POST)
         nng_dialer_close(nng_pipe_dialer(pipe)); /* or nng dials again by itself */
-        post(link->links, &link->removed);
-        return;
-    case NNG_PIPE_EV_NUM:
-        return;
-    }
+    uv_mutex_lock(&links->lock);
+    is_ours = link->has_pipe && !link->is_removed && nng_pipe_id(pipe) == nng_pipe_id(link->pipe);
+    if (is_ours && event == NNG_PIPE_EV_REM_POST) link->is_removed = true;
+    if (is_ours) post(links, event == NNG_PIPE_EV_REM_POST ? &link->removed : &link->opened);
+    uv_mutex_unlock(&links->lock);
 }
 
 static int notify(nng_socket socket, nng_pipe_cb callback, void *arg)
