@@ -203,8 +203,8 @@ static bool take_state(struct chain_poll *poll, struct chain__endpoint *e,
         snprintf(why, sizeof why, "clusterState: %s; not our contract?", base_strerror(rv));
         return lose_vote(poll, e, why), false;
     }
-    if (state->block_number != poll->round.target ||
-        !base_hash32_equal(&state->parent_hash, &poll->round.block.parent_hash))
+    if (state->block_number != e->read.block.number ||
+        !base_hash32_equal(&state->parent_hash, &e->read.block.parent_hash))
         return lose_vote(poll, e,
                          "answers for another block than the one asked for by hash: ignores "
                          "EIP-1898, or block.number is another chain's"),

@@ -193,10 +193,10 @@ static uint32_t header_votes(const struct chain_poll *poll, const struct chain__
     return mask;
 }
 
+/* What endpoints have read of another block stays with that block: is_on_block() keeps it out. */
 static void set_block(struct chain_poll *poll, const struct chain__read *read)
 {
     struct chain__round *round = &poll->round;
-    if (round->has_block) round->serial++; /* calls in flight name the block before */
     round->has_block = true;
     round->block = read->block;
     round->old_hash = read->old_hash;
@@ -206,12 +206,6 @@ static void set_block(struct chain_poll *poll, const struct chain__read *read)
     if (round->has_base) round->base_revision = poll->snapshot->revision;
     round->read_all =
         !round->has_base || round->is_reorg || poll->since_full + 1 >= CHAIN_POLL_FULL_EVERY;
-    for (size_t i = 0; i < poll->endpoint_count; i++) {
-        struct chain__endpoint *e = &poll->endpoints[i];
-        if (is_on_block(poll, e) || !e->read.has_state) continue;
-        chain__read_clear(&e->read);
-        e->block_due = true;
-    }
 }
 
 static void agree_on_block(struct chain_poll *poll)

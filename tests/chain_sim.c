@@ -132,10 +132,14 @@ static void put_block(struct base_buf *out, const struct sim *sim, const struct 
         base_buf_puts(out, "\"result\":null");
         return;
     }
+    if (e->manner == SIM_OLDER_TARGET && number == head) number -= 20;
     struct chain_block block = sim->blocks[number].block;
     if (e->manner == SIM_FALSE_HASH && number > 0) block.hash.bytes[5] ^= 1;
     if (e->manner == SIM_WRONG_GENESIS && number == 0) block.hash.bytes[5] ^= 1;
     if (e->manner == SIM_OLD_TIME) block.time_s = 1;
+    if (e->manner == SIM_TARGET_NUMBER && number > 0 && number + 1 >= head) number++;
+    if (e->manner == SIM_OLD_NUMBER && number > 0 && number < sim_head(sim)) number++;
+    if (e->manner == SIM_ZERO_NUMBER && number == 0) number++;
     base_buf_printf(out, "\"result\":{\"number\":\"0x%llx\",\"timestamp\":\"0x%llx\",\"hash\":",
                     (unsigned long long)number, (unsigned long long)block.time_s);
     put_hash(out, &block.hash);
@@ -167,6 +171,8 @@ static void put_cluster_state(struct base_buf *out, const struct sim *sim,
     cluster.seat_count = seats_shown(&sim->states[b->state], e);
     cluster.block_number = b->block.number;
     cluster.parent_hash = b->block.parent_hash;
+    if (e->manner == SIM_STATE_NUMBER) cluster.block_number++;
+    if (e->manner == SIM_STATE_PARENT) cluster.parent_hash.bytes[0] ^= 1;
     base_buf_init(&data, 1 << 16);
     assert_int_equal(chain_contract_encode_cluster_state(&data, &cluster), BASE_OK);
     put_return(out, &data);

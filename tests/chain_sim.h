@@ -52,6 +52,12 @@ enum sim_manner {
     SIM_OTHER_CONTRACT, /* clusterState() gives no bytes */
     SIM_BAD_EPOCH,      /* rootEpochOf() gives 31 bytes */
     SIM_PRUNED,         /* knows no block below its newest ten */
+    SIM_STATE_NUMBER,   /* clusterState() names the next block's number, but the right parent */
+    SIM_STATE_PARENT,   /* .. the right number, but another parent */
+    SIM_TARGET_NUMBER,  /* gives another block than the one asked for by number: the newest */
+    SIM_OLDER_TARGET,   /* gives for its newest block the true one 20 before it */
+    SIM_OLD_NUMBER,     /* .. below the newest */
+    SIM_ZERO_NUMBER,    /* .. block 0 */
     SIM_OLD_TIME        /* every timestamp is 1: K of them make a block older than the reference */
 };
 

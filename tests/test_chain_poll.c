@@ -225,6 +225,9 @@ static const struct minority minorities[] = {
     {"no state", SIM_NO_STATE, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
     {"other contract", SIM_OTHER_CONTRACT, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
     {"no epoch", SIM_BAD_EPOCH, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
+    {"another block's number", SIM_STATE_NUMBER, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
+    {"another block's parent", SIM_STATE_PARENT, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
+    {"another block 0", SIM_ZERO_NUMBER, CHAIN_POLL_NOTE_ENDPOINT_FAILED, false},
     {"error objects", SIM_ERRORS, CHAIN_POLL_NOTE_ENDPOINT_FAILED, false},
 };
 /* These would win if two of three told the same lie: a majority is what we believe. */
@@ -234,6 +237,8 @@ static const struct minority liars[] = {
     {"false block hash", SIM_FALSE_HASH, CHAIN_POLL_NOTE_DISAGREEMENT, false},
     {"wrong root epoch", SIM_WRONG_ROOT, CHAIN_POLL_NOTE_DISAGREEMENT, false},
     {"false timestamp", SIM_OLD_TIME, CHAIN_POLL_NOTE_DISAGREEMENT, false},
+    {"another target", SIM_TARGET_NUMBER, CHAIN_POLL_NOTE_ENDPOINT_FAILED, false},
+    {"another old block", SIM_OLD_NUMBER, CHAIN_POLL_NOTE_ENDPOINT_FAILED, false},
     {"other genesis", SIM_WRONG_GENESIS, CHAIN_POLL_NOTE_ENDPOINT_BAD, false},
     {"old block", SIM_OLD_BLOCK, CHAIN_POLL_NOTE_ENDPOINT_UP, false},
     {"false head", SIM_FALSE_HEAD, CHAIN_POLL_NOTE_ENDPOINT_UP, true},
@@ -249,6 +254,8 @@ static void test_ignoring_the_block_hash_costs_the_vote(void **state)
     sim_start(sim);
     assert_true(sim_until_snapshots(sim, 5, 30 * SIM_SEC));
     assert_non_null(strstr(sim_note_last(sim, CHAIN_POLL_NOTE_ENDPOINT_BAD)->text, "EIP-1898"));
+    assert_int_equal(sim_notes(sim, CHAIN_POLL_NOTE_ENDPOINT_BAD),
+                     1); /* one line, not each block */
     assert_int_equal(sim_endpoint_status(sim, 0).agreement, CHAIN_POLL_AGREEMENT_DIFFERS);
     sim_free(sim);
 }
@@ -262,6 +269,23 @@ static void test_alone_ignoring_the_block_hash_gives_no_snapshot(void **state)
     sim_start(sim);
     sim_run(sim, 60 * SIM_SEC);
     assert_int_equal(sim->snapshots, 0);
+    sim_free(sim);
+}
+
+/* An older block is no answer to the target's number, however genuine: it would bring back who has
+ * lost a seat since. */
+static void test_older_block_for_the_target_gives_no_snapshot(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(1, 5);
+    sim_start(sim);
+    assert_true(sim_until_snapshots(sim, 3, 30 * SIM_SEC));
+    uint64_t snapshots = sim->snapshots;
+    sim->endpoints[0].manner = SIM_OLDER_TARGET;
+    sim->block_ms = 0;
+    sim_mine(sim, 1);
+    sim_run(sim, 60 * SIM_SEC);
+    assert_int_equal(sim->snapshots, snapshots);
     sim_free(sim);
 }
 
@@ -330,6 +354,26 @@ static void test_late_reply_after_timeout_is_ignored(void **state)
     sim_run(sim, 60 * SIM_SEC);
     assert_int_equal(sim->snapshots, 0);
     assert_true(sim_endpoint_status(sim, 0).failures > 3);
+    sim_free(sim);
+}
+
+/* A reply to another request than the one in flight, and to none, changes nothing. */
+static void test_reply_to_another_request_is_ignored(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(1, 3);
+    sim_start(sim);
+    struct chain_poll_event event = {.kind = CHAIN_POLL_REPLY, .data = "null", .len = 4};
+    for (uint64_t wrong = 1; wrong <= 3; wrong++) {
+        event.request_id = sim->endpoints[0].request_id + wrong;
+        assert_int_equal(chain_poll_step(sim->poll, sim->now_ms, &event, &sim->actions), BASE_OK);
+        assert_int_equal(sim->actions.count, 0);
+        assert_int_equal(sim_endpoint_status(sim, 0).failures, 0);
+    }
+    event.kind = CHAIN_POLL_FAIL;
+    assert_int_equal(chain_poll_step(sim->poll, sim->now_ms, &event, &sim->actions), BASE_OK);
+    assert_int_equal(sim_endpoint_status(sim, 0).failures, 0);
+    assert_true(sim_until_snapshots(sim, 1, 2 * SIM_SEC));
     sim_free(sim);
 }
 
@@ -468,6 +512,22 @@ static void test_head_below_the_reference_replaces_nothing(void **state)
     assert_true(sim_until_snapshots(sim, snapshots + 1, 5 * SIM_SEC));
     assert_int_equal(sim->snapshot->block.number, sim_head(sim));
     assert_false(sim_status(sim).went_back);
+    sim_free(sim);
+}
+
+/* One endpoint of three that lags is no agreed head: the others' outage must not look like a chain
+ * that went back. */
+static void test_fewer_than_k_cannot_say_that_the_chain_went_back(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(3, 5);
+    sim_start(sim);
+    assert_true(sim_until_snapshots(sim, 3, 30 * SIM_SEC));
+    sim->endpoints[0].lag_blocks = 5000;
+    sim->endpoints[1].manner = sim->endpoints[2].manner = SIM_DEAD;
+    sim_run(sim, 4000 * SIM_SEC);
+    assert_false(sim_status(sim).went_back);
+    assert_int_equal(sim_notes(sim, CHAIN_POLL_NOTE_STALE_HEAD), 0);
     sim_free(sim);
 }
 
@@ -867,6 +927,25 @@ static void test_full_read_finds_what_the_revision_hid(void **state)
     sim_free(sim);
 }
 
+/* Under one revision there cannot be two numbers of seats. */
+static void test_other_seat_count_under_the_same_revision_is_refused(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(3, 5);
+    sim->expect_lies = true;
+    sim_start(sim);
+    assert_true(sim_until_snapshots(sim, 3, 20 * SIM_SEC));
+    struct sim_state *next = sim_change(sim);
+    next->cluster.revision = sim->states[0].cluster.revision;
+    next->seat_count = 4;
+    sim_run(sim, 3 * SIM_SEC);
+    uint64_t snapshots = sim->snapshots;
+    sim_run(sim, 20 * SIM_SEC);
+    assert_int_equal(sim->snapshots, snapshots);
+    assert_true(sim_notes(sim, CHAIN_POLL_NOTE_SNAPSHOT_BAD) >= 1);
+    sim_free(sim);
+}
+
 static void test_poll_interval_is_half_the_block_time(void **state)
 {
     (void)state;
@@ -992,14 +1071,18 @@ static void test_three_urls_of_one_host_are_one_vote(void **state)
     static const char *const urls[] = {"https://a.example/1", "https://a.example/2",
                                        "https://a.example/3", "https://b.example",
                                        "https://c.example"};
-    struct sim *sim = sim_new(5, 5);
-    sim->config.urls = urls;
-    for (size_t i = 0; i < 3; i++)
-        sim->endpoints[i].manner = SIM_WRONG_OWNER; /* three liars, one host */
-    sim_start(sim);
-    assert_int_equal(sim_status(sim).votes, 3);
-    assert_true(sim_until_snapshots(sim, 3, 20 * SIM_SEC)); /* the checker knows the owner */
-    sim_free(sim);
+    static const enum sim_manner lies[] = {SIM_WRONG_OWNER, SIM_FALSE_HASH, SIM_WRONG_GENESIS,
+                                           SIM_FALSE_HEAD};
+    for (size_t k = 0; k < sizeof lies / sizeof lies[0]; k++) {
+        struct sim *sim = sim_new(5, 5);
+        sim->config.urls = urls;
+        for (size_t i = 0; i < 3; i++)
+            sim->endpoints[i].manner = lies[k]; /* three liars, one host */
+        sim_start(sim);
+        assert_int_equal(sim_status(sim).votes, 3);
+        assert_true(sim_until_snapshots(sim, 3, 20 * SIM_SEC)); /* the checker knows the truth */
+        sim_free(sim);
+    }
 }
 
 static void test_plain_http_is_one_network_attacker(void **state)
@@ -1091,11 +1174,13 @@ int main(void)
         cmocka_unit_test(test_lagging_endpoint_is_behind_not_wrong),
         cmocka_unit_test(test_ignoring_the_block_hash_costs_the_vote),
         cmocka_unit_test(test_alone_ignoring_the_block_hash_gives_no_snapshot),
+        cmocka_unit_test(test_older_block_for_the_target_gives_no_snapshot),
         cmocka_unit_test(test_a_lying_majority_is_believed_and_shown_as_such),
         cmocka_unit_test(test_slow_endpoint_holds_nobody_up),
         cmocka_unit_test(test_slow_majority_still_gets_there),
         cmocka_unit_test(test_silence_times_out_and_backs_off),
         cmocka_unit_test(test_late_reply_after_timeout_is_ignored),
+        cmocka_unit_test(test_reply_to_another_request_is_ignored),
         cmocka_unit_test(test_checks_again_after_a_failure),
         cmocka_unit_test(test_outage_changes_nothing_and_is_dated),
         cmocka_unit_test(test_good_time_moves_on_while_no_block_comes),
@@ -1103,6 +1188,7 @@ int main(void)
         cmocka_unit_test(test_kept_genesis_refuses_another_chain),
         cmocka_unit_test(test_built_in_genesis_cannot_be_overridden),
         cmocka_unit_test(test_head_below_the_reference_replaces_nothing),
+        cmocka_unit_test(test_fewer_than_k_cannot_say_that_the_chain_went_back),
         cmocka_unit_test(test_lagging_restart_is_stale_against_the_kept_reference),
         cmocka_unit_test(test_restart_at_the_same_height),
         cmocka_unit_test(test_restart_notices_a_reorg_at_the_same_height),
@@ -1126,6 +1212,7 @@ int main(void)
         cmocka_unit_test(test_a_block_without_changes_costs_two_requests),
         cmocka_unit_test(test_all_pages_again_each_64th_reference),
         cmocka_unit_test(test_full_read_finds_what_the_revision_hid),
+        cmocka_unit_test(test_other_seat_count_under_the_same_revision_is_refused),
         cmocka_unit_test(test_poll_interval_is_half_the_block_time),
         cmocka_unit_test(test_wake_polls_at_once_but_once_a_reference),
         cmocka_unit_test(test_roots_can_be_changed_later),
