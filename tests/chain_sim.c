@@ -135,6 +135,7 @@ static void put_block(struct base_buf *out, const struct sim *sim, const struct 
     if (e->manner == SIM_OLDER_TARGET && number == head) number -= 20;
     struct chain_block block = sim->blocks[number].block;
     if (e->manner == SIM_FALSE_HASH && number > 0) block.hash.bytes[5] ^= 1;
+    if (e->manner == SIM_FALSE_OLD_HASH && number > 0 && number < head) block.hash.bytes[5] ^= 1;
     if (e->manner == SIM_WRONG_GENESIS && number == 0) block.hash.bytes[5] ^= 1;
     if (e->manner == SIM_OLD_TIME) block.time_s = 1;
     if (e->manner == SIM_TARGET_NUMBER && number > 0 && number + 1 >= head) number++;

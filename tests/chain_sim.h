@@ -38,6 +38,7 @@ enum sim_manner {
     SIM_OLD_BLOCK,      /* stands still: old height, old data */
     SIM_FALSE_HEAD,     /* claims a head a million blocks away */
     SIM_FALSE_HASH,     /* another hash for each block */
+    SIM_FALSE_OLD_HASH, /* .. but its newest: a reorg that never was */
     SIM_IGNORES_HASH,   /* answers eth_call for its latest block */
     SIM_WRONG_CHAIN,    /* another chain id */
     SIM_WRONG_GENESIS,  /* another block 0 */

@@ -235,6 +235,7 @@ static const struct minority liars[] = {
     {"wrong owner", SIM_WRONG_OWNER, CHAIN_POLL_NOTE_DISAGREEMENT, true},
     {"missing member", SIM_MISSING_MEMBER, CHAIN_POLL_NOTE_DISAGREEMENT, false},
     {"false block hash", SIM_FALSE_HASH, CHAIN_POLL_NOTE_DISAGREEMENT, false},
+    {"false old hash", SIM_FALSE_OLD_HASH, CHAIN_POLL_NOTE_DISAGREEMENT, false},
     {"wrong root epoch", SIM_WRONG_ROOT, CHAIN_POLL_NOTE_DISAGREEMENT, false},
     {"false timestamp", SIM_OLD_TIME, CHAIN_POLL_NOTE_DISAGREEMENT, false},
     {"another target", SIM_TARGET_NUMBER, CHAIN_POLL_NOTE_ENDPOINT_FAILED, false},
@@ -278,6 +279,9 @@ static void test_older_block_for_the_target_gives_no_snapshot(void **state)
 {
     (void)state;
     struct sim *sim = sim_new(1, 5);
+    for (uint64_t n = 0; n <= sim_head(sim); n++) /* so that it is not the time which tells */
+        sim->blocks[n].block.time_s = sim->history[n].block.time_s = 1800000000;
+    sim->block_time_s = 0;
     sim_start(sim);
     assert_true(sim_until_snapshots(sim, 3, 30 * SIM_SEC));
     uint64_t snapshots = sim->snapshots;
