@@ -48,4 +48,12 @@ build() {
     rm -f "/tmp/nftmesh-build-$1.$$"
 }
 
+# The contract alone, without its tests.
+build_contract() {
+    local forge=contracts/node_modules/@foundry-rs/forge-linux-amd64/bin/forge
+    setup_npm contracts
+    say "compiling the contract"
+    "$forge" build --root contracts --skip test >/dev/null || { say "forge build failed"; exit 1; }
+}
+
 setup_apt
