@@ -353,6 +353,8 @@ static void test_accused_self_refutes(void **state)
     tell_accusation(2, 0, 6); /* at once again: answered, but not at once */
     timer();
     assert_int_equal(incarnation_of(0), 6);
+    tell_accusation(3, 0, 6); /* the answer is on its way: not even its signature is looked at */
+    assert_int_equal(counters().statements_duplicate, 1);
     pass(GOSSIP__REFUTE_GAP_MS);
     assert_int_equal(incarnation_of(0), 7);
 }
@@ -819,6 +821,33 @@ static void test_a_third_does_not_shorten(void **state)
     assert_in_range(suspicion_with_confirmations(3), 4000, 4200);
 }
 
+static void test_exactly_a_third_does_not_shorten(void **state)
+{
+    (void)state;
+    mesh(8); /* nine with ourselves */
+    for (uint32_t i = 1; i <= 3; i++)
+        tell_accusation(i, 8, 1);
+    assert_true(pass_until(8, GOSSIP_SUSPECT, 3000));
+    uint64_t start = rig.now;
+    assert_true(pass_until(8, GOSSIP_FAILED, 20000));
+    assert_true(rig.now - start >= 4000);
+}
+
+/* What was said of an incarnation does not count against the next. */
+static void test_refutation_clears_the_accusers(void **state)
+{
+    (void)state;
+    mesh(9);
+    for (uint32_t i = 1; i <= 6; i++)
+        tell_accusation(i, 9, 1);
+    tell_record(1, 9, 2, 0);
+    rig.g->members[9].probe.phase = GOSSIP__IDLE; /* answered, let us say */
+    assert_true(pass_until(9, GOSSIP_SUSPECT, 60000));
+    uint64_t start = rig.now;
+    assert_true(pass_until(9, GOSSIP_FAILED, 20000));
+    assert_true(rig.now - start >= 4000);
+}
+
 static void test_more_than_a_third_shortens(void **state)
 {
     (void)state;
@@ -944,6 +973,37 @@ static void test_hopeless_probe_ends_early(void **state)
     assert_int_equal(state_of(2), GOSSIP_SUSPECT);
 }
 
+static void test_failed_dial_of_a_live_member_asks_others(void **state)
+{
+    (void)state;
+    mesh(4);
+    tell_record(1, 6, 1, 0);
+    verdict(6, GOSSIP_OK, 1);
+    assert_int_equal(dial_failed(6), BASE_OK);
+    size_t asked = 0;
+    for (uint32_t i = 1; i <= 4; i++)
+        asked += was_sent(i, GOSSIP_FRAME_PING_REQ);
+    assert_int_equal(asked, 3);
+    assert_int_equal(state_of(6), GOSSIP_ALIVE);
+}
+
+/* A hung process goes on: its first bytes are reason enough to ask it. */
+static void test_bytes_of_a_failed_member_start_a_probe(void **state)
+{
+    (void)state;
+    mesh(2);
+    assert_true(pass_until(2, GOSSIP_FAILED, 60000));
+    rig.g->members[2].probe.phase = GOSSIP__IDLE;
+    frame.type = GOSSIP_FRAME_NACK;
+    frame.u.relay.key = rig.key[1];
+    frame.u.relay.nonce = 1;
+    assert_int_equal(feed_frame(2, &frame), BASE_OK);
+    assert_int_equal(state_of(2), GOSSIP_FAILED);
+    assert_true(was_sent(2, GOSSIP_FRAME_PING));
+    answer(2, sent.u.ping.nonce);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+}
+
 static void test_failed_is_retried_for_ever_with_back_off(void **state)
 {
     (void)state;
@@ -1041,6 +1101,22 @@ static void test_relay_says_no_in_time(void **state)
     assert_true(was_sent(1, GOSSIP_FRAME_NACK));
 }
 
+static void test_errand_ends_with_its_target(void **state)
+{
+    (void)state;
+    mesh(3);
+    frame.type = GOSSIP_FRAME_PING_REQ;
+    frame.u.relay.key = rig.key[2];
+    frame.u.relay.nonce = 77;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    feed((struct gossip_event){.type = GOSSIP_EV_EVICT, .key = rig.key[2]});
+    for (uint64_t end = rig.now + 600; gossip_deadline_ms(rig.g) < end;) {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+        assert_false(was_sent(1, GOSSIP_FRAME_NACK));
+    }
+}
+
 static void test_challenge_is_signed_for_members_only(void **state)
 {
     (void)state;
@@ -1082,6 +1158,12 @@ static void test_leave_of_a_member(void **state)
     assert_int_equal(state_of(2), GOSSIP_LEFT);
     tell_record(1, 2, 2, 0); /* a new one */
     assert_int_equal(state_of(2), GOSSIP_ALIVE);
+    tell_leave(1, 2, 1, 2, BASE_STATEMENT_LEAVE);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+    tell_leave(1, 2, 5, 2, BASE_STATEMENT_LEAVE); /* of a life that we had not heard of */
+    assert_int_equal(state_of(2), GOSSIP_LEFT);
+    tell_record(1, 2, 5, 0); /* whose record comes late */
+    assert_int_equal(state_of(2), GOSSIP_LEFT);
 }
 
 static void test_leave_wins_over_failed(void **state)
@@ -1102,6 +1184,18 @@ static void test_leave_that_overtakes_the_verdict(void **state)
     tell_leave(1, 2, 3, 2, BASE_STATEMENT_LEAVE);
     verdict(2, GOSSIP_OK, 1);
     assert_int_equal(find(GOSSIP_ACT_STATE, 2)->u.state.to, GOSSIP_LEFT);
+    frame.type = GOSSIP_FRAME_PULL; /* and who asks gets both */
+    frame.u.pull.id_count = 0;
+    frame.u.pull.key_count = 1;
+    frame.u.pull.keys[0] = rig.key[2];
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_UPDATE));
+    assert_int_equal(sent.u.news.item_count, 2);
+    struct gossip_leave leave;
+    assert_int_equal(
+        gossip_leave_decode(&leave, sent.u.news.items[1].body.data, sent.u.news.items[1].body.len),
+        BASE_OK);
+    assert_int_equal(leave.incarnation, 3);
 }
 
 /* ---- eviction ---- */
@@ -1265,19 +1359,58 @@ static void test_digest_repair(void **state)
     assert_int_equal(rig.out.count, 0);
 }
 
-static void test_list_that_says_we_are_dead(void **state)
+static void ask_for_list(uint32_t peer)
 {
-    (void)state;
-    mesh(4);
     frame.type = GOSSIP_FRAME_ACK;
     frame.u.ping.nonce = 0;
     frame.u.ping.digest = (struct gossip_digest){0, 0};
     frame.u.ping.id_count = 0;
-    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_int_equal(feed_frame(peer, &frame), BASE_OK);
+    assert_true(was_sent(peer, GOSSIP_FRAME_SYNC));
     frame.type = GOSSIP_FRAME_LIST;
     frame.u.list.mask = 0;
     frame.u.list.more = false;
     frame.u.list.entry_count = 1;
+}
+
+static void test_list_that_says_somebody_left(void **state)
+{
+    (void)state;
+    mesh(4);
+    ask_for_list(1);
+    frame.u.list.entries[0] = (struct gossip_entry){rig.key[2], 1, 0, GOSSIP_ENTRY_LEFT};
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_PULL));
+    assert_int_equal(state_of(2), GOSSIP_ALIVE); /* by its own word only */
+}
+
+/* A peer that sees alive whom we hold failed: we try again now, and believe our own dial. */
+static void test_list_that_says_somebody_lives(void **state)
+{
+    (void)state;
+    mesh(3);
+    peer_down(2);
+    dial_failed(2);
+    assert_true(pass_until(2, GOSSIP_FAILED, 60000));
+    do {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+    } while (find(GOSSIP_ACT_WANT_LINK, 2) == NULL);
+    dial_failed(2);
+    uint64_t due = rig.g->members[2].dial_ms;
+    assert_true(due > rig.now + 1000);
+    ask_for_list(1);
+    frame.u.list.entries[0] = (struct gossip_entry){rig.key[2], 1, 0, 0};
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(rig.g->members[2].dial_ms <= rig.now + 200);
+    assert_int_equal(state_of(2), GOSSIP_FAILED);
+}
+
+static void test_list_that_says_we_are_dead(void **state)
+{
+    (void)state;
+    mesh(4);
+    ask_for_list(1);
     frame.u.list.entries[0] = (struct gossip_entry){rig.key[0], 5, 0, GOSSIP_ENTRY_FAILED};
     assert_int_equal(feed_frame(1, &frame), BASE_OK);
     timer();
@@ -1389,6 +1522,21 @@ static void test_local_health_scales_time_outs(void **state)
     assert_int_equal(counters().awareness, 8);
 }
 
+static void test_answers_restore_our_health(void **state)
+{
+    (void)state;
+    mesh(5);
+    pass(3000);
+    assert_true(counters().awareness > 0);
+    for (int i = 0; i < 200 && counters().awareness > 0; i++) {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+        for (uint32_t peer = 1; peer <= 5; peer++)
+            if (was_sent(peer, GOSSIP_FRAME_PING)) answer(peer, sent.u.ping.nonce);
+    }
+    assert_int_equal(counters().awareness, 0);
+}
+
 static void test_every_peer_is_probed_in_a_round(void **state)
 {
     bool probed[8] = {false};
@@ -1451,6 +1599,8 @@ int main(void)
         RIG(test_forwarded_accusation_counts),
         RIG(test_own_probe_ends_in_failed_after_the_full_time),
         RIG(test_a_third_does_not_shorten),
+        RIG(test_exactly_a_third_does_not_shorten),
+        RIG(test_refutation_clears_the_accusers),
         RIG(test_more_than_a_third_shortens),
         RIG(test_weights_decide),
         RIG(test_weight_that_shrinks_takes_its_word_along),
@@ -1459,10 +1609,13 @@ int main(void)
         RIG(test_late_ack_ends_a_suspicion),
         RIG(test_closed_link_is_a_hint_not_a_verdict),
         RIG(test_hopeless_probe_ends_early),
+        RIG(test_failed_dial_of_a_live_member_asks_others),
+        RIG(test_bytes_of_a_failed_member_start_a_probe),
         RIG(test_failed_is_retried_for_ever_with_back_off),
         RIG(test_indirect_answer_must_be_the_targets),
         RIG(test_relay_runs_its_errand),
         RIG(test_relay_says_no_in_time),
+        RIG(test_errand_ends_with_its_target),
         RIG(test_challenge_is_signed_for_members_only),
         RIG(test_leave_of_a_member),
         RIG(test_leave_wins_over_failed),
@@ -1473,12 +1626,15 @@ int main(void)
         RIG(test_event_filter),
         RIG(test_missing_event_is_pulled),
         RIG(test_digest_repair),
+        RIG(test_list_that_says_somebody_left),
+        RIG(test_list_that_says_somebody_lives),
         RIG(test_list_that_says_we_are_dead),
         RIG(test_answers_to_sync_and_pull),
         RIG(test_failed_hint_is_checked_by_ourselves),
         RIG(test_news_that_reached_all_is_not_passed_on),
         RIG(test_own_pause_accuses_nobody),
         RIG(test_local_health_scales_time_outs),
+        RIG(test_answers_restore_our_health),
         RIG(test_every_peer_is_probed_in_a_round),
         RIG(test_names),
     };
