@@ -15,7 +15,7 @@ nftmesh_library(node_wallet SOURCES wallet.c seat.c http_sync.c
 target_compile_definitions(node_wallet PRIVATE _GNU_SOURCE)
 
 add_executable(nftmesh main.c cli_node.c cli_ask.c cli_events.c cli_tell.c cli_why.c cli_show.c control.c
-               cli_chain.c cli_local.c register.c)
+               cli_chain.c cli_local.c register.c testnet.c)
 target_compile_definitions(nftmesh PRIVATE _GNU_SOURCE)
 target_link_libraries(nftmesh PRIVATE node_mesh node_wallet node_simulator node_version)
 set_target_properties(nftmesh PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})

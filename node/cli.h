@@ -2,6 +2,7 @@
 #define NFTMESH_NODE_CLI_H
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "node/options.h"
 
 /* The verbs of the one binary. Each takes its own argv (argv[0] is the verb) and returns the exit
@@ -30,12 +31,16 @@ bool cli_parse(struct node_options **options, int *status, const struct node_opt
 /* "nftmesh VERB: text" on standard error. Returns status. */
 int cli_error(int status, const char *verb, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A new wallet key, in a file of its own: mode 0600, never overwritten. BASE_EIO with errno. The
+ * caller zeroes the key. cli_local.c. */
+int cli_key_make(struct base_privkey *key, struct base_eth_address *address, const char *path);
 /* --format json was given. The option: CLI_FORMAT_OPTION in a table. */
 bool cli_is_json(const struct node_options *options);
 #define CLI_FORMAT_OPTION                                                                          \
     {                                                                                              \
-        .name = "format", .argument = "table|json", .help = "Human table, or JSON as the node "    \
-                                                            "gives it.",                           \
+        .name = "format", .argument = "table|json",                                                \
+        .help = "Human table, or JSON as the node "                                                \
+                "gives it.",                                                                       \
         .fallback = "table", .choices = "table|json", .kind = NODE_OPTION_CHOICE                   \
     }
 

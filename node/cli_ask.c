@@ -12,7 +12,7 @@
 #define TEXT_BYTES_MAX ((size_t)16 << 20)
 #define POLL_MS        100
 
-const struct node_option cli_plain_options[3] = {CONTROL_OPTIONS, CLI_FORMAT_OPTION};
+const struct node_option cli_plain_options[4] = {CONTROL_OPTIONS, CLI_FORMAT_OPTION};
 
 int cli_ask_and_show(const struct node_options *options, const char *verb, const char *path,
                      json_t *body, cli_show_fn *show)
@@ -49,14 +49,22 @@ int cli_plain_verb(int argc, char **argv, const struct node_option_table *table,
 
 /* ---- members ---- */
 
+/* A node's own name is in its environment and file as well: not what is meant here. */
 static const struct node_option members_options[] = {
     {.name = "status",
      .argument = "STATE",
      .help = "Only members in this state.",
      .choices = "alive|suspect|failed|left|unknown",
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY,
      .kind = NODE_OPTION_CHOICE},
-    {.name = "name", .argument = "NAME", .help = "Only this name.", .kind = NODE_OPTION_TEXT},
-    {.name = "detailed", .help = "All that is known of each member."},
+    {.name = "name",
+     .argument = "NAME",
+     .help = "Only this name.",
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY,
+     .kind = NODE_OPTION_TEXT},
+    {.name = "detailed",
+     .help = "All that is known of each member.",
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY},
     CONTROL_OPTIONS,
     CLI_FORMAT_OPTION,
 };
@@ -341,12 +349,17 @@ static int peers(int argc, char **argv)
 /* ---- wait ---- */
 
 static const struct node_option wait_options[] = {
-    {.name = "ready", .help = "Until the node is ready: it has its seat and sees the mesh."},
-    {.name = "registered", .help = "Until the node's seat is on the chain as it should be."},
+    {.name = "ready",
+     .help = "Until the node is ready: it has its seat and sees the mesh.",
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY},
+    {.name = "registered",
+     .help = "Until the node's seat is on the chain as it should be.",
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY},
     {.name = "timeout",
      .argument = "TIME",
      .help = "Give up after this long, with exit code 3.",
      .fallback = "60s",
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY,
      .kind = NODE_OPTION_DURATION},
     CONTROL_OPTIONS,
 };

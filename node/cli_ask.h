@@ -13,11 +13,11 @@ cli_verb_fn cli_join, cli_leave, cli_event, cli_tags, cli_trust; /* cli_tell.c *
     {                                                                                              \
         .command = "nftmesh " verb_, .usage = usage_, .intro = intro_, .outro = outro_,            \
         .options = options_, .option_count = sizeof options_ / sizeof options_[0],                 \
-        .arg_min = min_, .arg_max = max_                                                           \
+        .arg_min = min_, .arg_max = max_, .passes_over = true                                      \
     }
 
 /* Which node, and the format: the options of a verb that has none of its own. */
-extern const struct node_option cli_plain_options[3];
+extern const struct node_option cli_plain_options[4];
 
 /* One request (body NULL: a GET; it is taken), whose JSON goes to show, or to standard output as
  * it came. Returns the exit status. */

@@ -85,6 +85,7 @@ static const struct node_option_table mint_table = {
              "      --contract 0x.. --wallet-key-file owner.wallet\n",
     .options = mint_options,
     .option_count = sizeof mint_options / sizeof mint_options[0],
+    .passes_over = true,
 };
 
 static const struct node_option seat_options[] = {
@@ -102,6 +103,7 @@ static const struct node_option_table deactivate_table = {
              "reference block. `nftmesh register` brings it back.",
     .options = seat_options,
     .option_count = sizeof seat_options / sizeof seat_options[0],
+    .passes_over = true,
 };
 
 static const struct node_option transfer_options[] = {
@@ -124,6 +126,7 @@ static const struct node_option_table transfer_table = {
              "node on it is dropped by all others at their next reference block.",
     .options = transfer_options,
     .option_count = sizeof transfer_options / sizeof transfer_options[0],
+    .passes_over = true,
 };
 
 static const struct node_option register_options[] = {
@@ -174,6 +177,7 @@ static const struct node_option_table register_table = {
              "      --url tcp://me.example:9470 --wallet-key-file alice.wallet\n",
     .options = register_options,
     .option_count = sizeof register_options / sizeof register_options[0],
+    .passes_over = true,
 };
 
 /* ---- opening the wallet of a command line ---- */

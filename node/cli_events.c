@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -15,12 +16,15 @@
 #define SILENCE_MS     250 /* what the node keeps comes at once; then the past is over */
 
 static const struct node_option events_options[] = {
-    {.name = "follow", .help = "Go on with what happens from now, until Ctrl-C."},
+    {.name = "follow",
+     .help = "Go on with what happens from now, until Ctrl-C.",
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY},
     {.name = "last",
      .argument = "N",
      .help = "How many past events to begin with; the node keeps 1,024.",
      .fallback = "50",
      .max = NODE_HTTP_EVENTS_MAX,
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY,
      .kind = NODE_OPTION_NUMBER},
     CONTROL_OPTIONS,
     CLI_FORMAT_OPTION,
@@ -34,6 +38,7 @@ static const struct node_option_table events_table = {
              "  nftmesh events --follow --format json\n",
     .options = events_options,
     .option_count = sizeof events_options / sizeof events_options[0],
+    .passes_over = true,
 };
 
 struct stream {
@@ -52,7 +57,22 @@ static bool is_shown_apart(const char *key)
            strcmp(key, "ev") == 0;
 }
 
-/* "2024-05-01T12:00:00.123Z evicted  name=eve reason=inactive .." */
+/* Seconds since 1970 as a time of day in UTC; whatever else it is stays as it is. */
+static void show_time(struct base_buf *out, const json_t *event)
+{
+    double ts = json_number_value(json_object_get(event, "ts"));
+    time_t seconds = (time_t)ts;
+    struct tm utc;
+    char text[32];
+    if (!(ts > 0 && ts < 1e11) || gmtime_r(&seconds, &utc) == NULL) {
+        cli_field(out, event, "ts");
+        return;
+    }
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    base_buf_printf(out, "%s.%03uZ", text, (unsigned)((ts - (double)seconds) * 1000 + 0.5) % 1000);
+}
+
+/* "2024-05-01T12:00:00.123Z evicted name=eve reason=inactive .." */
 static void show_event(const char *text, size_t len)
 {
     struct base_buf out;
@@ -60,7 +80,7 @@ static void show_event(const char *text, size_t len)
     const char *key;
     if (base_json_parse(&json, text, len, LINE_BYTES_MAX, NULL) != 0) return;
     base_buf_init(&out, (size_t)16 * LINE_BYTES_MAX);
-    cli_field(&out, json, "ts");
+    show_time(&out, json);
     base_buf_puts(&out, " ");
     cli_field(&out, json, "ev");
     json_object_foreach(json, key, value)

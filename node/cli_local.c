@@ -41,42 +41,44 @@ static int write_secret(const char *path, const struct base_privkey *key)
     base_hex_encode(text, key->bytes, sizeof key->bytes);
     text[2 * sizeof key->bytes] = '\n';
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1 &&
-              fsync(fd) == 0;
+    bool ok =
+        fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1 && fsync(fd) == 0;
     if (fd >= 0 && close(fd) != 0) ok = false;
     base_memzero(text, sizeof text);
     return ok ? BASE_OK : BASE_EIO;
+}
+
+int cli_key_make(struct base_privkey *key, struct base_eth_address *address, const char *path)
+{
+    struct base_key33 pub;
+    do {
+        base_random(key->bytes, sizeof key->bytes);
+    } while (base_ecdsa_pubkey(&pub, key) != BASE_OK ||
+             base_ecdsa_address(address, &pub) != BASE_OK);
+    return write_secret(path, key);
 }
 
 static int keygen(int argc, char **argv)
 {
     struct node_options *options;
     struct base_privkey key;
-    struct base_key33 pub;
     struct base_eth_address address;
     char text[BASE_ADDRESS_TEXT_BYTES];
     int status;
     if (!cli_parse(&options, &status, &keygen_table, argc, argv)) return status;
     const char *path = node_options_text(options, "out");
     bool json = cli_is_json(options);
-    status = CLI_OK;
     if (path == NULL) {
         status = cli_error(CLI_USAGE, "keygen", "--out FILE is needed: a key is never printed");
+    } else if (cli_key_make(&key, &address, path) != BASE_OK) {
+        status = cli_error(CLI_FAILED, "keygen", "%s: %s%s", path, strerror(errno),
+                           errno == EEXIST ? ": a key is never overwritten" : "");
     } else {
-        do {
-            base_random(key.bytes, sizeof key.bytes);
-        } while (base_ecdsa_pubkey(&pub, &key) != BASE_OK ||
-                 base_ecdsa_address(&address, &pub) != BASE_OK);
-        if (write_secret(path, &key) != BASE_OK)
-            status = cli_error(CLI_FAILED, "keygen", "%s: %s%s", path, strerror(errno),
-                               errno == EEXIST ? ": a key is never overwritten" : "");
-        base_memzero(&key, sizeof key);
-    }
-    if (status == CLI_OK) {
+        status = CLI_OK;
         base_address_format(text, &address);
-        if (json) printf("{\"address\":\"%s\"}\n", text);
-        else printf("%s\n", text);
+        printf(json ? "{\"address\":\"%s\"}\n" : "%s\n", text);
     }
+    base_memzero(&key, sizeof key);
     node_options_free(options);
     return status;
 }
@@ -86,10 +88,11 @@ static int keygen(int argc, char **argv)
 static const struct node_option_table verify_table = {
     .command = "nftmesh verify-chain",
     .usage = "FILE",
-    .intro = "Checks one DStack signature chain: KMS root -> app key -> derived key. FILE (- is "
-             "standard input) is one JSON object with the chain (app_id, "
-             "derived_public_key, app_public_key, app_signature, kms_signature) and the "
-             "verifier's own constants (purpose, kms_root_address, allowed_app_id); all bytes in hex.",
+    .intro =
+        "Checks one DStack signature chain: KMS root -> app key -> derived key. FILE (- is "
+        "standard input) is one JSON object with the chain (app_id, "
+        "derived_public_key, app_public_key, app_signature, kms_signature) and the "
+        "verifier's own constants (purpose, kms_root_address, allowed_app_id); all bytes in hex.",
     .outro = "Prints `accept`, or `reject: CHECK`. Exit codes: 0 accept, 1 reject, 2 not such an "
              "input.\n",
     .options = NULL,
@@ -171,8 +174,10 @@ static int verify_text(const char *path, const struct base_buf *text)
     if (bad != NULL)
         return cli_error(CLI_USAGE, "verify-chain", "%s: %s: missing, or not of its form", path,
                          bad);
-    if (verdict == ATTEST_ACCEPT) puts("accept");
-    else printf("reject: %s\n", attest_verdict_name(verdict));
+    if (verdict == ATTEST_ACCEPT)
+        puts("accept");
+    else
+        printf("reject: %s\n", attest_verdict_name(verdict));
     return verdict == ATTEST_ACCEPT ? CLI_OK : CLI_FAILED;
 }
 
@@ -185,7 +190,8 @@ static int verify_chain(int argc, char **argv)
     const char *path = node_options_arg(options, 0);
     base_buf_init(&text, INPUT_BYTES_MAX);
     int rv = read_file(&text, path);
-    if (rv == BASE_OK) status = verify_text(path, &text);
+    if (rv == BASE_OK)
+        status = verify_text(path, &text);
     else
         status = cli_error(CLI_USAGE, "verify-chain", "%s: %s", path,
                            rv == BASE_EIO ? strerror(errno) : base_strerror(rv));

@@ -1,4 +1,4 @@
-/* Verbs that run something: node, simulator. */
+/* Verbs that run something: node, simulator, testnet. */
 #include <stdio.h>
 
 #include "base/err.h"
@@ -7,6 +7,7 @@
 #include "node/mesh.h"
 #include "node/register.h"
 #include "node/simulator.h"
+#include "node/testnet.h"
 
 #define TEXT_BYTES_MAX ((size_t)64 << 10)
 
@@ -40,5 +41,6 @@ static int node_verb(int argc, char **argv)
 const struct cli_verb cli_node_verbs[] = {
     {"node", "run a node of the mesh", node_verb},
     {"simulator", "serve a guest agent for development", node_simulator_main},
+    {"testnet", "write a whole mesh on a local chain into a directory", node_testnet},
     {NULL, NULL, NULL},
 };

@@ -20,6 +20,7 @@ static const struct node_option_table why_table = {
     .outro = "Exit codes: 0 something is known, 1 nothing is.\n",
     .options = why_options,
     .option_count = sizeof why_options / sizeof why_options[0],
+    .passes_over = true,
     .arg_min = 1,
     .arg_max = 1,
 };
@@ -31,6 +32,7 @@ static const struct node_option_table verify_table = {
     .outro = "Exit codes: 0 a verified member, 1 not.\n",
     .options = why_options,
     .option_count = sizeof why_options / sizeof why_options[0],
+    .passes_over = true,
     .arg_min = 1,
     .arg_max = 1,
 };

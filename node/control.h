@@ -18,6 +18,11 @@
      .help = "The running node's control socket.",                                                 \
      .group = "Which node",                                                                        \
      .kind = NODE_OPTION_TEXT},                                                                    \
+        {.name = "config",                                                                         \
+         .argument = "FILE",                                                                       \
+         .help = "The node's configuration file, whose data_dir it is.",                           \
+         .scope = NODE_OPTION_NOT_IN_FILE,                                                         \
+         .kind = NODE_OPTION_TEXT},                                                                \
     {                                                                                              \
         .name = "data-dir", .argument = "DIR",                                                     \
         .help = "The running node's data directory, which holds the socket.",                      \

@@ -64,6 +64,7 @@ struct node_option_table {
     const struct node_option *options;
     size_t option_count;     /* at most NODE_OPTIONS_COUNT_MAX */
     size_t arg_min, arg_max; /* words that are no options */
+    bool passes_over;        /* the file may be another command's: its other keys are no error */
 };
 
 /* Where environment values come from: getenv in main, a table in tests. NULL means unset. */

@@ -78,7 +78,7 @@ int node__options_file_text(struct node_options *options, const char *path, cons
         opts[count++] = table->options[i].repeatable ? list : scalar;
     }
     opts[count] = (cfg_opt_t)CFG_END();
-    cfg_t *cfg = cfg_init(opts, CFGF_NONE);
+    cfg_t *cfg = cfg_init(opts, table->passes_over ? CFGF_IGNORE_UNKNOWN : CFGF_NONE);
     if (cfg == NULL) return BASE_ENOMEM;
     file_parsing = &parse;
     cfg_set_error_function(cfg, file_error);

@@ -409,6 +409,33 @@ static void test_which_socket(void **state)
     }
 }
 
+/* A node's own file names its socket; what else is in it is no error, and nothing to filter by. */
+static void test_the_socket_of_a_configuration_file(void **state)
+{
+    char path[128];
+    (void)state;
+    snprintf(path, sizeof path, "%s/node.conf", dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("name = n1\nlisten = {\"tcp://127.0.0.1:1\", \"tcp://127.0.0.1:2\"}\n"
+          "data_dir = \"/tmp/of-file\"\ndev = true\n",
+          f);
+    fclose(f);
+    RUN("members", "--config", path);
+    assert_one_line_error(1, "/tmp/of-file/control.sock");
+    RUN("why", "n1", "--config", path);
+    assert_one_line_error(1, "/tmp/of-file/control.sock");
+    RUN("events", "--config", path);
+    assert_one_line_error(1, "/tmp/of-file/control.sock");
+    RUN("status", "--config", path, "--data-dir", "/tmp/of-flag");
+    assert_one_line_error(1, "/tmp/of-flag/control.sock");
+    /* For the chain's verbs too: what is missing is told, not what is too much. */
+    RUN("deactivate", "--token", "1", "--config", path);
+    assert_one_line_error(2, "--rpc");
+    RUN("node", "--check-config", "--config", "/tmp/of-file/none");
+    assert_one_line_error(2, "/tmp/of-file/none");
+}
+
 static void test_waiting_ends(void **state)
 {
     (void)state;
@@ -469,6 +496,7 @@ int main(void)
         TEST(test_without_a_node_the_socket_is_named),
         TEST(test_something_that_is_no_socket),
         TEST(test_which_socket),
+        TEST(test_the_socket_of_a_configuration_file),
         TEST(test_waiting_ends),
         TEST(test_commands_that_say_nothing_are_usage_errors),
     };

@@ -304,6 +304,18 @@ static void test_members_by_state_and_name(void **state)
     json_decref(json);
 }
 
+/* NFTMESH_NAME is the node's own name, for `nftmesh node`. */
+static void test_members_are_not_filtered_by_the_environment(void **state)
+{
+    (void)state;
+    publish_three();
+    cli_run_deinit(&run);
+    run.env[0] = "NFTMESH_NAME=carol";
+    cli_run(&run, "members", "--socket", f.control, (const char *)NULL);
+    assert_int_equal(run.status, 0);
+    assert_says(run.out, "alice");
+}
+
 static void test_members_in_detail(void **state)
 {
     (void)state;
@@ -531,16 +543,17 @@ static void event(const char *json)
 static void test_past_events_are_lines(void **state)
 {
     (void)state;
-    event("{\"ts\":\"T1\",\"level\":\"info\",\"ev\":\"up\",\"name\":\"bob\"}");
+    event("{\"ts\":1700000000.5,\"level\":\"info\",\"ev\":\"up\",\"name\":\"bob\"}");
     event(
         "{\"ts\":\"T2\",\"level\":\"info\",\"ev\":\"down\",\"name\":\"a\\u001b\\n[2Jb\",\"n\":3}");
     RUN("events");
     assert_int_equal(run.status, 0);
     assert_is_tame(run.out);
-    assert_string_equal(run.out, "T1 up name=bob\nT2 down name=a\\u001b\\u000a[2Jb n=3\n");
+    assert_string_equal(
+        run.out, "2023-11-14T22:13:20.500Z up name=bob\nT2 down name=a\\u001b\\u000a[2Jb n=3\n");
     RUN("events", "--format", "json");
     assert_int_equal(count(run.out, "\n"), 2);
-    assert_int_equal(strncmp(run.out, "{\"ts\":\"T1\",", 11), 0);
+    assert_int_equal(strncmp(run.out, "{\"ts\":1700000000.5,", 18), 0);
     RUN("events", "--last", "1");
     assert_string_equal(run.out, "T2 down name=a\\u001b\\u000a[2Jb n=3\n");
     RUN("events", "--last", "0");
@@ -658,6 +671,7 @@ int main(void)
         TEST(test_columns_are_aligned),
         TEST(test_json_is_passed_as_it_is),
         TEST(test_members_by_state_and_name),
+        TEST(test_members_are_not_filtered_by_the_environment),
         TEST(test_members_in_detail),
         TEST(test_status_of_a_ready_node),
         TEST(test_status_of_a_node_that_is_not_ready),
