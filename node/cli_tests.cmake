@@ -16,3 +16,6 @@ nftmesh_binary_test(test_node_cli LABELS vector
 nftmesh_binary_test(test_node_cli_ask LABELS net
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_cli_ask.c ${CMAKE_SOURCE_DIR}/tests/cli_run.c
   DEPS node_session node_surface base PkgConfig::JANSSON)
+nftmesh_binary_test(test_node_testnet LABELS unit
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_testnet.c ${CMAKE_SOURCE_DIR}/tests/cli_run.c
+  DEPS chain base PkgConfig::JANSSON)
