@@ -1522,6 +1522,25 @@ static void test_local_health_scales_time_outs(void **state)
     assert_int_equal(counters().awareness, 8);
 }
 
+/* Health that returns in the middle of a probe must not cut short the relays' time. */
+static void test_relays_get_their_time(void **state)
+{
+    (void)state;
+    mesh(5);
+    rig.g->awareness = 8;
+    tell_accusation(1, 2, 1);
+    assert_int_equal(rig.g->members[2].probe.due_ms, rig.now + 4500);
+    uint64_t due = rig.now + 4500;
+    while (rig.now < due) {
+        rig.g->awareness = 0;
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+    }
+    assert_int_equal(rig.g->members[2].probe.phase, GOSSIP__INDIRECT);
+    assert_true(rig.g->members[2].probe.due_ms >= rig.now + 500);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+}
+
 static void test_answers_restore_our_health(void **state)
 {
     (void)state;
@@ -1634,6 +1653,7 @@ int main(void)
         RIG(test_news_that_reached_all_is_not_passed_on),
         RIG(test_own_pause_accuses_nobody),
         RIG(test_local_health_scales_time_outs),
+        RIG(test_relays_get_their_time),
         RIG(test_answers_restore_our_health),
         RIG(test_every_peer_is_probed_in_a_round),
         RIG(test_names),
