@@ -53,7 +53,7 @@ build_contract() {
     local forge=contracts/node_modules/@foundry-rs/forge-linux-amd64/bin/forge
     setup_npm contracts
     say "compiling the contract"
-    "$forge" build --root contracts --skip test >/dev/null || { say "forge build failed"; exit 1; }
+    "$forge" build --root contracts --skip test script >/dev/null || { say "forge build failed"; exit 1; }
 }
 
 setup_apt
