@@ -97,9 +97,8 @@ def show(title, figures, form):
         print(f"{title}\nmedian [lowest, highest]\n")
         for row in rows:
             print("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip())
-        for f in figures:
-            if f.reason:
-                print(f"\n{f.name}: {f.reason}")
+        for reason in dict.fromkeys(f.reason for f in figures if f.reason):
+            print(f"\nnot run: {reason}")
         print(flush=True)
     return 0 if all(f.met for f in figures) else 1
 

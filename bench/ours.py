@@ -11,22 +11,29 @@ APP_ID = "6e66746d6573682d62656e63682d617070303031"  # "nftmesh-bench-app001"
 
 
 class Cluster:
-    """count nodes with registered seats; none is started yet."""
+    """count nodes with registered seats; none is started yet.
 
-    def __init__(self, directory, count, endpoints=3, spare=0):
-        self.dir, self.nodes, self.wallets = directory, [], []
-        self.names = [f"node{i:02d}" for i in range(count + spare)]
+    endpoints  how many RPC endpoints each node asks; each counts its requests. 0: the chain itself.
+    apart      the last node asks endpoints of its own, so that its requests are not the others'.
+    """
+
+    def __init__(self, directory, count, endpoints=3, apart=False):
+        self.nodes, self.wallets = [], []
+        self.names = [f"node{i:02d}" for i in range(count)]
         self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
         self.proxies = [mesh.Proxy(self.chain) for _ in range(endpoints)]
+        others = [mesh.Proxy(self.chain) for _ in range(endpoints)] if apart else self.proxies
         self.hosts = mesh.AgentHost(directory, self.names, os.path.join(directory, "kms.key"),
                                     APP_ID)
         self.contract, _ = self.chain.deploy(self.hosts.kms_root(), [APP_ID])
-        for name in self.names:
+        for i, name in enumerate(self.names):
+            proxies = others if i == count - 1 else self.proxies
+            rpcs = [p.url for p in proxies] or [self.chain.url]
             wallet = mesh.Wallet(self.chain, os.path.join(directory, f"{name}.wallet"))
             self.chain.contract_call(self.contract, "mintNodeAccess(address)", wallet.address)
             self.wallets.append(wallet)
             self.nodes.append(mesh.Node(name, directory, self.hosts.agents[name], self.contract,
-                                        [p.url for p in self.proxies], start=False))
+                                        rpcs, start=False))
         self.plain_argv = [list(node.argv) for node in self.nodes]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(self.register, range(count)))
@@ -58,7 +65,8 @@ class Cluster:
         return [n for n in self.nodes if hasattr(n, "p") and n.alive()]
 
     def all_full(self, count):
-        return all(len(n.names()) == count for n in self.running())
+        """A suspect is in the table: serf counts it as alive, too."""
+        return all(len(n.names("alive") | n.names("suspect")) == count for n in self.running())
 
     def start_all(self, count):
         """count nodes by one seed, until every table is full."""
@@ -69,12 +77,24 @@ class Cluster:
                  lambda: self.all_full(count), 90, 0.1)
         return self.nodes[:count]
 
-    def stop_nodes(self):
+    def kill_nodes(self):
         for node in self.running():
             node.kill()
 
     def requests(self):
+        """All that were made of the shared endpoints."""
         return sum(p.requests for p in self.proxies)
 
     def block_time(self, seconds):
+        """A block every so often. Nodes poll by the block time that they have seen, so blocks of
+        that distance by their own time come fast until everybody has seen enough of them."""
+        self.chain.rpc.call("anvil_setBlockTimestampInterval", seconds)
+        seen = self.chain.height() + 12
+        wait_for(f"everybody's reference passes block {seen}",
+                 lambda: all(n.status().get("block", {}).get("number", 0) > seen
+                             for n in self.running()), 60, 0.2)
+        self.chain.rpc.call("evm_setIntervalMining", seconds)
+
+    def mine_every(self, seconds):
+        """0: no block from now on."""
         self.chain.rpc.call("evm_setIntervalMining", seconds)
