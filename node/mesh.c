@@ -101,16 +101,20 @@ static void on_client_closed(void *ctx)
     m->client = NULL;
 }
 
-/* HTTP threads first (they post to the inbox), then links, then the inbox itself. */
+/* HTTP threads first (they post to the inbox), then links, then the inbox itself. May come before
+ * any of these exists, and from inside of any callback. */
 void mesh_stop(struct mesh *m)
 {
     if (m->stopping) return;
     m->stopping = true;
+    mesh_dial_give_up(m);
     node_http_free(m->http);
     m->http = NULL;
     for (size_t i = 0; i < m->signal_count; i++) close_handle((uv_handle_t *)&m->signals[i]);
-    close_handle((uv_handle_t *)&m->timer);
-    close_handle((uv_handle_t *)&m->prepare);
+    if (m->has_timers) {
+        close_handle((uv_handle_t *)&m->timer);
+        close_handle((uv_handle_t *)&m->prepare);
+    }
     if (m->client != NULL) node_http_client_close(m->client, on_client_closed, m);
     if (m->links != NULL) node_links_close(m->links, on_links_closed, m);
     else if (m->inbox != NULL) node_inbox_close(m->inbox, on_inbox_closed, m);
@@ -272,11 +276,12 @@ static int store_new(struct mesh *m)
 
 static int loop_new(struct mesh *m)
 {
-    if (uv_timer_init(&m->loop, &m->timer) != 0 || uv_prepare_init(&m->loop, &m->prepare) != 0 ||
-        uv_prepare_start(&m->prepare, on_prepare) != 0)
-        return BASE_EIO;
+    if (uv_timer_init(&m->loop, &m->timer) != 0) return BASE_EIO;
+    if (uv_prepare_init(&m->loop, &m->prepare) != 0) abort(); /* cannot fail, nor be undone half */
     m->prepare.data = m;
     m->timer.data = m;
+    m->has_timers = true;
+    if (uv_prepare_start(&m->prepare, on_prepare) != 0) return BASE_EIO;
     return signals_new(m);
 }
 

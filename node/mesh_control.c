@@ -124,6 +124,10 @@ static void handle(struct node_inbox_item *item)
     struct mesh *m = errand->mesh;
     struct node_command *command = errand->command;
     free(errand);
+    if (m->stopping) {
+        node_http_fail(command, 503, "this node is stopping");
+        return;
+    }
     switch (command->kind) {
     case NODE_COMMAND_JOIN:
         on_join(m, command);

@@ -338,6 +338,14 @@ void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t c
     }
 }
 
+void mesh_dial_give_up(struct mesh *m)
+{
+    for (size_t i = 0; i < m->target_count; i++)
+        answer_command(&m->targets[i].command, 503, "%s", "this node is stopping");
+    for (size_t i = 0; i < m->bootstrap_count; i++)
+        answer_command(&m->bootstraps[i].command, 503, "%s", "this node is stopping");
+}
+
 bool mesh_dial_all_tried(const struct mesh *m)
 {
     for (size_t i = 0; i < m->target_count; i++) {

@@ -135,6 +135,7 @@ struct mesh {
     uv_prepare_t prepare;
     uv_signal_t signals[5];
     size_t signal_count;
+    bool has_timers; /* timer and prepare are the loop's */
     int exit_status;
     bool stopping, leaving, left;
     uint64_t stop_ms; /* leaving ends here at the latest */
@@ -260,6 +261,7 @@ void mesh_dial_registry(struct mesh *m);
 /* BASE_OK: an outcome follows; else why. command may be NULL. */
 int mesh_dial_bootstrap(struct mesh *m, const char *url, struct node_command *command, char *why,
                         size_t cap);
+void mesh_dial_give_up(struct mesh *m); /* we stop: whoever waits for a join is told */
 void mesh_dial_want(struct mesh *m, const struct base_key33 *key);
 void mesh_dial_up(struct mesh *m, const struct base_key33 *key);
 /* An attempt ended without UP. retry_s: what the peer asked for; code: its code, 0 for none. */
