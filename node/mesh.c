@@ -73,8 +73,10 @@ void mesh_leave(struct mesh *m, const char *why)
     m->stop_ms = mesh_now() + MESH_LEAVE_MS;
     mesh_log(m, BASE_LOG_INFO, "node", "leaving", "%s", why);
     mesh_dirty(m);
-    if (m->gossip == NULL) m->left = true;
-    else mesh_gossip_step(m, &ev);
+    if (m->gossip == NULL)
+        m->left = true;
+    else
+        mesh_gossip_step(m, &ev);
 }
 
 static void close_handle(uv_handle_t *handle)
@@ -110,14 +112,17 @@ void mesh_stop(struct mesh *m)
     mesh_dial_give_up(m);
     node_http_free(m->http);
     m->http = NULL;
-    for (size_t i = 0; i < m->signal_count; i++) close_handle((uv_handle_t *)&m->signals[i]);
+    for (size_t i = 0; i < m->signal_count; i++)
+        close_handle((uv_handle_t *)&m->signals[i]);
     if (m->has_timers) {
         close_handle((uv_handle_t *)&m->timer);
         close_handle((uv_handle_t *)&m->prepare);
     }
     if (m->client != NULL) node_http_client_close(m->client, on_client_closed, m);
-    if (m->links != NULL) node_links_close(m->links, on_links_closed, m);
-    else if (m->inbox != NULL) node_inbox_close(m->inbox, on_inbox_closed, m);
+    if (m->links != NULL)
+        node_links_close(m->links, on_links_closed, m);
+    else if (m->inbox != NULL)
+        node_inbox_close(m->inbox, on_inbox_closed, m);
 }
 
 /* ---- the turn ---- */
@@ -201,8 +206,10 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct mesh *m = handle->data;
     if (number == SIGINT || number == SIGTERM) {
-        if (m->leaving) mesh_stop(m); /* the second time: at once */
-        else mesh_leave(m, number == SIGINT ? "SIGINT" : "SIGTERM");
+        if (m->leaving)
+            mesh_stop(m); /* the second time: at once */
+        else
+            mesh_leave(m, number == SIGINT ? "SIGINT" : "SIGTERM");
     } else if (number == SIGUSR1) {
         struct base_buf text;
         struct node_view *view = node_view_acquire(m->slot);
@@ -216,8 +223,9 @@ static void on_signal(uv_signal_t *handle, int number)
                                                       : (enum base_log_level)(m->log.level + 1);
         mesh_log(m, BASE_LOG_INFO, "node", "log_level", "%s", base_log_level_name(m->log.level));
     } else if (number == SIGHUP) {
-        mesh_log(m, BASE_LOG_WARN, "node", "reload", "settings are read at start: restart to change "
-                                                     "them");
+        mesh_log(m, BASE_LOG_WARN, "node", "reload",
+                 "settings are read at start: restart to change "
+                 "them");
     }
 }
 
@@ -251,8 +259,8 @@ static int log_new(struct mesh *m)
     if (rv != BASE_OK) return rv;
     m->log = (struct base_log){config->log_level, config->log_format, node_logsink_wall_ms,
                                node_logsink_write, m->sink};
-    m->events = (struct base_log){BASE_LOG_INFO, BASE_LOG_JSON, node_logsink_wall_ms, events_sink,
-                                  m};
+    m->events =
+        (struct base_log){BASE_LOG_INFO, BASE_LOG_JSON, node_logsink_wall_ms, events_sink, m};
     for (size_t i = 0; i < config->warning_count; i++)
         mesh_log(m, BASE_LOG_WARN, "config", "config", "%s", config->warnings[i]);
     return BASE_OK;
@@ -266,8 +274,10 @@ static int store_new(struct mesh *m)
     if (rv == BASE_OK) rv = node_store_seed(m->store, m->seed, &made, m->why);
     if (rv != BASE_OK) return rv;
     if (made)
-        mesh_log(m, BASE_LOG_INFO, "store", "seed", "made %s/seed: half of this node's key; losing "
-                 "it means registering again", m->config->data_dir);
+        mesh_log(m, BASE_LOG_INFO, "store", "seed",
+                 "made %s/seed: half of this node's key; losing "
+                 "it means registering again",
+                 m->config->data_dir);
     rv = node_store_incarnation_load(m->store, &stored, m->why);
     if (rv != BASE_OK && rv != BASE_ENOTFOUND) return rv;
     m->start_incarnation = stored + 1 > wall_s ? stored + 1 : wall_s;
@@ -292,7 +302,8 @@ static int check_dev(struct mesh *m)
     case ATTEST_DEV_CHAIN_ID:
         snprintf(m->why, sizeof m->why,
                  "--dev: only on a development chain, with chain id 31337 or 1337 (this is %" PRIu64
-                 ")", m->config->chain_id);
+                 ")",
+                 m->config->chain_id);
         return BASE_EINVAL;
     case ATTEST_DEV_PUBLIC_ROOT:
         snprintf(m->why, sizeof m->why,
@@ -364,11 +375,13 @@ static void announce(struct mesh *m)
 {
     char contract[BASE_ADDRESS_TEXT_BYTES];
     base_address_format(contract, &m->config->contract);
-    mesh_log(m, BASE_LOG_INFO, "node", "start", "nftmesh " MESH_VERSION ", contract %s on chain "
-             "%" PRIu64 ", control socket %s/control.sock", contract, m->config->chain_id,
-             m->config->data_dir);
+    mesh_log(m, BASE_LOG_INFO, "node", "start",
+             "nftmesh " MESH_VERSION ", contract %s on chain "
+             "%" PRIu64 ", control socket %s/control.sock",
+             contract, m->config->chain_id, m->config->data_dir);
     if (m->config->dev)
-        mesh_log(m, BASE_LOG_WARN, "node", "dev", "development mode: the simulator and public KMS "
+        mesh_log(m, BASE_LOG_WARN, "node", "dev",
+                 "development mode: the simulator and public KMS "
                  "roots are accepted, which proves nothing about any machine");
 }
 
@@ -386,9 +399,11 @@ int node_mesh_run(const struct node_config *config)
     m->start_wall_ms = mesh_wall();
     int rv = log_new(m);
     if (rv == BASE_OK) rv = parts_new(m);
-    if (rv == BASE_OK) announce(m);
-    else mesh_fail(m, rv == BASE_EINVAL ? 2 : 1, "%s",
-                   m->why[0] != '\0' ? m->why : base_strerror(rv));
+    if (rv == BASE_OK)
+        announce(m);
+    else
+        mesh_fail(m, rv == BASE_EINVAL ? 2 : 1, "%s",
+                  m->why[0] != '\0' ? m->why : base_strerror(rv));
     uv_run(&m->loop, UV_RUN_DEFAULT);
     uv_loop_close(&m->loop);
     status = m->exit_status;

@@ -17,7 +17,8 @@ static void ask_again(struct mesh *m, const char *why)
 {
     m->agent_tries++;
     if (m->agent_tries >= MESH_AGENT_TRIES) {
-        mesh_fail(m, 1, "guest agent at %s: %s (%u tries): is this a DStack VM? for development "
+        mesh_fail(m, 1,
+                  "guest agent at %s: %s (%u tries): is this a DStack VM? for development "
                   "start `nftmesh simulator --socket %s`",
                   m->config->dstack, why, m->agent_tries, m->config->dstack);
         return;
@@ -53,8 +54,10 @@ static void take_key(struct mesh *m, const struct attest_agent_key *key)
     node_identity_set_mesh(id, m->config->chain_id, &m->config->contract);
     node_mesh_settings(id->settings, sizeof id->settings, &m->config->finality);
     base_hex_encode(hex, keys->node_key.bytes, sizeof keys->node_key.bytes);
-    if (m->config->name != NULL) snprintf(m->name, sizeof m->name, "%s", m->config->name);
-    else snprintf(m->name, sizeof m->name, "%.8s", hex);
+    if (m->config->name != NULL)
+        snprintf(m->name, sizeof m->name, "%s", m->config->name);
+    else
+        snprintf(m->name, sizeof m->name, "%.8s", hex);
     m->admission = (struct node_admission){
         .snapshot = m->snapshot,
         .pins = &m->pins,
@@ -86,8 +89,10 @@ static void on_key(void *ctx, const struct node_http_answer *answer)
     }
     int rv = attest_agent_key_parse(&key, why, m->agent_api, ATTEST_PURPOSE, answer->status,
                                     answer->body, answer->body_len);
-    if (rv == BASE_OK) take_key(m, &key);
-    else ask_again(m, why);
+    if (rv == BASE_OK)
+        take_key(m, &key);
+    else
+        ask_again(m, why);
     base_memzero(&key, sizeof key);
 }
 
@@ -117,9 +122,12 @@ static void on_info(void *ctx, const struct node_http_answer *answer)
         return;
     }
     if (attest_dev_judge(m->config->dev, m->config->chain_id, m->config->kms_roots,
-                         m->config->kms_root_count, m->agent_info.app_name) == ATTEST_DEV_SIMULATOR) {
-        mesh_fail(m, 1, "the guest agent at %s is the simulator: it proves nothing; use --dev on a "
-                  "development chain, or a real DStack VM", m->config->dstack);
+                         m->config->kms_root_count,
+                         m->agent_info.app_name) == ATTEST_DEV_SIMULATOR) {
+        mesh_fail(m, 1,
+                  "the guest agent at %s is the simulator: it proves nothing; use --dev on a "
+                  "development chain, or a real DStack VM",
+                  m->config->dstack);
         return;
     }
     ask(m, ATTEST_AGENT_GET_KEY);
@@ -139,8 +147,7 @@ static void ask(struct mesh *m, enum attest_agent_method method)
     if (method == ATTEST_AGENT_INFO) {
         attest_agent_info_body(&body);
     } else {
-        attest_proof_path(path, m->config->chain_id, &m->config->contract,
-                          &m->agent_info.instance);
+        attest_proof_path(path, m->config->chain_id, &m->config->contract, &m->agent_info.instance);
         (void)attest_agent_get_key_body(&body, path, ATTEST_PURPOSE);
     }
     http.body = body.data;
@@ -174,8 +181,7 @@ void mesh_boot_advice(const struct mesh *m, char *out, size_t cap)
     bool bound = seat != NULL && base_u256_to_u64(&token, &seat->token_id) == BASE_OK;
     base_address_format(contract, &m->config->contract);
     if (m->seat_refusal.reason != NODE_REASON_NO_SEAT) {
-        snprintf(out, cap,
-                 "this node's seat does not count: %s (%s); `nftmesh why %.8s` explains",
+        snprintf(out, cap, "this node's seat does not count: %s (%s); `nftmesh why %.8s` explains",
                  node_reason_name(m->seat_refusal.reason), m->seat_refusal.found, m->name);
         return;
     }

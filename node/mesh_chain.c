@@ -37,8 +37,7 @@ static void on_answer(void *ctx, const struct node_http_answer *answer)
         ev.reason = answer->text;
     }
     node_http_origin(origin, m->config->rpc[r->endpoint]);
-    node_metrics_rpc(m->metrics, origin, "batch", ok ? "ok" : "failed",
-                     mesh_now() - r->start_ms);
+    node_metrics_rpc(m->metrics, origin, "batch", ok ? "ok" : "failed", mesh_now() - r->start_ms);
     free(r);
     if (!m->stopping) mesh_chain_step(m, &ev);
 }
@@ -170,8 +169,10 @@ void mesh_chain_step(struct mesh *m, const struct chain_poll_event *event)
             break;
         }
     }
-    if (snapshot != NULL) take_snapshot(m, snapshot);
-    else mesh_chain_refresh(m);
+    if (snapshot != NULL)
+        take_snapshot(m, snapshot);
+    else
+        mesh_chain_refresh(m);
 }
 
 void mesh_chain_wake(struct mesh *m)
@@ -341,8 +342,7 @@ static int load_pins(struct mesh *m)
     if (rv == BASE_ENOTFOUND) return BASE_OK;
     if (rv == BASE_OK) {
         rv = attest_pins_file_decode(&file, pins_why, text, len);
-        if (rv != BASE_OK)
-            snprintf(why, sizeof why, "%s/pins: %s", m->config->data_dir, pins_why);
+        if (rv != BASE_OK) snprintf(why, sizeof why, "%s/pins: %s", m->config->data_dir, pins_why);
     }
     if (rv != BASE_OK) {
         snprintf(m->why, sizeof m->why, "%s", why);
@@ -399,7 +399,6 @@ int mesh_chain_new(struct mesh *m)
     m->poll_out = calloc(1, sizeof *m->poll_out);
     rv = m->poll_out == NULL ? BASE_ENOMEM : chain_poll_new(&m->poll, &poll, mesh_now(), why);
     if (rv != BASE_OK)
-        snprintf(m->why, sizeof m->why, "--rpc: %s",
-                 rv == BASE_ENOMEM ? base_strerror(rv) : why);
+        snprintf(m->why, sizeof m->why, "--rpc: %s", rv == BASE_ENOMEM ? base_strerror(rv) : why);
     return rv;
 }

@@ -114,7 +114,8 @@ static void on_binding(struct mesh *m, struct node_command *command)
     base_buf_init(&json, 16384);
     if (node_binding_answer(&json, &m->identity, command->body, why, sizeof why) == BASE_OK)
         node_http_complete(command, 200, json.data, json.len);
-    else node_http_fail(command, 400, why);
+    else
+        node_http_fail(command, 400, why);
     base_buf_deinit(&json);
 }
 
@@ -150,8 +151,9 @@ static void handle(struct node_inbox_item *item)
         return;
     case NODE_COMMAND_REGISTER:
     case NODE_COMMAND_MINT:
-        node_http_fail(command, 501, "no wallet key enters this process: use `nftmesh register` "
-                                     "or `nftmesh mint`");
+        node_http_fail(command, 501,
+                       "no wallet key enters this process: use `nftmesh register` "
+                       "or `nftmesh mint`");
         return;
     case NODE_COMMAND_AUTHORIZE:
         node_http_fail(command, 501, "authorisations belong to a contract that stores no keys");

@@ -13,10 +13,10 @@
 
 /* What no stranger may send us to: ourselves, our neighbours, nowhere (docs/wire.md, Addresses). */
 static const char *const unsafe_ranges[] = {
-    "0.0.0.0/8",     "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
-    "172.16.0.0/12", "192.0.0.0/24",   "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4",
-    "240.0.0.0/4",   "::/128",         "::1/128",        "fc00::/7",      "fe80::/10",
-    "ff00::/8",
+    "0.0.0.0/8",      "10.0.0.0/8",    "100.64.0.0/10", "127.0.0.0/8",
+    "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",  "192.168.0.0/16",
+    "198.18.0.0/15",  "224.0.0.0/4",   "240.0.0.0/4",   "::/128",
+    "::1/128",        "fc00::/7",      "fe80::/10",     "ff00::/8",
 };
 
 static bool address_bytes(uint8_t out[16], const struct sockaddr *address)
@@ -215,7 +215,8 @@ int mesh_dial_bootstrap(struct mesh *m, const char *url, struct node_command *co
     if (strncmp(b->url, "http://", 7) == 0 && !m->config->dev)
         mesh_log(m, BASE_LOG_WARN, "dial", "plain_http",
                  "%s is read in clear: who sits between can choose whom we meet first (never whom "
-                 "we admit); use https or mesh://", b->url);
+                 "we admit); use https or mesh://",
+                 b->url);
     return BASE_OK;
 }
 
@@ -244,21 +245,21 @@ void mesh_dial_registry(struct mesh *m)
     for (size_t i = 0; i < m->target_count;) {
         struct node_refusal refusal;
         struct mesh_target *t = &m->targets[i];
-        bool counts = node_admission_judge_key(&refusal, &m->admission, &t->key) ==
-                      NODE_REASON_NONE;
-        if (counts || t->link != 0 || t->source == MESH_SOURCE_BOOTSTRAP) i++;
-        else target_drop(m, t);
+        bool counts =
+            node_admission_judge_key(&refusal, &m->admission, &t->key) == NODE_REASON_NONE;
+        if (counts || t->link != 0 || t->source == MESH_SOURCE_BOOTSTRAP)
+            i++;
+        else
+            target_drop(m, t);
     }
     for (size_t i = 0; i < m->snapshot->by_key_count; i++) {
         const struct chain_seat *seat = &m->snapshot->seats[m->snapshot->by_key[i]];
         struct node_refusal refusal;
         bool known = target_find(m, &seat->node_key) != NULL;
         if (node_identity_owns(&m->identity, &seat->node_key)) continue;
-        if (node_admission_judge_key(&refusal, &m->admission, &seat->node_key) !=
-            NODE_REASON_NONE)
+        if (node_admission_judge_key(&refusal, &m->admission, &seat->node_key) != NODE_REASON_NONE)
             continue;
-        struct mesh_target *t =
-            target_put(m, &seat->node_key, MESH_SOURCE_REGISTRY, seat->url);
+        struct mesh_target *t = target_put(m, &seat->node_key, MESH_SOURCE_REGISTRY, seat->url);
         if (t != NULL && !known)
             t->next_ms = mesh_now() + (m->bootstrap_count > 0 || m->config->bootstrap_count > 0
                                            ? 500 + base_prng_below(&m->prng, 1500)
@@ -320,15 +321,18 @@ void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t c
     t->link = 0;
     t->tried = true;
     t->answered = answered;
-    if (answered) t->refusals++;
-    else t->failures++;
+    if (answered)
+        t->refusals++;
+    else
+        t->failures++;
     /* A peer's snapshot may lag behind ours: no_seat is asked again soon, at first. */
     if (code == NODE_CODE_NO_SEAT && t->refusals <= 3)
         wait_ms = (uint64_t)MESH_BACKOFF_MIN_MS << (t->refusals - 1);
-    else wait_ms = backoff_ms(m, answered ? t->refusals : t->failures, MESH_BACKOFF_MAX_MS);
+    else
+        wait_ms = backoff_ms(m, answered ? t->refusals : t->failures, MESH_BACKOFF_MAX_MS);
     if (wait_ms < (uint64_t)retry_s * 1000)
-        wait_ms = retry_s < MESH_BACKOFF_MAX_MS / 1000 ? (uint64_t)retry_s * 1000
-                                                       : MESH_BACKOFF_MAX_MS;
+        wait_ms =
+            retry_s < MESH_BACKOFF_MAX_MS / 1000 ? (uint64_t)retry_s * 1000 : MESH_BACKOFF_MAX_MS;
     t->next_ms = mesh_now() + wait_ms;
     mesh_log(m, BASE_LOG_DEBUG, "dial", "dial_ended", "%s: %s", t->url, why);
     answer_command(&t->command, 409, "%s", why);
@@ -399,7 +403,8 @@ static int take_info(struct mesh *m, struct mesh_bootstrap *b, const void *data,
         url[record.urls[i].len] = '\0';
     }
     if (!is_mesh_url(url)) {
-        snprintf(why, cap, "/info shows a record without a mesh address: start that node with "
+        snprintf(why, cap,
+                 "/info shows a record without a mesh address: start that node with "
                  "--advertise");
         return BASE_EINVAL;
     }
@@ -421,9 +426,12 @@ static void on_info(void *ctx, const struct node_http_answer *answer)
     }
     if (b == NULL) return;
     b->asking = false;
-    if (answer->err != BASE_OK) snprintf(why, sizeof why, "%s", answer->text);
-    else if (answer->status != 200) snprintf(why, sizeof why, "HTTP status %d", answer->status);
-    else rv = take_info(m, b, answer->body, answer->body_len, why, sizeof why);
+    if (answer->err != BASE_OK)
+        snprintf(why, sizeof why, "%s", answer->text);
+    else if (answer->status != 200)
+        snprintf(why, sizeof why, "HTTP status %d", answer->status);
+    else
+        rv = take_info(m, b, answer->body, answer->body_len, why, sizeof why);
     b->done = rv == BASE_OK;
     if (rv == BASE_OK) return;
     b->failures++;
@@ -436,8 +444,7 @@ static void on_info(void *ctx, const struct node_http_answer *answer)
 static void ask_bootstrap(struct mesh *m, struct mesh_bootstrap *b)
 {
     char url[NODE_URL_BYTES_MAX + 8];
-    struct node_http_request http = {
-        .url = url, .answer_bytes_max = 65536, .timeout_ms = 5000};
+    struct node_http_request http = {.url = url, .answer_bytes_max = 65536, .timeout_ms = 5000};
     size_t len = strlen(b->url);
     snprintf(url, sizeof url, "%.*s/info", (int)(len > 0 && b->url[len - 1] == '/' ? len - 1 : len),
              b->url);
@@ -485,7 +492,8 @@ void mesh_dial_step(struct mesh *m, uint64_t now_ms)
 {
     bool asking = false;
     if (m->gossip == NULL || m->leaving || !m->env.ready) return;
-    for (size_t i = 0; i < m->bootstrap_count; i++) asking |= m->bootstraps[i].asking;
+    for (size_t i = 0; i < m->bootstrap_count; i++)
+        asking |= m->bootstraps[i].asking;
     for (size_t i = 0; i < m->bootstrap_count && !asking; i++) {
         struct mesh_bootstrap *b = &m->bootstraps[i];
         if (b->done || b->next_ms > now_ms) continue;
@@ -495,8 +503,10 @@ void mesh_dial_step(struct mesh *m, uint64_t now_ms)
     for (size_t i = 0; i < m->target_count; i++) {
         struct mesh_target *t = &m->targets[i];
         if (t->link != 0 || t->next_ms > now_ms) continue;
-        if (target_is_due(m, t, now_ms)) dial(m, t, now_ms);
-        else t->next_ms = now_ms + 5 * MESH_BACKOFF_MIN_MS;
+        if (target_is_due(m, t, now_ms))
+            dial(m, t, now_ms);
+        else
+            t->next_ms = now_ms + 5 * MESH_BACKOFF_MIN_MS;
     }
 }
 
@@ -505,8 +515,7 @@ uint64_t mesh_dial_deadline_ms(const struct mesh *m)
     uint64_t first = UINT64_MAX;
     if (m->gossip == NULL || m->leaving || !m->env.ready) return first;
     for (size_t i = 0; i < m->target_count; i++) {
-        if (m->targets[i].link == 0 && m->targets[i].next_ms < first)
-            first = m->targets[i].next_ms;
+        if (m->targets[i].link == 0 && m->targets[i].next_ms < first) first = m->targets[i].next_ms;
     }
     for (size_t i = 0; i < m->bootstrap_count; i++) {
         const struct mesh_bootstrap *b = &m->bootstraps[i];

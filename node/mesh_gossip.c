@@ -18,8 +18,10 @@ static size_t member_index(const struct mesh *m, const struct base_key33 *key, b
             *found = true;
             return mid;
         }
-        if (order < 0) low = mid + 1;
-        else high = mid;
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
     return low;
 }
@@ -56,8 +58,7 @@ static void member_remove(struct mesh *m, const struct base_key33 *key)
     bool found;
     size_t i = member_index(m, key, &found);
     if (!found) return;
-    memmove(&m->members[i], &m->members[i + 1],
-            (m->member_count - i - 1) * sizeof *m->members);
+    memmove(&m->members[i], &m->members[i + 1], (m->member_count - i - 1) * sizeof *m->members);
     m->member_count--;
 }
 
@@ -197,9 +198,8 @@ static void on_note(struct mesh *m, const struct gossip_action *a)
     struct mesh_event e;
     bool own = a->u.note.note == GOSSIP_NOTE_PAUSED || a->u.note.note == GOSSIP_NOTE_ROLLED_BACK;
     mesh_event_begin(&e, m, BASE_LOG_WARN, "gossip",
-                     a->u.note.note == GOSSIP_NOTE_ROLLED_BACK
-                         ? "rolled_back_or_copied"
-                         : gossip_note_name(a->u.note.note));
+                     a->u.note.note == GOSSIP_NOTE_ROLLED_BACK ? "rolled_back_or_copied"
+                                                               : gossip_note_name(a->u.note.note));
     if (!own) mesh_event_key(&e, "peer", &a->key);
     mesh_event_key(&e, "through", &a->u.note.peer);
     mesh_event_end(&e);
@@ -259,10 +259,10 @@ static void step_one(struct mesh *m, const struct gossip_event *ev)
 {
     struct gossip_actions out = {0};
     int rv = gossip_step(m->gossip, mesh_now(), ev, &out);
-    for (size_t i = 0; i < out.count; i++) perform(m, &out.items[i]);
+    for (size_t i = 0; i < out.count; i++)
+        perform(m, &out.items[i]);
     if (rv == BASE_OK || ev->type == GOSSIP_EV_TIMER) return;
-    mesh_log(m, BASE_LOG_DEBUG, "gossip", "event", "type %d: %s", (int)ev->type,
-             base_strerror(rv));
+    mesh_log(m, BASE_LOG_DEBUG, "gossip", "event", "type %d: %s", (int)ev->type, base_strerror(rv));
     if (rv == BASE_EMALFORMED && ev->type == GOSSIP_EV_FRAME) {
         struct mesh_conn *c = mesh_conn_of(m, &ev->key);
         struct node_session_event bye = {.kind = NODE_SESSION_EV_CLOSE};

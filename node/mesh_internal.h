@@ -31,11 +31,11 @@
 #include "node/store.h"
 #include "node/view.h"
 
-#define MESH_TARGETS_MAX      1024  /* keys that we know an address for and may dial */
-#define MESH_TURN_MS          500   /* the loop turns at least this often */
-#define MESH_CHAIN_STALE_MS   8000  /* no agreed answer for so long: admissions wait */
-#define MESH_PROBE_TIMEOUT_MS 500   /* for COPY? */
-#define MESH_LEAVE_MS         3000  /* from the wish to leave to the end, whatever happens */
+#define MESH_TARGETS_MAX      1024 /* keys that we know an address for and may dial */
+#define MESH_TURN_MS          500  /* the loop turns at least this often */
+#define MESH_CHAIN_STALE_MS   8000 /* no agreed answer for so long: admissions wait */
+#define MESH_PROBE_TIMEOUT_MS 500  /* for COPY? */
+#define MESH_LEAVE_MS         3000 /* from the wish to leave to the end, whatever happens */
 #define MESH_AGENT_TRIES      30
 #define MESH_AGENT_RETRY_MS   2000
 #define MESH_HINT_GAP_MS      10000 /* between dials of one host and port on strangers' word */
@@ -93,7 +93,7 @@ struct mesh_target {
     char url[NODE_URL_BYTES_MAX + 1]; /* where, by the strongest source */
     bool wanted;                      /* gossip waits for the outcome */
     bool tried;                       /* at least one attempt has ended */
-    bool answered;                    /* the last attempt met the key's holder: no stranger's hint */
+    bool answered; /* the last attempt met the key's holder: no stranger's hint */
     unsigned failures, refusals;
     uint64_t next_ms; /* not before; UINT64_MAX while an attempt is under way */
     node_link_id link;
@@ -122,7 +122,7 @@ struct mesh_gossip_later {
     uint64_t weight;
 };
 
-enum mesh_seat { /* our own */
+enum mesh_seat {                        /* our own */
                  MESH_SEAT_UNKNOWN = 0, /* no snapshot yet */
                  MESH_SEAT_MISSING,     /* registers nowhere, or does not count: see why */
                  MESH_SEAT_OK
@@ -226,7 +226,7 @@ void mesh_boot_advice(const struct mesh *m, char *out, size_t cap);
 /* mesh_chain.c */
 int mesh_chain_new(struct mesh *m);
 void mesh_chain_step(struct mesh *m, const struct chain_poll_event *event);
-void mesh_chain_wake(struct mesh *m); /* an unknown key knocked */
+void mesh_chain_wake(struct mesh *m);    /* an unknown key knocked */
 void mesh_chain_refresh(struct mesh *m); /* freshness, pins, own seat: judged again */
 int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap);
 uint64_t mesh_chain_lag_blocks(const struct mesh *m);

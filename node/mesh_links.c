@@ -45,7 +45,8 @@ static struct mesh_conn *conn_new(struct mesh *m, node_link_id link, bool dialed
 static void conn_free(struct mesh_conn *c)
 {
     struct mesh_conn **at = &c->mesh->conns;
-    while (*at != c) at = &(*at)->next;
+    while (*at != c)
+        at = &(*at)->next;
     *at = c->next;
     c->mesh->conn_count--;
     node_session_free(c->session);
@@ -60,7 +61,8 @@ static void log_refused(struct mesh *m, const struct node_refusal *refusal,
 {
     struct mesh_event e;
     mesh_event_begin(&e, m, BASE_LOG_INFO, "admission", by_peer ? "refused_by" : "refused");
-    mesh_event_str(&e, "reason", by_peer ? node_code_name(code) : node_reason_name(refusal->reason));
+    mesh_event_str(&e, "reason",
+                   by_peer ? node_code_name(code) : node_reason_name(refusal->reason));
     mesh_event_key(&e, "peer", peer);
     if (remote != NULL && remote[0] != '\0') mesh_event_str(&e, "remote", remote);
     if (refusal->block != 0) mesh_event_u64(&e, "block", refusal->block);
@@ -79,7 +81,8 @@ static void keep_refusal(struct mesh *m, const struct node_refusal *refusal,
     if (by_peer)
         base_buf_printf(&sentence, "The peer refused us with code %u (%s)%s%s.", code,
                         node_code_name(code), text[0] != '\0' ? ": " : "", text);
-    else node_refusal_explain(&sentence, refusal);
+    else
+        node_refusal_explain(&sentence, refusal);
     struct node_view_refusal item = {
         .remote = remote,
         .reason = by_peer ? node_code_name(code) : node_reason_name(refusal->reason),
@@ -111,8 +114,7 @@ static void on_refused(struct mesh_conn *c, const struct node_session_action *a)
     const struct node_refusal *refusal = &a->refused.refusal;
     uint64_t took_ms = mesh_now() - c->start_ms;
     log_refused(m, refusal, peer, c->remote, a->refused.by_peer, a->refused.code, a->refused.text);
-    keep_refusal(m, refusal, peer, c->remote, a->refused.by_peer, a->refused.code,
-                 a->refused.text);
+    keep_refusal(m, refusal, peer, c->remote, a->refused.by_peer, a->refused.code, a->refused.text);
     if (a->refused.by_peer) {
         node_metrics_admission(m->metrics, "refused_by_peer", node_code_name(a->refused.code),
                                took_ms);
@@ -195,8 +197,10 @@ static bool is_surplus(struct mesh_conn *c, const struct node_session_peer *peer
     bye.close.reason = NODE_REASON_DUPLICATE;
     c->is_up = true;
     if (rule.we_close) mesh_conn_step(loser, &bye);
-    /* Not ours to close: it drains until the other end closes it, and nothing more is sent on it. */
-    else loser->is_closing = true;
+    /* Not ours to close: it drains until the other end closes it, and nothing more is sent on it.
+     */
+    else
+        loser->is_closing = true;
     return true;
 }
 
@@ -265,9 +269,11 @@ static void perform(struct mesh_conn *c, const struct node_session_action *a)
     switch (a->kind) {
     case NODE_SESSION_SEND: {
         int rv = node_link_send(m->links, c->link, a->send.data, a->send.len);
-        if (rv == BASE_OK) node_metric_add(&m->metrics->sent_bytes, a->send.len);
-        else mesh_log(m, BASE_LOG_DEBUG, "link", "send_failed", "%s: %s", c->remote,
-                      base_strerror(rv));
+        if (rv == BASE_OK)
+            node_metric_add(&m->metrics->sent_bytes, a->send.len);
+        else
+            mesh_log(m, BASE_LOG_DEBUG, "link", "send_failed", "%s: %s", c->remote,
+                     base_strerror(rv));
         break;
     }
     case NODE_SESSION_JUDGED:
@@ -309,7 +315,8 @@ void mesh_conn_step(struct mesh_conn *c, const struct node_session_event *event)
     if (rv != BASE_OK)
         mesh_log(m, BASE_LOG_DEBUG, "link", "session_event", "%s: event %d: %s", c->remote,
                  (int)event->kind, base_strerror(rv));
-    for (size_t i = 0; rv == BASE_OK && i < out->count; i++) perform(c, &out->list[i]);
+    for (size_t i = 0; rv == BASE_OK && i < out->count; i++)
+        perform(c, &out->list[i]);
     c->deadline_ms = node_session_deadline_ms(c->session);
     m->session_depth--;
 }
@@ -416,7 +423,8 @@ uint64_t mesh_conns_deadline_ms(const struct mesh *m)
 void mesh_conns_snapshot(struct mesh *m)
 {
     struct node_session_event ev = {.kind = NODE_SESSION_EV_SNAPSHOT};
-    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) mesh_conn_step(c, &ev);
+    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next)
+        mesh_conn_step(c, &ev);
 }
 
 void mesh_conns_goodbye(struct mesh *m, enum node_reason reason)

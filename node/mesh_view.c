@@ -100,10 +100,10 @@ static void add_endpoints(struct mesh *m, struct node_view *view)
         node_http_origin(origin, from.url);
         struct node_view_rpc to = {
             .origin = origin,
-            .state = !from.up                                               ? "failed"
-                     : from.agreement == CHAIN_POLL_AGREEMENT_DIFFERS       ? "differs"
-                     : from.agreement == CHAIN_POLL_AGREEMENT_BEHIND        ? "behind"
-                                                                            : "ok",
+            .state = !from.up                                         ? "failed"
+                     : from.agreement == CHAIN_POLL_AGREEMENT_DIFFERS ? "differs"
+                     : from.agreement == CHAIN_POLL_AGREEMENT_BEHIND  ? "behind"
+                                                                      : "ok",
             .last_error = from.last_error,
             .head_block = from.height,
             .requests = from.requests,
@@ -120,29 +120,32 @@ static void add_checks(struct mesh *m, struct node_view *view)
     struct chain_poll_status status;
     uint64_t now_ms = mesh_now();
     chain_poll_status(m->poll, &status);
-    node_view_add_check(view, "agent", m->has_identity,
-                        "the guest agent has not answered yet");
-    if (m->seat == MESH_SEAT_MISSING) mesh_boot_advice(m, text, sizeof text);
-    else snprintf(text, sizeof text, "the registry has not been read yet");
+    node_view_add_check(view, "agent", m->has_identity, "the guest agent has not answered yet");
+    if (m->seat == MESH_SEAT_MISSING)
+        mesh_boot_advice(m, text, sizeof text);
+    else
+        snprintf(text, sizeof text, "the registry has not been read yet");
     node_view_add_check(view, "seat", m->seat == MESH_SEAT_OK, text);
     if (status.went_back)
-        snprintf(text, sizeof text, "chain_went_back: the agreed head is below our reference; "
-                                    "look at the endpoints, then `nftmesh trust accept`");
+        snprintf(text, sizeof text,
+                 "chain_went_back: the agreed head is below our reference; "
+                 "look at the endpoints, then `nftmesh trust accept`");
     else if (status.has_good)
         snprintf(text, sizeof text,
                  "rpc_unreachable: no agreed answer for %" PRIu64 " s: members stay, admissions "
-                 "wait", (now_ms - status.good_ms) / 1000);
-    else snprintf(text, sizeof text, "rpc_unreachable: no agreed answer from the endpoints yet");
+                 "wait",
+                 (now_ms - status.good_ms) / 1000);
+    else
+        snprintf(text, sizeof text, "rpc_unreachable: no agreed answer from the endpoints yet");
     node_view_add_check(view, "chain", m->chain_fresh, text);
     if (status.has_good && now_ms - status.good_ms > m->config->rpc_grace_ms)
         node_view_add_check(view, "rpc_grace", false,
                             "the endpoints have been silent for longer than --rpc-grace");
     snprintf(text, sizeof text, "%s: see `nftmesh trust show`",
              attest_pins_verdict_name(m->pins_verdict));
-    node_view_add_check(view, "trust",
-                        m->pins_verdict == ATTEST_PINS_AGREE ||
-                            m->pins_verdict == ATTEST_PINS_APP_UNPINNED,
-                        text);
+    node_view_add_check(
+        view, "trust",
+        m->pins_verdict == ATTEST_PINS_AGREE || m->pins_verdict == ATTEST_PINS_APP_UNPINNED, text);
     node_view_add_check(view, "joined",
                         m->gossip != NULL && (mesh_alive_others(m) > 0 || mesh_dial_all_tried(m)),
                         "no other member has answered yet");
