@@ -8,15 +8,16 @@
 #include "node/register.h"
 #include "node/seat.h"
 
-#define WHY NODE_WALLET_WHY_BYTES
+#define WHY  NODE_WALLET_WHY_BYTES
 #define GWEI UINT64_C(1000000000)
 
 static int check_address(const char *value, char *why, size_t why_bytes)
 {
     struct base_eth_address address;
     if (base_address_parse(&address, value) == BASE_OK) return BASE_OK;
-    snprintf(why, why_bytes, "is not an address: 0x and 40 digits, with a right check sum if "
-                             "mixed case");
+    snprintf(why, why_bytes,
+             "is not an address: 0x and 40 digits, with a right check sum if "
+             "mixed case");
     return BASE_EINVAL;
 }
 
@@ -61,11 +62,15 @@ static int check_token(const char *value, char *why, size_t why_bytes)
          .kind = NODE_OPTION_NUMBER},                                                              \
         {.name = "dry-run",                                                                        \
          .help = "Say what would be sent and what it would cost; send nothing."},                  \
-        {.name = "tls-ca", .argument = "FILE", .help = "CA certificates instead of the system's.", \
+        {.name = "tls-ca",                                                                         \
+         .argument = "FILE",                                                                       \
+         .help = "CA certificates instead of the system's.",                                       \
          .kind = NODE_OPTION_TEXT},                                                                \
-        {.name = "config", .argument = "FILE",                                                     \
+        {.name = "config",                                                                         \
+         .argument = "FILE",                                                                       \
          .help = "A node's configuration file, for what is not given here.",                       \
-         .scope = NODE_OPTION_NOT_IN_FILE, .kind = NODE_OPTION_TEXT},                              \
+         .scope = NODE_OPTION_NOT_IN_FILE,                                                         \
+         .kind = NODE_OPTION_TEXT},                                                                \
         CLI_FORMAT_OPTION
 
 static const struct node_option mint_options[] = {
@@ -212,22 +217,49 @@ static int open_wallet(struct node_wallet *w, const struct node_options *options
     return CLI_OK;
 }
 
+/* Wei as ether, for people: 18 decimals are too many to read. */
+static double ether_of(const struct base_u256 *wei)
+{
+    double value = 0;
+    for (size_t i = 0; i < sizeof wei->bytes; i++)
+        value = value * 256 + wei->bytes[i];
+    return value / 1e18;
+}
+
+static void print_sent_json(const struct node_wallet_sent *sent, const struct base_u256 *token)
+{
+    struct base_buf text;
+    base_buf_init(&text, 1024);
+    base_buf_puts(&text, "{\"token\":");
+    node_json_u256(&text, token);
+    base_buf_puts(&text, sent->dry_run ? ",\"tx\":null" : ",\"tx\":\"0x");
+    if (!sent->dry_run) {
+        base_buf_hex(&text, sent->tx_hash.bytes, sizeof sent->tx_hash.bytes);
+        base_buf_puts(&text, "\"");
+    }
+    base_buf_printf(&text, ",\"block\":%llu,\"gas_used\":%llu,\"max_cost_wei\":",
+                    (unsigned long long)sent->block, (unsigned long long)sent->gas_used);
+    node_json_u256(&text, &sent->max_cost);
+    base_buf_printf(&text, ",\"dry_run\":%s}", sent->dry_run ? "true" : "false");
+    printf("%s\n", text.data);
+    base_buf_deinit(&text);
+}
+
 static void print_sent(const struct node_wallet_sent *sent, const struct base_u256 *token,
                        const char *what, bool json)
 {
     char tx[65];
     struct base_buf text;
+    if (json) {
+        print_sent_json(sent, token);
+        return;
+    }
     base_buf_init(&text, 1024);
     node_json_u256(&text, token);
     base_hex_encode(tx, sent->tx_hash.bytes, sizeof sent->tx_hash.bytes);
-    if (json)
-        printf("{\"token\":%s,\"tx\":%s%s%s,\"block\":%llu,\"gas_used\":%llu,\"dry_run\":%s}\n",
-               text.data, sent->dry_run ? "" : "\"0x", sent->dry_run ? "null" : tx,
-               sent->dry_run ? "" : "\"", (unsigned long long)sent->block,
-               (unsigned long long)sent->gas_used, sent->dry_run ? "true" : "false");
-    else if (sent->dry_run)
-        printf("%s token %s: would take up to %llu gas; nothing was sent\n", what, text.data,
-               (unsigned long long)sent->gas_used);
+    if (sent->dry_run)
+        printf("%s token %s: would take up to %llu gas, at most %.9f ether; nothing was sent\n",
+               what, text.data, (unsigned long long)sent->gas_used, ether_of(&sent->max_cost));
     else
         printf("%s token %s: transaction 0x%s, block %llu, %llu gas\n", what, text.data, tx,
                (unsigned long long)sent->block, (unsigned long long)sent->gas_used);

@@ -45,8 +45,7 @@ static int ask(struct node_wallet *w, struct chain_rpc_reply *reply,
     } else {
         rv = chain_rpc_reply_parse(reply, answer.body.data, answer.body.len, request->first_id,
                                    request->count, parse_why);
-        if (rv != BASE_OK)
-            snprintf(why, NODE_WALLET_WHY_BYTES, "--rpc %s: %s", origin, parse_why);
+        if (rv != BASE_OK) snprintf(why, NODE_WALLET_WHY_BYTES, "--rpc %s: %s", origin, parse_why);
     }
     base_buf_deinit(&answer.body);
     return rv;
@@ -72,7 +71,8 @@ static int explain(const struct chain_rpc_reply *reply, size_t index, const char
                                 chain_contract_error_count);
     if (revert.kind == CHAIN_ABI_REVERT_CUSTOM || revert.kind == CHAIN_ABI_REVERT_STRING)
         snprintf(why, NODE_WALLET_WHY_BYTES, "%s: the contract refuses: %s", what, revert.text);
-    else snprintf(why, NODE_WALLET_WHY_BYTES, "%s: %s", what, error.message);
+    else
+        snprintf(why, NODE_WALLET_WHY_BYTES, "%s: %s", what, error.message);
     return error.has_data ? BASE_EREFUSED : BASE_EREMOTE;
 }
 
@@ -90,6 +90,7 @@ int node_wallet_open(struct node_wallet *w, const char *rpc, uint64_t chain_id,
     w->chain_id = chain_id;
     w->contract = *contract;
     w->next_id = 1;
+    w->wait_ms = NODE_WALLET_WAIT_MS;
     int rv = node_http_sync_new(&w->http, ca_file);
     if (rv != BASE_OK) {
         snprintf(why, NODE_WALLET_WHY_BYTES, "%s", base_strerror(rv));
@@ -323,15 +324,23 @@ static int submit(struct node_wallet *w, const struct base_buf *raw, char *why)
     return rv;
 }
 
+static uint64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* An endpoint that does not answer for a while is asked again: what was sent may well be mined. */
 static int wait_receipt(struct node_wallet *w, struct chain_rpc_receipt *receipt,
                         const struct base_hash32 *hash, char *why)
 {
+    const struct timespec pause = {0, RECEIPT_PAUSE_MS * 1000000L};
     char hex[2 * sizeof hash->bytes + 1];
-    base_hex_encode(hex, hash->bytes, sizeof hash->bytes);
-    for (unsigned waited_ms = 0; waited_ms < NODE_WALLET_WAIT_MS; waited_ms += RECEIPT_PAUSE_MS) {
+    uint64_t end_ms = monotonic_ms() + w->wait_ms;
+    for (;;) {
         struct chain_rpc_request request;
         struct chain_rpc_reply reply;
-        const struct timespec pause = {0, RECEIPT_PAUSE_MS * 1000000L};
         request_init(w, &request);
         chain_rpc_ask_receipt(&request, hash);
         int rv = ask(w, &reply, &request, why);
@@ -339,21 +348,22 @@ static int wait_receipt(struct node_wallet *w, struct chain_rpc_receipt *receipt
         chain_rpc_reply_deinit(&reply);
         chain_rpc_request_deinit(&request);
         if (rv == BASE_OK) return BASE_OK;
+        if (monotonic_ms() >= end_ms) break;
         nanosleep(&pause, NULL);
     }
+    base_hex_encode(hex, hash->bytes, sizeof hash->bytes);
     snprintf(why, NODE_WALLET_WHY_BYTES,
-             "no receipt of transaction 0x%s after %d s: it may still be mined; look before you "
-             "send it again", hex, NODE_WALLET_WAIT_MS / 1000);
+             "no receipt of transaction 0x%s after %u s: it may still be mined; look before you "
+             "send it again",
+             hex, w->wait_ms / 1000);
     return BASE_ETIMEOUT;
 }
 
 int node_wallet_send(struct node_wallet *w, struct node_wallet_sent *sent,
                      const struct base_buf *calldata, char *why)
 {
-    struct chain_tx tx = {.type = CHAIN_TX_EIP1559,
-                          .chain_id = w->chain_id,
-                          .has_to = true,
-                          .to = w->contract};
+    struct chain_tx tx = {
+        .type = CHAIN_TX_EIP1559, .chain_id = w->chain_id, .has_to = true, .to = w->contract};
     struct chain_rpc_receipt receipt;
     struct base_buf raw;
     memset(sent, 0, sizeof *sent);
@@ -377,11 +387,12 @@ int node_wallet_send(struct node_wallet *w, struct node_wallet_sent *sent,
     if (rv != BASE_OK) return rv;
     sent->block = receipt.block_number;
     sent->gas_used = receipt.gas_used;
-    sent->has_minted = chain_rpc_receipt_minted(&sent->minted, &receipt, &w->contract,
-                                                &w->mint_to) == BASE_OK;
+    sent->has_minted =
+        chain_rpc_receipt_minted(&sent->minted, &receipt, &w->contract, &w->mint_to) == BASE_OK;
     if (receipt.success) return BASE_OK;
     snprintf(why, NODE_WALLET_WHY_BYTES,
              "the transaction was mined in block %" PRIu64 " and reverted: somebody was faster, or "
-             "a deadline passed; look at the seat and try again", receipt.block_number);
+             "a deadline passed; look at the seat and try again",
+             receipt.block_number);
     return BASE_EREFUSED;
 }

@@ -9,7 +9,7 @@
 /* A wallet's key and one RPC endpoint: calls and transactions to the contract, one at a time, for
  * commands. Every error is one line in why that says what was wrong and what to do. */
 #define NODE_WALLET_WHY_BYTES  512
-#define NODE_WALLET_WAIT_MS    180000 /* for a receipt */
+#define NODE_WALLET_WAIT_MS    180000 /* for a receipt, by default */
 #define NODE_WALLET_DATA_BYTES 65536
 
 struct node_wallet {
@@ -22,6 +22,7 @@ struct node_wallet {
     struct base_eth_address address; /* of key */
     struct base_u256 max_fee;        /* wei per gas, the most that is paid */
     bool dry_run;
+    uint32_t wait_ms; /* for a receipt; node_wallet_open sets the default */
     uint64_t next_id;
     struct base_eth_address mint_to; /* whose new token the receipt is searched for */
 };
