@@ -68,6 +68,7 @@ int node_http_sync_call(struct node_http_sync *sync, struct node_http_sync_answe
         snprintf(answer->text, sizeof answer->text, "%s", base_strerror(rv));
         return rv;
     }
-    while (!w.done) uv_run(&sync->loop, UV_RUN_ONCE);
+    while (!w.done)
+        uv_run(&sync->loop, UV_RUN_ONCE);
     return w.err;
 }

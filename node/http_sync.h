@@ -10,8 +10,8 @@ int node_http_sync_new(struct node_http_sync **out, const char *ca_file); /* BAS
 void node_http_sync_free(struct node_http_sync *sync);                    /* NULL is fine */
 
 struct node_http_sync_answer {
-    int status;            /* 200, 404 .. */
-    struct base_buf body;  /* deinit by the caller, whatever came */
+    int status;                      /* 200, 404 .. */
+    struct base_buf body;            /* deinit by the caller, whatever came */
     char text[NODE_HTTP_TEXT_BYTES]; /* why there is no answer */
 };
 /* request->body NULL: GET, else POST. BASE_OK or what node_http_answer has in err; answer->body is

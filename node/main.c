@@ -13,7 +13,7 @@ static const struct cli_verb *const rooms[] = {cli_node_verbs, cli_ask_verbs, cl
                                                cli_local_verbs};
 static const char *const headings[] = {"Run", "Ask a running node", "Seats, on the contract",
                                        "Keys and proofs"};
-#define ROOM_COUNT (sizeof rooms / sizeof rooms[0])
+#define ROOM_COUNT     (sizeof rooms / sizeof rooms[0])
 #define HELP_BYTES_MAX ((size_t)64 << 10)
 
 bool cli_parse(struct node_options **options, int *status, const struct node_option_table *table,
@@ -21,8 +21,8 @@ bool cli_parse(struct node_options **options, int *status, const struct node_opt
 {
     enum node_options_verdict verdict;
     char why[NODE_OPTIONS_WHY_BYTES] = "";
-    int rv = node_options_parse(options, &verdict, table, argc, argv, node_option_getenv, NULL,
-                                why);
+    int rv =
+        node_options_parse(options, &verdict, table, argc, argv, node_option_getenv, NULL, why);
     if (rv != BASE_OK) {
         fprintf(stderr, "%s\n", why[0] != '\0' ? why : base_strerror(rv));
         *status = rv == BASE_EINVAL ? CLI_USAGE : CLI_FAILED;
@@ -86,7 +86,8 @@ static unsigned distance(const char *a, const char *b)
     unsigned row[64];
     size_t b_len = strlen(b);
     if (b_len >= 63) return 99;
-    for (unsigned j = 0; j <= b_len; j++) row[j] = j;
+    for (unsigned j = 0; j <= b_len; j++)
+        row[j] = j;
     for (unsigned i = 1; a[i - 1] != '\0'; i++) {
         unsigned diagonal = row[0];
         row[0] = i;
@@ -115,8 +116,10 @@ static int unknown(const char *name)
         }
     }
     fprintf(stderr, "nftmesh: no verb \"%.40s\"", name);
-    if (nearest != NULL) fprintf(stderr, "; did you mean `nftmesh %s`?\n", nearest);
-    else fputs("; `nftmesh --help` lists them\n", stderr);
+    if (nearest != NULL)
+        fprintf(stderr, "; did you mean `nftmesh %s`?\n", nearest);
+    else
+        fputs("; `nftmesh --help` lists them\n", stderr);
     return CLI_USAGE;
 }
 

@@ -11,11 +11,11 @@
 #include "node/binding.h"
 #include "node/store.h"
 
-#define WHY               NODE_WALLET_WHY_BYTES
-#define ANSWER_BYTES_MAX  65536
-#define CALL_TIMEOUT_MS   10000
-#define DEADLINE_S        3600
-#define EXPIRES_MAX_S     (UINT64_C(400) * 86400)
+#define WHY              NODE_WALLET_WHY_BYTES
+#define ANSWER_BYTES_MAX 65536
+#define CALL_TIMEOUT_MS  10000
+#define DEADLINE_S       3600
+#define EXPIRES_MAX_S    (UINT64_C(400) * 86400)
 
 /* Who signs: a running node through its control socket, or we ourselves from its data-dir. */
 struct signer {
@@ -275,8 +275,7 @@ static int send_instance(struct node_wallet *w, struct node_seat_result *result,
 }
 
 static int send_register(struct node_wallet *w, struct node_seat_result *result,
-                         const struct base_binding *b, const struct chain_register *args,
-                         char *why)
+                         const struct base_binding *b, const struct chain_register *args, char *why)
 {
     struct base_buf calldata;
     base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
@@ -298,9 +297,10 @@ static int read_seat(struct node_wallet *w, struct chain_seat *out,
     if (rv != BASE_OK) return rv;
     const struct chain_seat *seat = choose_seat(w, request, instance, seats, count);
     if (seat == NULL) {
-        snprintf(why, WHY, request->has_token
-                               ? "no such token on this contract: mint a seat first"
-                               : "this wallet has no free seat: mint one, or name one by --token");
+        snprintf(why, WHY,
+                 request->has_token
+                     ? "no such token on this contract: mint a seat first"
+                     : "this wallet has no free seat: mint one, or name one by --token");
         rv = BASE_EINVAL;
     } else if (!base_address_equal(&seat->owner, &w->address)) {
         char owner[BASE_ADDRESS_TEXT_BYTES];
@@ -343,9 +343,9 @@ static int register_with(struct node_wallet *w, struct signer *s, struct node_se
     }
     memset(&args, 0, sizeof args);
     b.nonce = seat.nonce;
-    b.expires_at = now_s + (request->expires_ms / 1000 < EXPIRES_MAX_S
-                                ? request->expires_ms / 1000
-                                : EXPIRES_MAX_S - DEADLINE_S);
+    b.expires_at =
+        now_s + (request->expires_ms / 1000 < EXPIRES_MAX_S ? request->expires_ms / 1000
+                                                            : EXPIRES_MAX_S - DEADLINE_S);
     b.deadline = now_s + DEADLINE_S;
     rv = make_binding(s, &b, &args, why);
     if (rv == BASE_OK) rv = send_register(w, result, &b, &args, why);

@@ -4,14 +4,15 @@
 #include "node/view.h"
 #include "node/wallet.h"
 
-/* Registering a node's keys for a seat: what `nftmesh register` and `nftmesh node --register` do. */
-struct node_seat_request {       /* strings borrowed */
-    bool has_token;              /* else: the token bound to the instance, or a free one */
+/* Registering a node's keys for a seat: what `nftmesh register` and `nftmesh node --register` do.
+ */
+struct node_seat_request { /* strings borrowed */
+    bool has_token;        /* else: the token bound to the instance, or a free one */
     struct base_u256 token;
-    const char *url;             /* NULL: none is registered */
-    uint64_t expires_ms;         /* from the latest block's time */
-    const char *data_dir;        /* its control socket is asked first */
-    const char *dstack;          /* when no node runs there */
+    const char *url;      /* NULL: none is registered */
+    uint64_t expires_ms;  /* from the latest block's time */
+    const char *data_dir; /* its control socket is asked first */
+    const char *dstack;   /* when no node runs there */
     bool dev;
 };
 struct node_seat_result {

@@ -49,10 +49,12 @@
     "    say \"not within 30 s: $what\"\n"                                                         \
     "    exit 1\n"                                                                                 \
     "}\n"                                                                                          \
-    "answers() { rpc '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_chainId\",\"params\":[]}' |\n" \
+    "answers() { rpc '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_chainId\",\"params\":[]}' "   \
+    "|\n"                                                                                          \
     "    grep -q '\"0x7a69\"'; }\n"                                                                \
     "deployed() {\n"                                                                               \
-    "    rpc '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_getCode\",\"params\":[\"'$CONTRACT'\","   \
+    "    rpc "                                                                                     \
+    "'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_getCode\",\"params\":[\"'$CONTRACT'\","       \
     "\"latest\"]}' |\n"                                                                            \
     "        grep -q '\"0x60'\n"                                                                   \
     "}\n"                                                                                          \
@@ -66,9 +68,12 @@
     "say \"the contract is at $CONTRACT\"\n"                                                       \
     "\n"                                                                                           \
     "sockets=()\n"                                                                                 \
-    "for ((i = 1; i <= ${#WALLETS[@]}; i++)); do sockets+=(--socket \"node$i/dstack.sock\"); done\n" \
-    "begin agents \"$NFTMESH\" simulator --kms-key kms.key --app-id \"$APP_ID\" \"${sockets[@]}\"\n" \
-    "until_so 'the guest agents answer (logs/agents.log)' test -S \"node${#WALLETS[@]}/dstack.sock\"\n" \
+    "for ((i = 1; i <= ${#WALLETS[@]}; i++)); do sockets+=(--socket \"node$i/dstack.sock\"); "     \
+    "done\n"                                                                                       \
+    "begin agents \"$NFTMESH\" simulator --kms-key kms.key --app-id \"$APP_ID\" "                  \
+    "\"${sockets[@]}\"\n"                                                                          \
+    "until_so 'the guest agents answer (logs/agents.log)' test -S "                                \
+    "\"node${#WALLETS[@]}/dstack.sock\"\n"                                                         \
     "\n"                                                                                           \
     "for ((i = 1; i <= ${#WALLETS[@]}; i++)); do\n"                                                \
     "    \"$NFTMESH\" mint --to \"${WALLETS[i - 1]}\" --rpc \"http://127.0.0.1:$PORT\" \\\n"       \
@@ -92,7 +97,8 @@
     "cd \"$(dirname \"$0\")\" || exit 1\n"                                                         \
     "[ -e pids ] || exit 0\n"                                                                      \
     "# A number may be another process's by now.\n"                                                \
-    "ours() { case $(cat \"/proc/$1/comm\" 2>/dev/null) in nftmesh | anvil) ;; *) false ;; esac; }\n" \
+    "ours() { case $(cat \"/proc/$1/comm\" 2>/dev/null) in nftmesh | anvil) ;; *) false ;; esac; " \
+    "}\n"                                                                                          \
     "end() {\n"                                                                                    \
     "    local pid i\n"                                                                            \
     "    for pid in \"$@\"; do if ours \"$pid\"; then kill \"$pid\" 2>/dev/null; fi; done\n"       \
