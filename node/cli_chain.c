@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "node/cli.h"
+#include "node/config_internal.h"
 #include "node/register.h"
 #include "node/seat.h"
 
@@ -143,12 +144,20 @@ static const struct node_option register_options[] = {
      .kind = NODE_OPTION_TEXT},
     {.name = "url",
      .argument = "URL",
-     .help = "Where peers reach this node: tcp://, ws:// or wss://. By default --advertise.",
+     .help = "Where peers reach this node: tcp://, ws:// or wss://. By default --advertise, else "
+             "the first --listen that names a host.",
+     .check = node__config_check_advertise,
      .kind = NODE_OPTION_TEXT},
     {.name = "advertise",
      .argument = "URL",
      .help = "The same, as the node's configuration calls it.",
      .env_alias = "CONNECTION_URL",
+     .check = node__config_check_advertise,
+     .kind = NODE_OPTION_TEXT},
+    {.name = "listen",
+     .argument = "URL",
+     .help = "Where the node listens, as its configuration has it.",
+     .repeatable = true,
      .kind = NODE_OPTION_TEXT},
     {.name = "expires",
      .argument = "TIME",
@@ -350,6 +359,19 @@ static int transfer(int argc, char **argv)
     return status;
 }
 
+/* As `nftmesh node` finds it, so that both register the same. */
+static const char *register_url(const struct node_options *options)
+{
+    char why[NODE_OPTIONS_WHY_BYTES];
+    const char *url = node_options_text(options, "url");
+    if (url == NULL) url = node_options_text(options, "advertise");
+    for (size_t i = 0; url == NULL && i < node_options_count(options, "listen"); i++) {
+        const char *listen = node_options_at(options, "listen", i);
+        if (node__config_check_advertise(listen, why, sizeof why) == BASE_OK) url = listen;
+    }
+    return url;
+}
+
 static int register_verb(int argc, char **argv)
 {
     struct node_options *options;
@@ -361,9 +383,8 @@ static int register_verb(int argc, char **argv)
     status = open_wallet(&w, options, "register");
     if (status == CLI_OK) {
         const char *token = node_options_text(options, "token");
-        const char *url = node_options_text(options, "url");
         struct node_seat_request request = {
-            .url = url != NULL ? url : node_options_text(options, "advertise"),
+            .url = register_url(options),
             .expires_ms = node_options_ms(options, "expires"),
             .data_dir = node_options_text(options, "data-dir"),
             .dstack = node_options_text(options, "dstack"),
