@@ -73,10 +73,11 @@ void mesh_leave(struct mesh *m, const char *why)
     m->stop_ms = mesh_now() + MESH_LEAVE_MS;
     mesh_log(m, BASE_LOG_INFO, "node", "leaving", "%s", why);
     mesh_dirty(m);
+    mesh_conns_snapshot(m);
     if (m->gossip == NULL)
         m->left = true;
     else
-        mesh_gossip_step(m, &ev);
+        (void)mesh_gossip_step(m, &ev);
 }
 
 static void close_handle(uv_handle_t *handle)
@@ -142,7 +143,8 @@ static void run_due(struct mesh *m, uint64_t now_ms)
     if (chain_poll_deadline_ms(m->poll) <= now_ms) mesh_chain_step(m, &timer);
     if (mesh_boot_deadline_ms(m) <= now_ms) mesh_boot_step(m, now_ms);
     mesh_conns_timer(m, now_ms);
-    if (m->gossip != NULL && gossip_deadline_ms(m->gossip) <= now_ms) mesh_gossip_step(m, &tick);
+    if (m->gossip != NULL && gossip_deadline_ms(m->gossip) <= now_ms)
+        (void)mesh_gossip_step(m, &tick);
     if (mesh_dial_deadline_ms(m) <= now_ms) mesh_dial_step(m, now_ms);
     if (!m->stopping) mesh_chain_refresh(m);
 }
@@ -159,6 +161,7 @@ static uint64_t next_deadline_ms(const struct mesh *m, uint64_t now_ms)
     at_ms = earliest(at_ms, mesh_boot_deadline_ms(m));
     at_ms = earliest(at_ms, mesh_conns_deadline_ms(m));
     at_ms = earliest(at_ms, mesh_dial_deadline_ms(m));
+    if (m->leaving) at_ms = earliest(at_ms, m->stop_ms);
     if (m->gossip != NULL) at_ms = earliest(at_ms, gossip_deadline_ms(m->gossip));
     if (m->view_dirty) at_ms = earliest(at_ms, m->view_next_ms);
     return at_ms;
@@ -172,6 +175,19 @@ static void show(struct mesh *m, uint64_t now_ms)
     m->view_next_ms = now_ms + VIEW_GAP_MS;
     mesh_view_publish(m);
     node_logsink_flush(m->sink);
+}
+
+/* Our leave is out: goodbye to each peer, and what is under way may still leave. */
+static void go_on_leaving(struct mesh *m, uint64_t now_ms)
+{
+    if (m->left && !m->said_goodbye) {
+        m->said_goodbye = true;
+        if (now_ms + MESH_GOODBYE_MS < m->stop_ms) m->stop_ms = now_ms + MESH_GOODBYE_MS;
+        mesh_conns_goodbye(m, NODE_REASON_LEAVING);
+    }
+    if (now_ms < m->stop_ms && !(m->said_goodbye && mesh_conns_are_gone(m))) return;
+    mesh_log(m, BASE_LOG_INFO, "node", "stopped", "left the mesh");
+    mesh_stop(m);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -188,11 +204,7 @@ static void on_prepare(uv_prepare_t *prepare)
     node_metric_inc(&m->metrics->loop_turns);
     run_due(m, now_ms);
     if (!m->stopping) take_wake(m);
-    if (m->leaving && (m->left || now_ms >= m->stop_ms) && !m->stopping) {
-        mesh_conns_goodbye(m, NODE_REASON_LEAVING);
-        mesh_log(m, BASE_LOG_INFO, "node", "stopped", "left the mesh");
-        mesh_stop(m);
-    }
+    if (m->leaving && !m->stopping) go_on_leaving(m, now_ms);
     if (m->stopping) return;
     show(m, now_ms);
     uint64_t at_ms = next_deadline_ms(m, now_ms);
@@ -201,6 +213,16 @@ static void on_prepare(uv_prepare_t *prepare)
 }
 
 /* ---- signals ---- */
+
+/* Longer than what mesh_log() takes. */
+static void say_state(struct mesh *m, const char *text, size_t len)
+{
+    struct base_log_line line;
+    if (text == NULL || !base_log_is_on(&m->log, BASE_LOG_INFO)) return;
+    base_log_begin(&line, &m->log, BASE_LOG_INFO, "node", "state");
+    base_log_strn(&line, "msg", text, len);
+    base_log_end(&line);
+}
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -215,7 +237,7 @@ static void on_signal(uv_signal_t *handle, int number)
         struct node_view *view = node_view_acquire(m->slot);
         base_buf_init(&text, 1u << 20);
         if (view != NULL) node_view_status_json(&text, view, mesh_wall());
-        mesh_log(m, BASE_LOG_INFO, "node", "state", "%s", text.data != NULL ? text.data : "");
+        say_state(m, (const char *)text.data, text.len);
         node_view_free(view);
         base_buf_deinit(&text);
     } else if (number == SIGUSR2) {
@@ -353,6 +375,11 @@ static void mesh_free(struct mesh *m)
         m->later = item->next;
         free(item);
     }
+    while (m->conn_later != NULL) {
+        struct mesh_conn_later *item = m->conn_later;
+        m->conn_later = item->next;
+        free(item);
+    }
     gossip_free(m->gossip);
     chain_poll_free(m->poll);
     chain_snapshot_free(m->snapshot);
@@ -395,6 +422,7 @@ int node_mesh_run(const struct node_config *config)
     }
     m->config = config;
     m->later_tail = &m->later;
+    m->conn_later_tail = &m->conn_later;
     m->start_ms = mesh_now();
     m->start_wall_ms = mesh_wall();
     int rv = log_new(m);

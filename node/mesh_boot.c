@@ -292,7 +292,7 @@ int mesh_boot_gossip(struct mesh *m)
         return rv;
     }
     struct gossip_event timer = {.type = GOSSIP_EV_TIMER};
-    mesh_gossip_step(m, &timer);
+    (void)mesh_gossip_step(m, &timer);
     mesh_dial_config(m);
     return BASE_OK;
 }

@@ -101,6 +101,8 @@ static void save_reference(struct mesh *m)
         mesh_log(m, BASE_LOG_ERROR, "store", "reference", "%s", why);
 }
 
+static bool refresh(struct mesh *m);
+
 /* All of it happens before the next frame is looked at: swap, judge again, evict. */
 static void take_snapshot(struct mesh *m, struct chain_snapshot *snapshot)
 {
@@ -113,9 +115,8 @@ static void take_snapshot(struct mesh *m, struct chain_snapshot *snapshot)
              "block %" PRIu64 ", %zu seats", snapshot->block.number, snapshot->seat_count);
     see_pins(m);
     save_reference(m);
-    mesh_chain_refresh(m);
+    (void)refresh(m);
     mesh_members_recheck(m);
-    mesh_conns_snapshot(m);
     mesh_dial_registry(m);
     chain_snapshot_free(old);
     mesh_dirty(m);
@@ -261,14 +262,15 @@ static void judge_pins(struct mesh *m)
     }
 }
 
-void mesh_chain_refresh(struct mesh *m)
+/* True when the sessions' env has changed. */
+static bool refresh(struct mesh *m)
 {
     struct chain_poll_status status;
     enum mesh_seat was = m->seat;
-    bool ready = m->env.ready, fresh;
+    bool ready = m->env.ready, fresh, known;
     chain_poll_status(m->poll, &status);
-    fresh = m->snapshot != NULL && status.has_good && !status.went_back &&
-            mesh_now() - status.good_ms < MESH_CHAIN_STALE_MS;
+    known = m->snapshot != NULL && status.has_good && !status.went_back;
+    fresh = known && mesh_now() - status.good_ms < MESH_CHAIN_STALE_MS;
     if (fresh != m->chain_fresh) {
         m->chain_fresh = fresh;
         mesh_log(m, fresh ? BASE_LOG_INFO : BASE_LOG_WARN, "chain", fresh ? "rpc_back" : "rpc_lost",
@@ -281,10 +283,20 @@ void mesh_chain_refresh(struct mesh *m)
     if (m->seat != was && m->seat != MESH_SEAT_UNKNOWN) say_seat(m);
     if (m->seat == MESH_SEAT_OK && m->gossip == NULL && !m->stopping) {
         int rv = mesh_boot_gossip(m);
-        if (rv != BASE_OK) return;
+        if (rv != BASE_OK) return false;
     }
-    m->env.ready = m->seat == MESH_SEAT_OK && m->chain_fresh && m->gossip != NULL && !m->leaving;
-    if (ready != m->env.ready) mesh_dirty(m);
+    /* While the endpoints are silent members may still find each other again, for --rpc-grace;
+     * that nobody else comes in is seen to when a session is judged. */
+    m->env.ready = m->seat == MESH_SEAT_OK && m->gossip != NULL && !m->leaving && known &&
+                   mesh_now() - status.good_ms < m->config->rpc_grace_ms;
+    if (ready == m->env.ready) return false;
+    mesh_dirty(m);
+    return true;
+}
+
+void mesh_chain_refresh(struct mesh *m)
+{
+    if (refresh(m)) mesh_conns_snapshot(m);
 }
 
 int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap)
@@ -318,9 +330,8 @@ int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap)
     }
     chain_poll_set_roots(m->poll, m->pins.roots, m->pins.root_count);
     mesh_log(m, BASE_LOG_WARN, "trust", "accepted", "the operator accepted what the chain says");
-    mesh_chain_refresh(m);
+    (void)refresh(m);
     mesh_members_recheck(m);
-    mesh_conns_snapshot(m);
     mesh_dial_registry(m);
     return BASE_OK;
 }

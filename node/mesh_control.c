@@ -36,8 +36,11 @@ static void on_event(struct mesh *m, struct node_command *command)
     }
     ev.u.user_event.name = (struct base_slice){(const uint8_t *)command->name, len};
     ev.u.user_event.payload = (struct base_slice){command->payload, command->payload_len};
-    mesh_gossip_step(m, &ev);
-    answer_ok(command, "{\"sent\":true}");
+    int rv = mesh_gossip_step(m, &ev);
+    if (rv == BASE_OK)
+        answer_ok(command, "{\"sent\":true}");
+    else
+        node_http_fail(command, 400, base_strerror(rv));
 }
 
 static void on_trust_accept(struct mesh *m, struct node_command *command)
@@ -97,7 +100,13 @@ static void on_tags(struct mesh *m, struct node_command *command)
                                                     json_string_length(value)};
     }
     r->tag_count = kept;
-    mesh_gossip_step(m, &ev);
+    int rv = mesh_gossip_step(m, &ev);
+    if (rv != BASE_OK) {
+        node_http_fail(command, rv == BASE_ESTATE ? 409 : 400,
+                       rv == BASE_ETOOBIG ? "the signed record would be larger than 1024 bytes"
+                                          : base_strerror(rv));
+        return;
+    }
     gossip_self_record(&m->record, m->gossip);
     mesh_dirty(m);
     answer_ok(command, "{\"updated\":true}");

@@ -1,5 +1,6 @@
 #include "node/mesh_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,12 @@ uint64_t mesh_seat_weight(const struct mesh *m, const struct base_key33 *key)
     return seat == NULL ? 1 : seat->weight;
 }
 
+bool mesh_member_is_listed(const struct mesh *m, const struct base_key33 *key)
+{
+    struct gossip_member_view view;
+    return m->gossip != NULL && gossip_member_find(&view, m->gossip, key) == BASE_OK;
+}
+
 bool mesh_member_is_alive(const struct mesh *m, const struct base_key33 *key)
 {
     struct gossip_member_view view;
@@ -113,6 +120,7 @@ static void on_state(struct mesh *m, const struct gossip_action *a)
     struct gossip_record record;
     struct mesh_member *member = mesh_member_put(m, &a->key);
     if (member != NULL) member->state_wall_ms = mesh_wall();
+    if (a->u.state.to == GOSSIP_NONE) member_remove(m, &a->key);
     mesh_event_begin(&e, m, BASE_LOG_INFO, "gossip", event_name(a));
     if (gossip_member_find(&view, m->gossip, &a->key) == BASE_OK &&
         gossip_record_decode(&record, view.record.data, view.record.len) == BASE_OK) {
@@ -164,7 +172,7 @@ static void on_judge(struct mesh *m, const struct gossip_action *a)
     } else if (reason == NODE_REASON_NO_SEAT || reason == NODE_REASON_NOT_READY) {
         verdict = GOSSIP_UNKNOWN;
         mesh_chain_wake(m);
-    } else {
+    } else if (mesh_refusal_is_shown(m)) {
         mesh_refused(m, &refusal, &a->key, "gossip");
     }
     mesh_gossip_later(m, GOSSIP_EV_VERDICT, &a->key, verdict, mesh_seat_weight(m, &a->key));
@@ -203,7 +211,6 @@ static void on_note(struct mesh *m, const struct gossip_action *a)
     if (!own) mesh_event_key(&e, "peer", &a->key);
     mesh_event_key(&e, "through", &a->u.note.peer);
     mesh_event_end(&e);
-    if (a->u.note.note == GOSSIP_NOTE_FORGED) node_metric_inc(&m->metrics->gossip_invalid);
 }
 
 static void perform(struct mesh *m, const struct gossip_action *a)
@@ -241,7 +248,9 @@ static void perform(struct mesh *m, const struct gossip_action *a)
 void mesh_gossip_later(struct mesh *m, enum gossip_event_type type, const struct base_key33 *key,
                        enum gossip_verdict verdict, uint64_t weight)
 {
-    struct mesh_gossip_later *item = calloc(1, sizeof *item);
+    struct mesh_gossip_later *item;
+    if (m->gossip == NULL) return;
+    item = calloc(1, sizeof *item);
     if (item == NULL) {
         mesh_fail(m, 1, "out of memory");
         return;
@@ -252,24 +261,43 @@ void mesh_gossip_later(struct mesh *m, enum gossip_event_type type, const struct
     item->weight = weight;
     *m->later_tail = item;
     m->later_tail = &item->next;
-    if (!m->gossip_busy) mesh_gossip_step(m, NULL);
+    if (!m->gossip_busy) (void)mesh_gossip_step(m, NULL);
 }
 
-static void step_one(struct mesh *m, const struct gossip_event *ev)
+/* What an event of ours came to. */
+static void see_result(struct mesh *m, const struct gossip_event *ev, int rv)
+{
+    if (rv == BASE_OK || ev->type == GOSSIP_EV_TIMER) return;
+    mesh_log(m, BASE_LOG_DEBUG, "gossip", "event", "type %d: %s", (int)ev->type, base_strerror(rv));
+    if (ev->type == GOSSIP_EV_FRAME && rv == BASE_EMALFORMED)
+        mesh_conn_close(m, &ev->key, NODE_REASON_PROTOCOL);
+    /* A link that gossip knows nothing of is of no use. */
+    if (ev->type == GOSSIP_EV_PEER_UP)
+        mesh_conn_close(m, &ev->key, m->leaving ? NODE_REASON_LEAVING : NODE_REASON_BUSY);
+}
+
+static int step_one(struct mesh *m, const struct gossip_event *ev)
 {
     struct gossip_actions out = {0};
     int rv = gossip_step(m->gossip, mesh_now(), ev, &out);
     for (size_t i = 0; i < out.count; i++)
         perform(m, &out.items[i]);
-    if (rv == BASE_OK || ev->type == GOSSIP_EV_TIMER) return;
-    mesh_log(m, BASE_LOG_DEBUG, "gossip", "event", "type %d: %s", (int)ev->type, base_strerror(rv));
-    if (rv == BASE_EMALFORMED && ev->type == GOSSIP_EV_FRAME) {
-        struct mesh_conn *c = mesh_conn_of(m, &ev->key);
-        struct node_session_event bye = {.kind = NODE_SESSION_EV_CLOSE};
-        bye.close.reason = NODE_REASON_PROTOCOL;
-        node_metric_inc(&m->metrics->gossip_invalid);
-        if (c != NULL) mesh_conn_step(c, &bye);
-    }
+    see_result(m, ev, rv);
+    return rv;
+}
+
+/* The session's own words; it may be gone by now, and then PEER_DOWN follows or nothing. */
+static bool fill_peer_up(struct mesh *m, struct gossip_event *ev)
+{
+    const struct mesh_conn *c = mesh_conn_of(m, &ev->key);
+    if (c == NULL) return false;
+    const struct node_session_peer *peer = node_session_peer(c->session);
+    ev->u.peer_up.record = (struct base_slice){peer->record.body, peer->record.body_len};
+    ev->u.peer_up.sig = peer->record.sig;
+    ev->u.peer_up.proof = (struct base_slice){peer->proof, sizeof peer->proof};
+    ev->u.peer_up.weight = mesh_seat_weight(m, &ev->key);
+    ev->u.peer_up.dialed = c->dialed;
+    return true;
 }
 
 static void take_later(struct mesh *m)
@@ -277,27 +305,34 @@ static void take_later(struct mesh *m)
     while (m->later != NULL) {
         struct mesh_gossip_later *item = m->later;
         struct gossip_event ev = {.type = item->type, .key = item->key};
+        bool is_due = true;
         m->later = item->next;
         if (m->later == NULL) m->later_tail = &m->later;
         if (item->type == GOSSIP_EV_VERDICT) {
             ev.u.verdict.verdict = item->verdict;
             ev.u.verdict.weight = item->weight;
+        } else if (item->type == GOSSIP_EV_PEER_UP) {
+            is_due = fill_peer_up(m, &ev);
         }
         free(item);
-        step_one(m, &ev);
+        if (is_due) (void)step_one(m, &ev);
     }
 }
 
 /* event NULL: only what waits. The core is not re-entrant, so what an action brings about inside
- * is kept for after it. */
-void mesh_gossip_step(struct mesh *m, const struct gossip_event *event)
+ * is kept for after it: mesh_gossip_later(). An event from inside would be our mistake. */
+int mesh_gossip_step(struct mesh *m, const struct gossip_event *event)
 {
-    if (m->gossip == NULL || m->gossip_busy) return;
+    int rv = BASE_OK;
+    if (m->gossip == NULL) return BASE_ESTATE;
+    assert(!m->gossip_busy);
     m->gossip_busy = true;
     take_later(m);
-    if (event != NULL) step_one(m, event);
+    if (event != NULL) rv = step_one(m, event);
     take_later(m);
     m->gossip_busy = false;
+    mesh_conns_later(m);
+    return rv;
 }
 
 /* ---- a new snapshot ---- */
@@ -325,32 +360,48 @@ static void evict(struct mesh *m, const struct base_key33 *key, const struct nod
                           mesh_chain_lag_blocks(m));
 }
 
+/* An answer of admission for each listed member: still in, with this weight, or out. Those that
+ * gossip lists no more are forgotten. */
+static void recheck_member(struct mesh *m, size_t index, bool *removed)
+{
+    struct mesh_member *member = &m->members[index];
+    struct base_key33 key = member->key;
+    struct node_refusal refusal;
+    struct gossip_member_view view;
+    bool own = node_identity_owns(&m->identity, &key);
+    *removed = false;
+    if (gossip_member_find(&view, m->gossip, &key) != BASE_OK) {
+        if (own || mesh_conn_of(m, &key) != NULL) return; /* PEER_UP may be on its way */
+        member_remove(m, &key);
+        *removed = true;
+        return;
+    }
+    if (!own &&
+        node_admission_recheck(&refusal, &m->admission, &member->facts) != NODE_REASON_NONE) {
+        evict(m, &key, &refusal);
+        mesh_gossip_later(m, GOSSIP_EV_EVICT, &key, GOSSIP_UNDECIDED, 0);
+        return; /* on_state forgets it */
+    }
+    member->verified_block = m->snapshot->block.number;
+    if (view.weight != mesh_seat_weight(m, &key))
+        mesh_gossip_later(m, GOSSIP_EV_VERDICT, &key, GOSSIP_OK, mesh_seat_weight(m, &key));
+}
+
+/* Listed members first, then sessions, each with the new snapshot, and gossip hears of it when all
+ * have been judged: nobody who is out is sent another frame. */
 void mesh_members_recheck(struct mesh *m)
 {
-    struct base_key33 gone[64];
-    size_t count;
-    if (m->gossip == NULL) return;
-    do {
-        count = 0;
-        for (size_t i = 0; i < m->member_count && count < 64; i++) {
-            struct mesh_member *member = &m->members[i];
-            struct node_refusal refusal;
-            struct gossip_member_view view;
-            if (node_identity_owns(&m->identity, &member->key)) continue;
-            if (gossip_member_find(&view, m->gossip, &member->key) != BASE_OK) continue;
-            if (node_admission_recheck(&refusal, &m->admission, &member->facts) ==
-                NODE_REASON_NONE) {
-                member->verified_block = m->snapshot->block.number;
-                continue;
-            }
-            evict(m, &member->key, &refusal);
-            gone[count++] = member->key;
+    assert(!m->gossip_busy);
+    if (m->gossip != NULL) {
+        m->gossip_busy = true;
+        for (size_t i = 0; i < m->member_count;) {
+            bool removed;
+            recheck_member(m, i, &removed);
+            if (!removed) i++;
         }
-        for (size_t i = 0; i < count; i++) {
-            mesh_gossip_later(m, GOSSIP_EV_EVICT, &gone[i], GOSSIP_UNDECIDED, 0);
-            member_remove(m, &gone[i]);
-        }
-    } while (count == 64);
-    mesh_gossip_later(m, GOSSIP_EV_SNAPSHOT_MOVED, NULL, GOSSIP_UNDECIDED, 0);
+        mesh_gossip_later(m, GOSSIP_EV_SNAPSHOT_MOVED, NULL, GOSSIP_UNDECIDED, 0);
+        m->gossip_busy = false;
+    }
+    mesh_conns_snapshot(m);
     mesh_dirty(m);
 }

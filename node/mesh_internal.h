@@ -36,6 +36,7 @@
 #define MESH_CHAIN_STALE_MS   8000 /* no agreed answer for so long: admissions wait */
 #define MESH_PROBE_TIMEOUT_MS 500  /* for COPY? */
 #define MESH_LEAVE_MS         3000 /* from the wish to leave to the end, whatever happens */
+#define MESH_GOODBYE_MS       200  /* of it, from our goodbye to the peers */
 #define MESH_AGENT_TRIES      30
 #define MESH_AGENT_RETRY_MS   2000
 #define MESH_HINT_GAP_MS      10000 /* between dials of one host and port on strangers' word */
@@ -68,12 +69,22 @@ struct mesh_conn {
     struct mesh_conn *next;
     struct mesh *mesh;
     node_link_id link;
-    struct node_session *session; /* NULL until the pipe is up */
-    struct base_key33 expected;   /* dialed: whom */
-    bool dialed, is_up, is_closing, challenge_pending;
-    node_link_id newcomer; /* waits for this one's answer to COPY?; 0 for none */
+    struct node_session *session;   /* NULL until the pipe is up */
+    struct base_key33 expected;     /* dialed: whom */
+    bool dialed, is_up, is_closing; /* is_closing: nothing more is sent on it */
+    bool is_counted;                /* how the handshake ended is in the metrics */
+    node_link_id newcomer;          /* waits for this one's answer to COPY?; 0 for none */
     char remote[NODE_LINK_REMOTE_BYTES];
     uint64_t start_ms, up_wall_ms, deadline_ms;
+    uint64_t drain_ms; /* the surplus pipe of a pair: closed by us then; UINT64_MAX: no */
+    uint64_t renew_ms; /* old: a successor is dialled again then; UINT64_MAX: not old */
+};
+
+/* ---- what a session shall hear after the step that is being performed ---- */
+struct mesh_conn_later {
+    struct mesh_conn_later *next;
+    node_link_id link;
+    struct node_session_event event; /* one without pointers */
 };
 
 /* ---- what admission has said of a key ---- */
@@ -137,7 +148,7 @@ struct mesh {
     size_t signal_count;
     bool has_timers; /* timer and prepare are the loop's */
     int exit_status;
-    bool stopping, leaving, left;
+    bool stopping, leaving, left, said_goodbye;
     uint64_t stop_ms; /* leaving ends here at the latest */
     uint64_t start_ms, start_wall_ms;
     _Atomic uint64_t turn_ms;
@@ -185,9 +196,11 @@ struct mesh {
     size_t conn_count;
     struct node_session_env env;
     struct node_ephemerals ephemerals;
-    struct node_session_actions *session_out[4]; /* one a depth */
+    struct node_session_actions *session_out[2]; /* one a depth: see step() in mesh_links.c */
     unsigned session_depth;
-    size_t proving_count; /* conns that are not up yet */
+    struct mesh_conn_later *conn_later, **conn_later_tail;
+    uint64_t refusals_since_ms, refusals_hidden;
+    unsigned refusals_shown;
 
     /* Membership. */
     struct gossip *gossip;
@@ -240,18 +253,24 @@ void mesh_conn_step(struct mesh_conn *c, const struct node_session_event *event)
 void mesh_conns_timer(struct mesh *m, uint64_t now_ms);
 uint64_t mesh_conns_deadline_ms(const struct mesh *m);
 void mesh_conns_snapshot(struct mesh *m); /* the env has changed */
+void mesh_conns_later(struct mesh *m);    /* what waited for a step to end */
+void mesh_conn_close(struct mesh *m, const struct base_key33 *key, enum node_reason reason);
+bool mesh_conns_are_gone(const struct mesh *m);
+bool mesh_refusal_is_shown(struct mesh *m); /* one more of a stranger */
 void mesh_conns_goodbye(struct mesh *m, enum node_reason reason);
 void mesh_refused(struct mesh *m, const struct node_refusal *refusal, const struct base_key33 *peer,
                   const char *remote);
 
 /* mesh_gossip.c */
-void mesh_gossip_step(struct mesh *m, const struct gossip_event *event);
+/* What gossip_step() returned for it; BASE_ESTATE without a core. */
+int mesh_gossip_step(struct mesh *m, const struct gossip_event *event);
 void mesh_gossip_later(struct mesh *m, enum gossip_event_type type, const struct base_key33 *key,
                        enum gossip_verdict verdict, uint64_t weight);
 struct mesh_member *mesh_member_find(struct mesh *m, const struct base_key33 *key);
 struct mesh_member *mesh_member_put(struct mesh *m, const struct base_key33 *key);
 void mesh_members_recheck(struct mesh *m);
 uint64_t mesh_seat_weight(const struct mesh *m, const struct base_key33 *key);
+bool mesh_member_is_listed(const struct mesh *m, const struct base_key33 *key);
 bool mesh_member_is_alive(const struct mesh *m, const struct base_key33 *key);
 size_t mesh_alive_others(const struct mesh *m);
 

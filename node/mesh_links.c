@@ -1,12 +1,18 @@
 #include "node/mesh_internal.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/aead.h"
 #include "base/err.h"
+
+#define DRAIN_MS       15000  /* the other end closes the surplus pipe of a pair; else we do */
+#define RENEW_RETRY_MS 600000 /* an old session whose successor did not come */
+#define REFUSAL_BURST  20
+#define REFUSAL_GAP_MS 500
 
 /* ---- the list of pipes ---- */
 
@@ -36,6 +42,8 @@ static struct mesh_conn *conn_new(struct mesh *m, node_link_id link, bool dialed
     c->dialed = dialed;
     c->start_ms = mesh_now();
     c->deadline_ms = UINT64_MAX;
+    c->drain_ms = UINT64_MAX;
+    c->renew_ms = UINT64_MAX;
     c->next = m->conns;
     m->conns = c;
     m->conn_count++;
@@ -51,6 +59,36 @@ static void conn_free(struct mesh_conn *c)
     c->mesh->conn_count--;
     node_session_free(c->session);
     free(c);
+}
+
+/* ---- what has to wait until the step under way is over ---- */
+
+/* Event: one without pointers. */
+static void conn_later(struct mesh *m, node_link_id link, const struct node_session_event *event)
+{
+    struct mesh_conn_later *item = malloc(sizeof *item);
+    if (item == NULL) {
+        mesh_fail(m, 1, "out of memory");
+        return;
+    }
+    *item = (struct mesh_conn_later){.link = link, .event = *event};
+    *m->conn_later_tail = item;
+    m->conn_later_tail = &item->next;
+}
+
+/* It counts as gone from now on. */
+static void close_later(struct mesh_conn *c, enum node_reason reason)
+{
+    struct node_session_event bye = {.kind = NODE_SESSION_EV_CLOSE};
+    bye.close.reason = reason;
+    c->is_closing = true;
+    conn_later(c->mesh, c->link, &bye);
+}
+
+void mesh_conn_close(struct mesh *m, const struct base_key33 *key, enum node_reason reason)
+{
+    struct mesh_conn *c = mesh_conn_of(m, key);
+    if (c != NULL) close_later(c, reason);
 }
 
 /* ---- what a session wants ---- */
@@ -107,14 +145,40 @@ void mesh_refused(struct mesh *m, const struct node_refusal *refusal, const stru
     keep_refusal(m, refusal, peer, remote, false, 0, "");
 }
 
+/* Strangers write no more than this many lines into our log, nor push others' refusals out of
+ * what `why` remembers; the metric counts them all. */
+bool mesh_refusal_is_shown(struct mesh *m)
+{
+    uint64_t now_ms = mesh_now(), earned = (now_ms - m->refusals_since_ms) / REFUSAL_GAP_MS;
+    m->refusals_since_ms += earned * REFUSAL_GAP_MS;
+    m->refusals_shown = earned < m->refusals_shown ? m->refusals_shown - (unsigned)earned : 0;
+    if (m->refusals_shown == REFUSAL_BURST) {
+        m->refusals_hidden++;
+        return false;
+    }
+    m->refusals_shown++;
+    if (m->refusals_hidden > 0)
+        mesh_log(m, BASE_LOG_WARN, "admission", "refused_more",
+                 "%" PRIu64 " refusals of strangers were counted and not shown",
+                 m->refusals_hidden);
+    m->refusals_hidden = 0;
+    return true;
+}
+
 static void on_refused(struct mesh_conn *c, const struct node_session_action *a)
 {
     struct mesh *m = c->mesh;
     const struct base_key33 *peer = node_session_remote(c->session);
     const struct node_refusal *refusal = &a->refused.refusal;
     uint64_t took_ms = mesh_now() - c->start_ms;
-    log_refused(m, refusal, peer, c->remote, a->refused.by_peer, a->refused.code, a->refused.text);
-    keep_refusal(m, refusal, peer, c->remote, a->refused.by_peer, a->refused.code, a->refused.text);
+    bool shown = c->dialed || mesh_refusal_is_shown(m);
+    c->is_counted = true;
+    if (shown) {
+        log_refused(m, refusal, peer, c->remote, a->refused.by_peer, a->refused.code,
+                    a->refused.text);
+        keep_refusal(m, refusal, peer, c->remote, a->refused.by_peer, a->refused.code,
+                     a->refused.text);
+    }
     if (a->refused.by_peer) {
         node_metrics_admission(m->metrics, "refused_by_peer", node_code_name(a->refused.code),
                                took_ms);
@@ -135,73 +199,83 @@ static void on_refused(struct mesh_conn *c, const struct node_session_action *a)
                   "data-dir and an instance of its own");
 }
 
-/* Line 19: nobody else may hold this key now. */
+static bool same_process(const struct mesh_conn *c, const struct node_session_peer *peer)
+{
+    return memcmp(node_session_peer(c->session)->boot_id, peer->boot_id, NODE_BOOT_ID_BYTES) == 0;
+}
+
+/* Line 19: nobody else may hold this key now. And while the endpoints are silent, those come in
+ * again whom we knew before, and nobody else. */
 static void on_judged(struct mesh_conn *c, const struct node_session_peer *peer)
 {
     struct mesh *m = c->mesh;
     struct node_session_event ev = {.kind = NODE_SESSION_EV_ADMIT};
     struct mesh_conn *old = mesh_conn_of(m, &peer->facts.node_key);
-    if (old != NULL &&
-        memcmp(node_session_peer(old->session)->boot_id, peer->boot_id, NODE_BOOT_ID_BYTES) != 0) {
-        struct node_session_event ask = {.kind = NODE_SESSION_EV_CHALLENGE};
-        ask.challenge.challenge = peer->h;
-        ask.challenge.timeout_ms = MESH_PROBE_TIMEOUT_MS;
+    if (!m->chain_fresh && !mesh_member_is_listed(m, &peer->facts.node_key)) {
+        ev.kind = NODE_SESSION_EV_DENY;
+        ev.deny.reason = NODE_REASON_BUSY;
+    } else if (old != NULL && !same_process(old, peer)) {
         if (old->newcomer == 0) {
             old->newcomer = c->link;
-            old->challenge_pending = true;
-            mesh_conn_step(old, &ask);
+            ev.kind = NODE_SESSION_EV_CHALLENGE;
+            ev.challenge.challenge = peer->h;
+            ev.challenge.timeout_ms = MESH_PROBE_TIMEOUT_MS;
+            conn_later(m, old->link, &ev);
             return;
         }
         ev.kind = NODE_SESSION_EV_DENY;
         ev.deny.reason = NODE_REASON_BUSY;
     }
-    mesh_conn_step(c, &ev);
+    conn_later(m, c->link, &ev);
 }
 
 /* The old session has answered for the newcomer, or can no longer. */
 static void settle_newcomer(struct mesh_conn *old, bool alive, const struct node_alive *proof)
 {
     struct mesh *m = old->mesh;
-    struct mesh_conn *c = old->newcomer == 0 ? NULL : mesh_conn_find(m, old->newcomer);
     struct node_session_event ev = {.kind = NODE_SESSION_EV_ADMIT};
+    node_link_id newcomer = old->newcomer;
     old->newcomer = 0;
-    old->challenge_pending = false;
-    if (c == NULL || c->is_closing || c->session == NULL) return;
+    if (newcomer == 0) return;
     if (alive) {
         ev.kind = NODE_SESSION_EV_DENY;
         ev.deny.reason = NODE_REASON_KEY_IN_USE;
         ev.deny.alive = *proof;
     } else if (!old->is_closing) {
-        struct node_session_event bye = {.kind = NODE_SESSION_EV_CLOSE};
-        bye.close.reason = NODE_REASON_REPLACED;
-        mesh_conn_step(old, &bye);
+        close_later(old, NODE_REASON_REPLACED);
     }
-    mesh_conn_step(c, &ev);
+    conn_later(m, newcomer, &ev);
+}
+
+/* The question could not be put: it has been, a moment ago, for another newcomer. */
+static void challenge_failed(struct mesh_conn *old, int rv)
+{
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_DENY};
+    node_link_id newcomer = old->newcomer;
+    if (rv == BASE_ESTATE || newcomer == 0) { /* it went down by itself */
+        settle_newcomer(old, false, NULL);
+        return;
+    }
+    old->newcomer = 0;
+    ev.deny.reason = NODE_REASON_BUSY;
+    conn_later(old->mesh, newcomer, &ev);
 }
 
 /* A second pipe to the same process: keep one, by a rule that both ends know. */
-static bool is_surplus(struct mesh_conn *c, const struct node_session_peer *peer)
+static void settle_pair(struct mesh_conn *old, struct mesh_conn *c,
+                        const struct node_session_peer *peer)
 {
-    struct mesh *m = c->mesh;
-    struct mesh_conn *old = NULL;
-    for (struct mesh_conn *o = m->conns; o != NULL && old == NULL; o = o->next) {
-        if (o != c && o->is_up && !o->is_closing &&
-            base_key33_equal(node_session_remote(o->session), &peer->facts.node_key))
-            old = o;
-    }
-    if (old == NULL) return false;
     struct node_duplicate_rule rule = node_session_duplicate_rule(
-        &m->identity.keys.node_key, &peer->facts.node_key, old->dialed, c->dialed);
+        &c->mesh->identity.keys.node_key, &peer->facts.node_key, old->dialed, c->dialed);
     struct mesh_conn *loser = rule.keep == NODE_DUPLICATE_KEEP_NEW ? old : c;
-    struct node_session_event bye = {.kind = NODE_SESSION_EV_CLOSE};
-    bye.close.reason = NODE_REASON_DUPLICATE;
-    c->is_up = true;
-    if (rule.we_close) mesh_conn_step(loser, &bye);
-    /* Not ours to close: it drains until the other end closes it, and nothing more is sent on it.
-     */
-    else
+    if (!same_process(old, peer)) { /* came up beside it meanwhile; its next attempt is judged */
+        close_later(c, NODE_REASON_BUSY);
+    } else if (rule.we_close) {
+        close_later(loser, NODE_REASON_DUPLICATE);
+    } else { /* not ours to close: it drains until the other end does, and we send no more on it */
         loser->is_closing = true;
-    return true;
+        loser->drain_ms = mesh_now() + DRAIN_MS;
+    }
 }
 
 static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
@@ -209,7 +283,10 @@ static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
     struct mesh *m = c->mesh;
     uint64_t took_ms = mesh_now() - c->start_ms;
     struct mesh_member *member = mesh_member_put(m, &peer->facts.node_key);
+    struct mesh_conn *old = mesh_conn_of(m, &peer->facts.node_key);
     c->up_wall_ms = mesh_wall();
+    c->is_up = true;
+    c->is_counted = true;
     node_links_mark_proved(m->links, c->link);
     node_metric_inc(&m->metrics->links_established);
     node_metrics_handshake(m->metrics, "ok", took_ms);
@@ -221,15 +298,10 @@ static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
     }
     mesh_dial_up(m, &peer->facts.node_key);
     mesh_dirty(m);
-    if (is_surplus(c, peer)) return;
-    c->is_up = true;
-    struct gossip_event ev = {.type = GOSSIP_EV_PEER_UP, .key = peer->facts.node_key};
-    ev.u.peer_up.record = (struct base_slice){peer->record.body, peer->record.body_len};
-    ev.u.peer_up.sig = peer->record.sig;
-    ev.u.peer_up.proof = (struct base_slice){peer->proof, sizeof peer->proof};
-    ev.u.peer_up.weight = mesh_seat_weight(m, &peer->facts.node_key);
-    ev.u.peer_up.dialed = c->dialed;
-    mesh_gossip_step(m, &ev);
+    if (old != NULL)
+        settle_pair(old, c, peer);
+    else
+        mesh_gossip_later(m, GOSSIP_EV_PEER_UP, &peer->facts.node_key, GOSSIP_UNDECIDED, 0);
 }
 
 static void on_down(struct mesh_conn *c, const struct node_session_action *a)
@@ -254,12 +326,14 @@ static void on_frame(struct mesh_conn *c, const struct node_session_action *a)
     if (m->gossip == NULL || a->frame.type > GOSSIP_FRAME_TYPE_LAST) return;
     ev.u.frame.type = a->frame.type;
     ev.u.frame.body = (struct base_slice){a->frame.body, a->frame.len};
-    mesh_gossip_step(m, &ev);
+    (void)mesh_gossip_step(m, &ev);
 }
 
+/* A new session is dialled beside the old one, which then is the surplus one. */
 static void on_renew(struct mesh_conn *c)
 {
     struct base_key33 key = node_session_peer(c->session)->facts.node_key;
+    c->renew_ms = mesh_now() + RENEW_RETRY_MS;
     mesh_dial_want(c->mesh, &key);
 }
 
@@ -271,9 +345,11 @@ static void perform(struct mesh_conn *c, const struct node_session_action *a)
         int rv = node_link_send(m->links, c->link, a->send.data, a->send.len);
         if (rv == BASE_OK)
             node_metric_add(&m->metrics->sent_bytes, a->send.len);
-        else
+        else {
             mesh_log(m, BASE_LOG_DEBUG, "link", "send_failed", "%s: %s", c->remote,
                      base_strerror(rv));
+            node_link_close(m->links, c->link, NODE_LINK_WHY_LOCAL);
+        }
         break;
     }
     case NODE_SESSION_JUDGED:
@@ -298,27 +374,56 @@ static void perform(struct mesh_conn *c, const struct node_session_action *a)
         on_renew(c);
         break;
     case NODE_SESSION_CLOSE:
+        if (!c->is_counted)
+            node_metrics_handshake(m->metrics, node_reason_name(a->close),
+                                   mesh_now() - c->start_ms);
+        c->is_counted = true;
         c->is_closing = true;
         node_link_close(m->links, c->link, NODE_LINK_WHY_LOCAL);
         break;
     }
 }
 
-void mesh_conn_step(struct mesh_conn *c, const struct node_session_event *event)
+/* Returns what node_session_step() does. Its actions are performed also when the event was refused:
+ * time may have passed for something else. They step no other session but by way of gossip's
+ * SEND: a frame goes into another session's queue, which goes no deeper. */
+static int step(struct mesh_conn *c, const struct node_session_event *event)
 {
     struct mesh *m = c->mesh;
     const size_t depths = sizeof m->session_out / sizeof m->session_out[0];
-    if (c->session == NULL) return;
+    if (c->session == NULL) return BASE_ESTATE;
     assert(m->session_depth < depths);
     struct node_session_actions *out = m->session_out[m->session_depth++];
     int rv = node_session_step(c->session, mesh_now(), event, out);
     if (rv != BASE_OK)
         mesh_log(m, BASE_LOG_DEBUG, "link", "session_event", "%s: event %d: %s", c->remote,
                  (int)event->kind, base_strerror(rv));
-    for (size_t i = 0; rv == BASE_OK && i < out->count; i++)
+    for (size_t i = 0; i < out->count; i++)
         perform(c, &out->list[i]);
     c->deadline_ms = node_session_deadline_ms(c->session);
     m->session_depth--;
+    return rv;
+}
+
+void mesh_conns_later(struct mesh *m)
+{
+    while (m->conn_later != NULL && m->session_depth == 0 && !m->gossip_busy) {
+        struct mesh_conn_later *item = m->conn_later;
+        struct mesh_conn *c = mesh_conn_find(m, item->link);
+        int rv = BASE_OK;
+        m->conn_later = item->next;
+        if (m->conn_later == NULL) m->conn_later_tail = &m->conn_later;
+        if (c != NULL) rv = step(c, &item->event);
+        if (rv != BASE_OK && item->event.kind == NODE_SESSION_EV_CHALLENGE) challenge_failed(c, rv);
+        free(item);
+    }
+}
+
+void mesh_conn_step(struct mesh_conn *c, const struct node_session_event *event)
+{
+    struct mesh *m = c->mesh;
+    (void)step(c, event);
+    mesh_conns_later(m);
 }
 
 /* ---- the pipes' side ---- */
@@ -335,8 +440,9 @@ static void open_session(struct mesh_conn *c)
     ev.open.dialed = c->dialed;
     ev.open.remote = c->expected;
     base_random(ev.open.entropy, sizeof ev.open.entropy);
-    mesh_conn_step(c, &ev);
+    rv = step(c, &ev);
     base_memzero(&ev, sizeof ev);
+    if (rv != BASE_OK) node_link_close(m->links, c->link, NODE_LINK_WHY_LOCAL);
 }
 
 static void on_link_up(void *ctx, node_link_id id, bool dialed, const char *remote)
@@ -383,6 +489,7 @@ static void on_link_down(void *ctx, node_link_id id, enum node_link_why why)
     settle_newcomer(c, false, NULL);
     if (c->dialed) mesh_dial_ended(m, id, false, 0, 0, node_link_why_name(why));
     conn_free(c);
+    mesh_conns_later(m);
     mesh_dirty(m);
 }
 
@@ -408,7 +515,12 @@ void mesh_conns_timer(struct mesh *m, uint64_t now_ms)
     /* A step frees no conn: that happens in on_link_down only. */
     for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
         if (c->deadline_ms <= now_ms) mesh_conn_step(c, &ev);
+        if (c->renew_ms <= now_ms && c->is_up && !c->is_closing) on_renew(c);
+        if (c->drain_ms > now_ms) continue;
+        c->drain_ms = UINT64_MAX;
+        close_later(c, NODE_REASON_DUPLICATE);
     }
+    mesh_conns_later(m);
 }
 
 uint64_t mesh_conns_deadline_ms(const struct mesh *m)
@@ -416,15 +528,29 @@ uint64_t mesh_conns_deadline_ms(const struct mesh *m)
     uint64_t first = UINT64_MAX;
     for (const struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
         if (c->deadline_ms < first) first = c->deadline_ms;
+        if (c->drain_ms < first) first = c->drain_ms;
+        if (c->is_up && !c->is_closing && c->renew_ms < first) first = c->renew_ms;
     }
     return first;
 }
 
+/* No session gets another event before all have got this one: gossip is held back, and says what
+ * it has to say when the caller lets it go on. */
 void mesh_conns_snapshot(struct mesh *m)
 {
     struct node_session_event ev = {.kind = NODE_SESSION_EV_SNAPSHOT};
+    assert(m->session_depth == 0 && !m->gossip_busy);
+    m->gossip_busy = true;
     for (struct mesh_conn *c = m->conns; c != NULL; c = c->next)
-        mesh_conn_step(c, &ev);
+        (void)step(c, &ev);
+    m->gossip_busy = false;
+    (void)mesh_gossip_step(m, NULL);
+    mesh_conns_later(m);
+}
+
+bool mesh_conns_are_gone(const struct mesh *m)
+{
+    return m->conns == NULL;
 }
 
 void mesh_conns_goodbye(struct mesh *m, enum node_reason reason)
