@@ -28,7 +28,6 @@ setup_apt() {
     as_root apt-get update -qq
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-    command -v clang >/dev/null || as_root ln -sf clang-14 /usr/bin/clang
 }
 
 # setup_npm DIR: exactly what the lock file says, once per lock file.
