@@ -78,6 +78,7 @@ int gossip_new(struct gossip **out, const struct gossip_config *cfg,
     g->cfg = *cfg;
     g->crypto = *crypto;
     g->now_ms = g->started_ms = now_ms;
+    g->voices = GOSSIP__VOICES_MAX;
     base_prng_init(&g->prng, cfg->seed);
     g->refute_ms = g->leave_ms = g->errand_ms = g->settled_ms = GOSSIP__NEVER;
     /* Nodes that start together do not probe together. */

@@ -11,7 +11,7 @@
  * that is iterated is an array in an order that the events alone decide: no hash order. */
 #define GOSSIP__NONE        UINT16_MAX
 #define GOSSIP__RELAYS_MAX  8   /* relays a probe asks */
-#define GOSSIP__ERRANDS_MAX 64  /* probes that we run for others */
+#define GOSSIP__ERRANDS_MAX 128 /* probes that we run for others */
 #define GOSSIP__PENDING_MAX 128 /* records that wait for a verdict, those aside counted */
 #define GOSSIP__GRAVES_MAX                                                                         \
     256 /* evicted and refused: not judged again before the next snapshot                          \
@@ -21,7 +21,8 @@
 #define GOSSIP__ARENA_BYTES   ((size_t)24 * GOSSIP_FRAME_BYTES_MAX)
 #define GOSSIP__TARGETS_MAX   256 /* peers that one step pushes its own news to */
 #define GOSSIP__NEVER         UINT64_MAX
-#define GOSSIP__REFUTE_GAP_MS 200 /* a slanderer must not make us shout */
+#define GOSSIP__REFUTE_GAP_MS 500 /* a slanderer must not make us shout */
+#define GOSSIP__VOICES_MAX    64  /* public accusations of ours in a burst; then one an interval */
 #define GOSSIP__PING_IDS      8   /* of a routine ping; a greeting gives all */
 #define GOSSIP__SYNCS_MAX     32  /* that we start in one probe interval */
 
@@ -34,6 +35,7 @@ enum gossip__phase {
 struct gossip__probe {
     enum gossip__phase phase;
     bool dial_failed; /* since this probe started */
+    bool pinged;      /* directly: there was a link */
     uint64_t nonce, started_ms, due_ms;
     uint32_t asked, nacked;
     uint16_t relays[GOSSIP__RELAYS_MAX];
@@ -99,6 +101,7 @@ struct gossip__grave { /* also remembers which events of an evicted member were 
 
 struct gossip__errand { /* we ask target for requester */
     bool used;
+    bool nacked; /* the time is over; an answer that still comes is passed on all the same */
     uint16_t requester, target;
     uint64_t nonce, due_ms;
 };
@@ -161,6 +164,7 @@ struct gossip {
     uint64_t tick_ms, refute_ms, refuted_ms, leave_ms, errand_ms, settled_ms;
     uint64_t sync_budget_ms;
     uint32_t sync_budget;
+    uint32_t voices; /* accusations that we may push now */
     uint32_t awareness;
 
     struct gossip__news news[GOSSIP__NEWS_MAX];

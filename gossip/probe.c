@@ -86,6 +86,7 @@ void gossip__probe_start(struct gossip *g, struct gossip__member *m)
         .dial_failed = !m->linked && is_just_refused(g, m),
     };
     if (m->linked) {
+        m->probe.pinged = true;
         gossip__ping(g, m, m->probe.nonce);
         gossip__arm(g, m);
         return;
@@ -95,10 +96,22 @@ void gossip__probe_start(struct gossip *g, struct gossip__member *m)
     ask_relays(g, m);
 }
 
-static void awareness_add(struct gossip *g, int by)
+static void awareness_worse(struct gossip *g, uint32_t by)
 {
-    if (by > 0 && g->awareness < g->cfg.awareness_max) g->awareness++;
-    if (by < 0 && g->awareness > 0) g->awareness--;
+    g->awareness += by;
+    if (g->awareness > g->cfg.awareness_max) g->awareness = g->cfg.awareness_max;
+}
+
+/* An answer that came, but too late to save the relays the trouble, says that our time-outs are
+ * too short for this network. It weighs two against one: a third of late answers holds the
+ * balance, so that fewer liars than that move nothing. */
+static void awareness_won(struct gossip *g, const struct gossip__probe *p)
+{
+    if (p->phase == GOSSIP__IDLE || !p->pinged) return;
+    if (p->phase == GOSSIP__INDIRECT)
+        awareness_worse(g, 2);
+    else if (g->awareness > 0)
+        g->awareness--;
 }
 
 /* Relays that stay silent too make us doubt ourselves rather than the target. */
@@ -106,7 +119,7 @@ static void probe_lost(struct gossip *g, struct gossip__member *m)
 {
     struct gossip__probe *p = &m->probe;
     g->counters.probes_failed++;
-    if (p->asked == 0 || p->nacked < p->asked) awareness_add(g, 1);
+    if (p->asked == 0 || p->nacked < p->asked) awareness_worse(g, 1);
     p->phase = GOSSIP__IDLE;
     if (m->state == GOSSIP_ALIVE) {
         gossip__suspect(g, m);
@@ -138,7 +151,7 @@ void gossip__probe_due(struct gossip *g, struct gossip__member *m)
 void gossip__probe_won(struct gossip *g, struct gossip__member *m, enum gossip_reason reason)
 {
     bool was_failed = m->state == GOSSIP_FAILED;
-    if (m->probe.phase != GOSSIP__IDLE) awareness_add(g, -1);
+    awareness_won(g, &m->probe);
     m->probe.phase = GOSSIP__IDLE;
     gossip__arm(g, m);
     if (m->state != GOSSIP_SUSPECT && !was_failed) return;
@@ -164,6 +177,7 @@ static void order_shuffle(struct gossip *g)
 void gossip__tick(struct gossip *g)
 {
     g->tick_ms = g->now_ms + g->cfg.probe_interval_ms;
+    if (g->voices < GOSSIP__VOICES_MAX) g->voices++;
     for (uint32_t looks = 0; looks < TICK_LOOKS && g->order_count > 0; looks++) {
         if (g->order_next >= g->order_count) order_shuffle(g);
         struct gossip__member *m = &g->members[g->order[g->order_next++]];
@@ -224,37 +238,56 @@ static void errands_arm(struct gossip *g)
             g->errand_ms = g->errands[i].due_ms;
 }
 
+/* A requester whose own time-outs have grown waits longer than we say no. */
 static void errand_nack(struct gossip *g, struct gossip__errand *e)
 {
-    e->used = false;
+    if (e->nacked) return;
+    e->nacked = true;
+    e->due_ms = g->now_ms + 4 * (uint64_t)g->cfg.probe_interval_ms;
     send_relay(g, &g->members[e->requester], GOSSIP_FRAME_NACK, &g->members[e->target].key,
                e->nonce);
+}
+
+/* One a requester and target; else a free place, else that of the one answered longest ago. */
+static struct gossip__errand *errand_room(struct gossip *g, uint16_t requester, uint16_t target)
+{
+    struct gossip__errand *room = NULL;
+    for (size_t i = 0; i < GOSSIP__ERRANDS_MAX; i++) {
+        struct gossip__errand *e = &g->errands[i];
+        if (e->used && e->requester == requester && e->target == target) return e;
+        if (e->used && !e->nacked) continue;
+        if (room == NULL || (room->used && (!e->used || e->due_ms < room->due_ms))) room = e;
+    }
+    return room;
 }
 
 /* The answer must be there before the requester's own time is over. */
 static struct gossip__errand *errand_add(struct gossip *g, uint16_t requester, uint16_t target,
                                          uint64_t nonce)
 {
-    for (size_t i = 0; i < GOSSIP__ERRANDS_MAX; i++) {
-        struct gossip__errand *e = &g->errands[i];
-        if (e->used) continue;
-        *e = (struct gossip__errand){
-            .used = true,
-            .requester = requester,
-            .target = target,
-            .nonce = nonce,
-            .due_ms = g->now_ms + (uint64_t)g->cfg.probe_timeout_ms * 4 / 5,
-        };
-        errands_arm(g);
-        return e;
-    }
-    return NULL;
+    struct gossip__errand *e = errand_room(g, requester, target);
+    if (e == NULL) return NULL;
+    *e = (struct gossip__errand){
+        .used = true,
+        .requester = requester,
+        .target = target,
+        .nonce = nonce,
+        .due_ms = g->now_ms + (uint64_t)g->cfg.probe_timeout_ms * 4 / 5,
+    };
+    errands_arm(g);
+    return e;
 }
 
 void gossip__errands_due(struct gossip *g)
 {
-    for (size_t i = 0; i < GOSSIP__ERRANDS_MAX; i++)
-        if (g->errands[i].used && g->errands[i].due_ms <= g->now_ms) errand_nack(g, &g->errands[i]);
+    for (size_t i = 0; i < GOSSIP__ERRANDS_MAX; i++) {
+        struct gossip__errand *e = &g->errands[i];
+        if (!e->used || e->due_ms > g->now_ms) continue;
+        if (e->nacked)
+            e->used = false;
+        else
+            errand_nack(g, e);
+    }
     errands_arm(g);
 }
 

@@ -142,6 +142,9 @@ static void record_accept(struct gossip *g, struct gossip__member *m,
     else
         gossip__news_member(g, BASE_STATEMENT_RECORD, m, except);
     if (!is_risen || m->incarnation <= m->leave_incarnation) return;
+    /* It has just spoken: a probe that started before would only accuse its new incarnation. */
+    m->probe.phase = GOSSIP__IDLE;
+    gossip__arm(g, m);
     if (m->state == GOSSIP_ALIVE) return;
     if ((flags & GOSSIP_ENTRY_FAILED) != 0 && m->state == GOSSIP_FAILED && !m->linked) {
         m->dial_backoff_ms = 0;

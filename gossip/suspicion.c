@@ -80,6 +80,11 @@ void gossip__suspect(struct gossip *g, struct gossip__member *m)
     gossip__state(g, m, GOSSIP_SUSPECT, GOSSIP_WHY_PROBE);
     suspicion_arm(g, m);
     if (is_said_enough(g, m)) return;
+    if (g->voices == 0) { /* who suspects everybody tells the accused only: no storm of doubt */
+        gossip__accuse_to(g, m);
+        return;
+    }
+    g->voices--;
     if (accusation_make(g, m, kind, &body, &sig))
         gossip__news_body(g, kind, body, &sig, GOSSIP__NONE);
 }

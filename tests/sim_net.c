@@ -135,8 +135,9 @@ static void way_stall(struct sim *s, struct sim__event *ev)
     sim__stuck_soon(s, ev->peer, ev->node);
 }
 
-/* In order behind what the same direction carries already; a lost one waits for its
- * retransmission and so does all behind it. */
+/* In order behind what the same direction carries already. A lost one waits for its
+ * retransmission and so does all behind it, which then comes along: one loss costs one wait,
+ * however much is on the way. */
 void sim__way_send(struct sim *s, struct sim__event *ev)
 {
     struct sim__way *way = sim__way(s, ev->peer, ev->node);
@@ -145,7 +146,8 @@ void sim__way_send(struct sim *s, struct sim__event *ev)
         return;
     }
     uint64_t at = s->now_ms + sim__delay_ms(s), wait = RETRANSMIT_MS;
-    for (int i = 0; i < RETRANSMITS_MAX && is_lost(s); i++) {
+    bool recovers = way->busy_until_ms > at;
+    for (int i = 0; i < RETRANSMITS_MAX && !recovers && is_lost(s); i++) {
         at += wait;
         wait *= 2;
     }

@@ -841,7 +841,7 @@ static void test_refutation_clears_the_accusers(void **state)
     for (uint32_t i = 1; i <= 6; i++)
         tell_accusation(i, 9, 1);
     tell_record(1, 9, 2, 0);
-    rig.g->members[9].probe.phase = GOSSIP__IDLE; /* answered, let us say */
+    assert_int_equal(rig.g->members[9].probe.phase, GOSSIP__IDLE); /* that was its answer */
     assert_true(pass_until(9, GOSSIP_SUSPECT, 60000));
     uint64_t start = rig.now;
     assert_true(pass_until(9, GOSSIP_FAILED, 20000));
@@ -1095,7 +1095,10 @@ static void test_relay_says_no_in_time(void **state)
     } while (!was_sent(1, GOSSIP_FRAME_NACK));
     assert_int_equal(rig.now, 1400);
     assert_int_equal(sent.u.relay.nonce, 77);
+    assert_int_equal(feed_refute(2, 2, 77, 1, 2), BASE_OK); /* late, and still of use */
+    assert_true(was_sent(1, GOSSIP_FRAME_REFUTE));
     frame.u.relay.key = rig.key[9]; /* about nobody: at once */
+    frame.u.relay.nonce = 78;
     frame.type = GOSSIP_FRAME_PING_REQ;
     assert_int_equal(feed_frame(1, &frame), BASE_OK);
     assert_true(was_sent(1, GOSSIP_FRAME_NACK));
@@ -1522,6 +1525,68 @@ static void test_local_health_scales_time_outs(void **state)
     assert_int_equal(counters().awareness, 8);
 }
 
+/* Answers that come after the relays were asked: the network is slower than our time-outs. */
+static void test_late_answers_lengthen_our_time_outs(void **state)
+{
+    (void)state;
+    mesh(5);
+    tell_accusation(1, 2, 1);
+    assert_true(was_sent(2, GOSSIP_FRAME_PING));
+    uint64_t nonce = sent.u.ping.nonce;
+    while (rig.g->members[2].probe.phase == GOSSIP__DIRECT) {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+    }
+    answer(2, nonce);
+    assert_int_equal(counters().awareness, 2);
+    tell_accusation(3, 2, 1);
+    assert_true(was_sent(2, GOSSIP_FRAME_PING));
+    answer(2, sent.u.ping.nonce);
+    assert_int_equal(counters().awareness, 1);
+}
+
+/* Who suspects everybody (its own cable is out) does not fill the mesh with it. */
+static void test_our_public_accusations_are_bounded(void **state)
+{
+    size_t pushed = 0, told = 0;
+    (void)state;
+    gossip_free(rig.g);
+    struct gossip_config cfg;
+    struct gossip_crypto crypto = sim_crypto(0);
+    sim_config_of(&cfg, 0, 5);
+    cfg.members_max = 128;
+    assert_int_equal(gossip_new(&rig.g, &cfg, &crypto, rig.now), BASE_OK);
+    for (uint32_t i = 1; i < 100; i++) {
+        struct gossip_signed_record record;
+        struct gossip_event ev;
+        sim_record_of(&record, i, 1, 0);
+        ev = up_event(1, &record);
+        ev.key = sim_key_of(i);
+        assert_int_equal(feed(ev), BASE_OK);
+    }
+    for (uint64_t end = rig.now + 9000; rig.now < end;) {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+        for (uint32_t i = 1; i < 100; i++) { /* all of them, at once */
+            struct gossip__member *m = &rig.g->members[i];
+            if (m->state == GOSSIP_ALIVE && m->probe.phase == GOSSIP__IDLE)
+                gossip__probe_start(rig.g, m);
+        }
+        size_t sends = 0;
+        for (size_t i = 0; i < rig.out.count; i++)
+            sends += rig.out.items[i].type == GOSSIP_ACT_SEND &&
+                     rig.out.items[i].u.send.type == GOSSIP_FRAME_UPDATE;
+        for (uint32_t i = 1; i < 64; i++)
+            if (was_sent(i, GOSSIP_FRAME_UPDATE) && !sent.u.news.repair)
+                pushed = pushed > sent.u.news.item_count ? pushed : sent.u.news.item_count;
+        told += sends;
+    }
+    assert_true(counters().suspicions >= 99);
+    assert_true(pushed > 0 && pushed <= GOSSIP__VOICES_MAX);
+    assert_true(told <= (GOSSIP__VOICES_MAX + 10) * 99 + 99);
+    assert_true(rig.g->voices < 10);
+}
+
 /* Health that returns in the middle of a probe must not cut short the relays' time. */
 static void test_relays_get_their_time(void **state)
 {
@@ -1653,6 +1718,8 @@ int main(void)
         RIG(test_news_that_reached_all_is_not_passed_on),
         RIG(test_own_pause_accuses_nobody),
         RIG(test_local_health_scales_time_outs),
+        RIG(test_late_answers_lengthen_our_time_outs),
+        RIG(test_our_public_accusations_are_bounded),
         RIG(test_relays_get_their_time),
         RIG(test_answers_restore_our_health),
         RIG(test_every_peer_is_probed_in_a_round),
