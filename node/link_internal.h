@@ -54,6 +54,7 @@ struct node_link_dial {
     enum node_link_why why; /* of the attempt that failed last */
     uint64_t deadline_ms;   /* of all attempts */
     uint64_t attempt_deadline_ms;
+    bool is_trusted; /* allow() is not asked */
     uv_getaddrinfo_t lookup;
     uv_work_t tls_work;
     bool is_looking_up, is_tls_working; /* libuv still holds the request */

@@ -386,7 +386,8 @@ static int socket_open_dialed(struct node_link *link)
     return node_link__receive_start(&link->receiver, link->links, link, link->socket);
 }
 
-int node_link_dial(struct node_links *links, node_link_id *out, const char *url)
+static int dial_new(struct node_links *links, node_link_id *out, const char *url,
+                    bool is_trusted)
 {
     struct node_link *link;
     int rv = BASE_ENOMEM;
@@ -401,6 +402,7 @@ int node_link_dial(struct node_links *links, node_link_id *out, const char *url)
     link->is_dialed = true;
     link->dial = calloc(1, sizeof *link->dial);
     if (link->dial == NULL) goto err_link;
+    link->dial->is_trusted = is_trusted;
     rv = url_check(&link->dial->url, url, false);
     if (rv != BASE_OK) goto err_dial;
     rv = slot_take(link);
@@ -420,6 +422,16 @@ err_dial:
 err_link:
     free(link);
     return rv;
+}
+
+int node_link_dial(struct node_links *links, node_link_id *out, const char *url)
+{
+    return dial_new(links, out, url, false);
+}
+
+int node_link_dial_trusted(struct node_links *links, node_link_id *out, const char *url)
+{
+    return dial_new(links, out, url, true);
 }
 
 /* Listening */
