@@ -118,9 +118,8 @@ static void read_lies(struct impostor *im)
     take_hex(keys->instance.bytes, 20, json, "instance");
     keys->token_id =
         base_u256_from_u64((uint64_t)json_integer_value(json_object_get(json, "token")));
-    node_identity_set_mesh(&im->identity,
-                           (uint64_t)json_integer_value(json_object_get(json, "chain_id")),
-                           &contract);
+    node_identity_set_mesh(
+        &im->identity, (uint64_t)json_integer_value(json_object_get(json, "chain_id")), &contract);
     snprintf(im->url, sizeof im->url, "%s", json_string_value(json_object_get(json, "url")));
     snprintf(im->identity.settings, sizeof im->identity.settings, "%s",
              json_string_value(json_object_get(json, "settings")));
@@ -129,8 +128,10 @@ static void read_lies(struct impostor *im)
         fail("node_priv, proof_priv");
     if (json_object_get(json, "proof_key") != NULL)
         take_hex(keys->proof_key.bytes, 33, json, "proof_key");
-    if (json_object_get(json, "foreign_kms") != NULL) sign_foreign(keys, json);
-    else copy_chain(keys, json);
+    if (json_object_get(json, "foreign_kms") != NULL)
+        sign_foreign(keys, json);
+    else
+        copy_chain(keys, json);
     im->identity.start_incarnation = 1;
     base_random(im->identity.boot_id, sizeof im->identity.boot_id);
     json_decref(json);
@@ -189,7 +190,8 @@ static void step(struct impostor *im, const struct node_session_event *ev)
 {
     if (im->session == NULL || im->done) return;
     if (node_session_step(im->session, uv_hrtime() / 1000000, ev, &im->out) != BASE_OK) return;
-    for (size_t i = 0; i < im->out.count; i++) perform(im, &im->out.list[i]);
+    for (size_t i = 0; i < im->out.count; i++)
+        perform(im, &im->out.list[i]);
 }
 
 static void on_up(void *ctx, node_link_id id, bool dialed, const char *remote)
