@@ -432,6 +432,7 @@ static void process_start(struct sim *s, uint32_t i, uint32_t via)
     sim_config_of(&cfg, i, n->incarnation);
     cfg.seed = base_prng_u64(&s->prng);
     cfg.members_max = s->count + 4;
+    if (s->links_max > 0) cfg.links_max = s->links_max;
     cfg.weight = 1;
     n->started_incarnation = n->incarnation;
     n->has_left = n->is_gone = n->is_host_gone = false;
@@ -443,6 +444,11 @@ static void process_start(struct sim *s, uint32_t i, uint32_t via)
     timer_arm(s, i);
     if (via != i) dial(s, i, via);
     registry_dial_soon(s, i);
+}
+
+void sim_links_max(struct sim *s, uint32_t links_max)
+{
+    s->links_max = links_max;
 }
 
 void sim_start(struct sim *s, uint32_t i, uint32_t via)

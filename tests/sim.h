@@ -43,6 +43,7 @@ uint64_t sim_random(struct sim *s, uint64_t bound);
 void sim_verbose(struct sim *s, FILE *to); /* every change of state, one line */
 
 /* ---- processes ---- */
+void sim_links_max(struct sim *s, uint32_t links_max); /* of processes started from now on */
 /* Starts node i and lets it dial via (its bootstrap); via == i: the first of the mesh. */
 void sim_start(struct sim *s, uint32_t i, uint32_t via);
 void sim_start_all(struct sim *s); /* 0 first, the others through it, 10 ms apart */

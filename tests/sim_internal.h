@@ -79,7 +79,7 @@ struct sim {
     struct base_prng prng;
     struct sim_net net;
     uint64_t now_ms, order, steps, frames, trace;
-    uint32_t count;
+    uint32_t count, links_max;
     struct sim__node *nodes;
     struct sim__way *ways;
     struct sim__link *links;

@@ -452,6 +452,35 @@ static void test_minority_does_not_shorten_a_suspicion(void **state)
     sim_free(s);
 }
 
+/* ---- more members than links ---- */
+
+static bool all_heard_few(struct sim *s)
+{
+    for (uint32_t i = 0; i < sim_node_count(s); i++)
+        if (sim_is_up(s, i) && sim_event_count(s, i, "few") != 1) return false;
+    return true;
+}
+
+/* Goal: without a full mesh, all of it still holds; links that probes need are dialled then. */
+static void test_bounded_links(void **state)
+{
+    (void)state;
+    struct sim *s = sim_new(102, 30, &SIM_LAN);
+    sim_links_max(s, 4);
+    sim_start_all(s);
+    assert_until(s, sim_all_right, 10 * SEC);
+    assert_int_equal(sim_event(s, 29, "few"), BASE_OK);
+    assert_until(s, all_heard_few, 5 * SEC);
+    sim_crash(s, 7, true);
+    sim_crash(s, 8, false);
+    assert_until(s, sim_all_right, 15 * SEC);
+    bool guilty[30] = {[7] = true, [8] = true};
+    sim_run(s, 60 * SEC);
+    assert_sound(s);
+    assert_int_equal(false_failures(s, guilty), 0);
+    sim_free(s);
+}
+
 /* ---- user events ---- */
 
 static bool all_heard_hello(struct sim *s)
@@ -610,6 +639,7 @@ int main(void)
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_slander_by_a_minority_changes_nothing),
         cmocka_unit_test(test_minority_does_not_shorten_a_suspicion),
+        cmocka_unit_test(test_bounded_links),
         cmocka_unit_test(test_event_once_to_each),
         cmocka_unit_test(test_events_at_loss),
         cmocka_unit_test(test_event_survives_a_partition),
