@@ -3,7 +3,8 @@ find_library(NNG_LIBRARY nng REQUIRED)
 find_path(NNG_INCLUDE_DIR nng/nng.h REQUIRED)
 
 nftmesh_library(node_link
-  SOURCES inbox.c link_budget.c link_dial.c link_nng.c link_wire.c nng_shim.c
+  SOURCES inbox.c link_accept.c link_budget.c link_dial.c link_nng.c link_stream.c link_wire.c
+          nng_shim.c
   DEPS node_surface base PkgConfig::UV ${NNG_LIBRARY} Threads::Threads ${CMAKE_DL_LIBS})
 target_compile_definitions(node_link PRIVATE _GNU_SOURCE)
 target_include_directories(node_link SYSTEM PRIVATE ${NNG_INCLUDE_DIR})
@@ -13,3 +14,8 @@ nftmesh_test(test_node_inbox LABELS unit DEPS node_link)
 foreach(test test_node_link_budget test_node_inbox)
   target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
 endforeach()
+
+nftmesh_test(test_node_link LABELS net
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_link.c ${CMAKE_SOURCE_DIR}/tests/link_ends.c
+  DEPS node_link)
+target_compile_definitions(test_node_link PRIVATE _GNU_SOURCE)

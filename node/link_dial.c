@@ -1,11 +1,4 @@
-/* From a URL to an open link: the name, its addresses, one attempt after the other.
- *
- * nng 1.5 has no dial that tells of its failure: NNG_FLAG_NONBLOCK never does, and the blocking
- * one, in a thread of its own, hangs for ever if the dialer is closed before it has begun (no
- * completion comes for an operation on an aio that is stopped; seen within 200 dials). But nng
- * counts what befalls each dialer. So attempts do not block, and while some are in flight we look
- * at these counters, soon at first and then less often: 0.8 ms a look with 400 pipes, and none at
- * all when nobody dials. nng 2 has nng_dialer_start_aio() for this. */
+/* From a URL to a stream: the name, its addresses, one attempt after the other. */
 #include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -20,11 +13,6 @@
 #include "base/err.h"
 #include "node/link_internal.h"
 
-#define LOOK_FIRST_MS 2 /* a refusal on a local network takes less */
-#define LOOK_STEP_MS  1000
-/* What nng shall do by itself after a failure: nothing, before we have seen it. */
-#define NEVER_REDIAL_MS 60000
-
 static void attempt_next(struct node_link *link);
 
 static bool is_websocket(const struct node_url *url)
@@ -37,143 +25,77 @@ static bool is_tls(const struct node_url *url)
     return strcmp(url->scheme, "wss") == 0;
 }
 
-/* The timer */
+/* Attempts */
 
-static void timer_arm(struct node_links *links)
+static void on_attempted(void *arg) /* nng's thread */
 {
-    uint64_t now_ms = uv_now(links->loop);
-    uint64_t first_ms = UINT64_MAX;
-    for (struct node_link *link = links->dialing; link != NULL; link = link->dial->next) {
-        if (link->dial->attempt_deadline_ms < first_ms) first_ms = link->dial->attempt_deadline_ms;
-        if (link->dial->is_attempting && links->look_at_ms < first_ms) first_ms = links->look_at_ms;
+    struct node_link *link = arg;
+    link->dial->result = nng_aio_result(link->dial->aio);
+    node_links__post(link->links, &link->dial->attempted);
+}
+
+static void bury(void *dialer)
+{
+    nng_stream_dialer_free(dialer);
+}
+
+static void dialer_free(struct node_link_dial *dial)
+{
+    if (is_websocket(&dial->url) && dial->is_aborted)
+        node_link__bury(bury, dial->dialer);
+    else
+        nng_stream_dialer_free(dial->dialer);
+    dial->dialer = NULL;
+}
+
+static enum node_link_why why_of(int result)
+{
+    switch (result) {
+    case NNG_ETIMEDOUT:
+        return NODE_LINK_WHY_TIMEOUT;
+    case NNG_ECONNREFUSED:
+    case NNG_EPERM:
+        return NODE_LINK_WHY_REFUSED;
+    case NNG_EPEERAUTH:
+    case NNG_ECRYPTO:
+        return NODE_LINK_WHY_TLS;
+    case NNG_EPROTO:
+        return NODE_LINK_WHY_PROTOCOL;
+    case NNG_ENOMEM:
+    case NNG_ENOFILES:
+        return NODE_LINK_WHY_RESOURCES;
+    default:
+        return NODE_LINK_WHY_UNREACHABLE;
     }
-    if (first_ms == UINT64_MAX) {
-        uv_timer_stop(&links->timer);
+}
+
+static void handle_attempted(struct node_inbox_item *item)
+{
+    struct node_link *link = item->ptr;
+    struct node_link_dial *dial = link->dial;
+    nng_stream *stream = dial->result == 0 ? nng_aio_get_output(dial->aio, 0) : NULL;
+    dial->is_attempting = false;
+    dialer_free(dial);
+    if (stream != NULL && link->state == NODE_LINK_DIALING && !dial->is_aborted) {
+        node_link__stream_start(link, stream);
         return;
     }
-    uv_timer_start(&links->timer, node_link__on_dial_timer,
-                   first_ms > now_ms ? first_ms - now_ms : 0, 0);
-}
-
-static void look_soon(struct node_links *links)
-{
-    links->look_step_ms = LOOK_FIRST_MS;
-    links->look_at_ms = uv_now(links->loop) + LOOK_FIRST_MS;
-}
-
-static void dial_enter(struct node_link *link)
-{
-    struct node_links *links = link->links;
-    struct node_link_dial *dial = link->dial;
-    link->state = NODE_LINK_RESOLVING;
-    dial->deadline_ms = uv_now(links->loop) + links->config.dial_timeout_ms;
-    dial->attempt_deadline_ms = dial->deadline_ms;
-    dial->previous = NULL;
-    dial->next = links->dialing;
-    if (dial->next != NULL) dial->next->dial->previous = link;
-    links->dialing = link;
-    links->dialing_count++;
-    timer_arm(links);
-}
-
-void node_link__dial_leave(struct node_link *link)
-{
-    struct node_links *links = link->links;
-    struct node_link_dial *dial = link->dial;
-    if (dial->previous != NULL)
-        dial->previous->dial->next = dial->next;
-    else
-        links->dialing = dial->next;
-    if (dial->next != NULL) dial->next->dial->previous = dial->previous;
-    dial->previous = dial->next = NULL;
-    links->dialing_count--;
-    /* May be too late for that: then the callback comes, and sees that the link has gone on. */
-    if (dial->is_looking_up) uv_cancel((uv_req_t *)&dial->lookup);
-    if (dial->is_tls_working) uv_cancel((uv_req_t *)&dial->tls_work);
-    timer_arm(links);
-}
-
-/* How attempts end */
-
-static bool has_counted(nng_stat *dialer, const char *name)
-{
-    nng_stat *stat = nng_stat_find(dialer, name);
-    return stat != NULL && nng_stat_value(stat) > 0;
-}
-
-/* NODE_LINK_WHY_NONE: nothing has befallen this dialer yet. */
-static enum node_link_why failure_of(nng_stat *dialer)
-{
-    if (has_counted(dialer, "refused")) return NODE_LINK_WHY_REFUSED;
-    if (has_counted(dialer, "auth")) return NODE_LINK_WHY_TLS;
-    if (has_counted(dialer, "proto")) return NODE_LINK_WHY_PROTOCOL;
-    if (has_counted(dialer, "timeout")) return NODE_LINK_WHY_TIMEOUT;
-    if (has_counted(dialer, "oom")) return NODE_LINK_WHY_RESOURCES;
-    if (has_counted(dialer, "disconnect") || has_counted(dialer, "canceled") ||
-        has_counted(dialer, "other"))
-        return NODE_LINK_WHY_UNREACHABLE;
-    return NODE_LINK_WHY_NONE;
-}
-
-static void attempt_end(struct node_link *link, enum node_link_why why)
-{
-    struct node_link_dial *dial = link->dial;
-    dial->is_attempting = false;
-    dial->why = why;
-    nng_dialer_close(dial->dialer);
+    if (stream != NULL) { /* a moment too late */
+        nng_stream_close(stream);
+        nng_stream_free(stream);
+    }
+    if (link->state == NODE_LINK_CLOSING) {
+        node_link__free_if_done(link);
+        return;
+    }
+    dial->why = dial->is_aborted ? NODE_LINK_WHY_TIMEOUT : why_of(dial->result);
     attempt_next(link);
 }
 
-static void look(struct node_links *links)
+/* scheme://literal:port/path: the address that was allowed, whatever the name means by now. The
+ * name stays in Host, and in SNI and the certificate's check by way of dial->tls. */
+static int dialer_new(struct node_link_dial *dial, const struct sockaddr *address)
 {
-    struct node_link *link = links->dialing;
-    nng_stat *root;
-    if (nng_stats_get(&root) != 0) return; /* an nng without counters: deadlines must do */
-    while (link != NULL) {
-        struct node_link *next = link->dial->next;
-        nng_stat *dialer =
-            link->dial->is_attempting ? nng_stat_find_dialer(root, link->dial->dialer) : NULL;
-        enum node_link_why why = dialer != NULL ? failure_of(dialer) : NODE_LINK_WHY_NONE;
-        if (why != NODE_LINK_WHY_NONE) attempt_end(link, why);
-        link = next;
-    }
-    nng_stats_free(root);
-}
-
-static void on_attempt_deadline(struct node_link *link)
-{
-    if (link->dial->is_attempting)
-        attempt_end(link, NODE_LINK_WHY_TIMEOUT); /* and on to the next address */
-    else
-        node_link__fail(link, NODE_LINK_WHY_TIMEOUT);
-}
-
-void node_link__on_dial_timer(uv_timer_t *timer)
-{
-    struct node_links *links = timer->data;
-    uint64_t now_ms = uv_now(links->loop);
-    struct node_link *link;
-    if (now_ms >= links->look_at_ms) {
-        links->look_step_ms = links->look_step_ms * 5 / 2;
-        if (links->look_step_ms > LOOK_STEP_MS) links->look_step_ms = LOOK_STEP_MS;
-        links->look_at_ms = now_ms + links->look_step_ms;
-        look(links);
-    }
-    link = links->dialing;
-    while (link != NULL) {
-        struct node_link *next = link->dial->next;
-        if (link->dial->attempt_deadline_ms <= now_ms) on_attempt_deadline(link);
-        link = next;
-    }
-    timer_arm(links);
-}
-
-/* Attempts */
-
-/* scheme://literal:port/path: the address that was allowed, whatever the name means by now. */
-static int dialer_new(nng_dialer *out, struct node_link *link, const struct sockaddr *address)
-{
-    const struct node_link_dial *dial = link->dial;
     const struct node_url *url = &dial->url;
     char literal[NODE_LINK_REMOTE_BYTES];
     char text[NODE_LINK_REMOTE_BYTES + NODE_LINK_URL_BYTES_MAX + 32];
@@ -182,17 +104,19 @@ static int dialer_new(nng_dialer *out, struct node_link *link, const struct sock
     node_link__format_address(literal, sizeof literal, address);
     snprintf(text, sizeof text, "%s://%s%s", url->scheme, literal,
              is_websocket(url) && url->path[0] == '\0' ? "/" : url->path);
-    rv = nng_dialer_create(out, link->socket, text);
+    rv = nng_stream_dialer_alloc(&dial->dialer, text);
     if (rv != 0) return rv;
-    rv = nng_dialer_set_ms(*out, NNG_OPT_RECONNMINT, NEVER_REDIAL_MS);
-    if (rv == 0 && is_tls(url)) rv = nng_dialer_set_ptr(*out, NNG_OPT_TLS_CONFIG, dial->tls);
+    dial->is_aborted = false;
+    if (is_tls(url)) rv = nng_stream_dialer_set_ptr(dial->dialer, NNG_OPT_TLS_CONFIG, dial->tls);
     if (rv == 0 && is_websocket(url)) {
         snprintf(host, sizeof host, url->is_ipv6 ? "Host: [%s]:%u\r\n" : "Host: %s:%u\r\n",
                  url->host, (unsigned)url->port);
-        rv = nng_dialer_set_string(*out, NNG_OPT_WS_REQUEST_HEADERS, host);
+        rv = nng_stream_dialer_set_string(dial->dialer, NNG_OPT_WS_REQUEST_HEADERS, host);
+        if (rv == 0)
+            rv = nng_stream_dialer_set_string(dial->dialer, NNG_OPT_WS_PROTOCOL,
+                                              NODE_LINK_WS_PROTOCOL);
     }
-    if (rv == 0) rv = nng_dialer_start(*out, NNG_FLAG_NONBLOCK);
-    if (rv != 0) nng_dialer_close(*out);
+    if (rv != 0) dialer_free(dial);
     return rv;
 }
 
@@ -202,18 +126,73 @@ static void attempt_next(struct node_link *link)
     struct node_links *links = link->links;
     struct node_link_dial *dial = link->dial;
     uint64_t now_ms = uv_now(links->loop);
-    while (dial->address_next < dial->address_count && now_ms < dial->deadline_ms) {
+    while (dial->address_next < dial->address_count && now_ms < link->deadline_ms) {
         size_t left = dial->address_count - dial->address_next;
         const struct sockaddr_storage *address = &dial->addresses[dial->address_next++];
         dial->why = NODE_LINK_WHY_RESOURCES;
-        if (dialer_new(&dial->dialer, link, (const struct sockaddr *)address) != 0) continue;
+        if (dialer_new(dial, (const struct sockaddr *)address) != 0) continue;
+        dial->attempt_deadline_ms = now_ms + (link->deadline_ms - now_ms) / left;
         dial->is_attempting = true;
-        dial->attempt_deadline_ms = now_ms + (dial->deadline_ms - now_ms) / left;
-        look_soon(links);
-        timer_arm(links);
+        nng_stream_dialer_dial(dial->dialer, dial->aio);
+        node_links__timer_arm(links);
         return;
     }
     node_link__fail(link, dial->why);
+}
+
+static void attempt_abort(struct node_link_dial *dial)
+{
+    dial->is_aborted = true;
+    nng_stream_dialer_close(dial->dialer);
+    nng_aio_cancel(
+        dial->aio); /* a ws dialer that has just connected takes no notice of the close */
+}
+
+static void attempts_start(struct node_link *link)
+{
+    link->state = NODE_LINK_DIALING;
+    if (nng_aio_alloc(&link->dial->aio, on_attempted, link) != 0) {
+        node_link__fail(link, NODE_LINK_WHY_RESOURCES);
+        return;
+    }
+    link->dial->attempted = (struct node_inbox_item){.handle = handle_attempted, .ptr = link};
+    attempt_next(link);
+}
+
+void node_link__dial_deadline(struct node_link *link)
+{
+    struct node_link_dial *dial = link->dial;
+    uint64_t now_ms = uv_now(link->links->loop);
+    if (link->state != NODE_LINK_DIALING || now_ms >= link->deadline_ms) {
+        node_link__fail(link, NODE_LINK_WHY_TIMEOUT);
+        return;
+    }
+    /* Time for the next address: `attempted` comes at once, and goes on from there. */
+    dial->attempt_deadline_ms = link->deadline_ms;
+    attempt_abort(dial);
+}
+
+void node_link__dial_abort(struct node_link *link)
+{
+    struct node_link_dial *dial = link->dial;
+    if (dial->is_attempting && !dial->is_aborted) attempt_abort(dial);
+    /* May be too late for these: then the callback comes, and sees that the link is closing. */
+    if (dial->is_looking_up) uv_cancel((uv_req_t *)&dial->lookup);
+    if (dial->is_tls_working) uv_cancel((uv_req_t *)&dial->tls_work);
+}
+
+bool node_link__dial_is_busy(const struct node_link *link)
+{
+    const struct node_link_dial *dial = link->dial;
+    return dial->is_looking_up || dial->is_tls_working || dial->is_attempting;
+}
+
+void node_link__dial_free(struct node_link *link)
+{
+    struct node_link_dial *dial = link->dial;
+    if (dial->tls != NULL) nng_tls_config_free(dial->tls);
+    if (dial->aio != NULL) nng_aio_free(dial->aio);
+    free(dial);
 }
 
 /* TLS: a client that trusts ca_file and nothing else, for one name. In one of libuv's workers,
@@ -249,8 +228,7 @@ static void on_tls_config_made(uv_work_t *work, int status)
         node_link__fail(link, NODE_LINK_WHY_TLS);
         return;
     }
-    link->state = NODE_LINK_DIALING;
-    attempt_next(link);
+    attempts_start(link);
 }
 
 /* Addresses */
@@ -295,8 +273,7 @@ static void addresses_known(struct node_link *link)
         if (!dial->is_tls_working) node_link__fail(link, NODE_LINK_WHY_RESOURCES);
         return;
     }
-    link->state = NODE_LINK_DIALING;
-    attempt_next(link);
+    attempts_start(link);
 }
 
 static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
@@ -339,7 +316,8 @@ void node_link__dial_start(struct node_link *link)
 {
     struct node_link_dial *dial = link->dial;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    dial_enter(link);
+    link->state = NODE_LINK_RESOLVING;
+    dial->attempt_deadline_ms = link->deadline_ms;
     if (literal_add(link)) {
         addresses_known(link);
         return;

@@ -1,12 +1,20 @@
 #ifndef NFTMESH_NODE_LINK_INTERNAL_H
 #define NFTMESH_NODE_LINK_INTERNAL_H
 
-/* Shared by link_nng.c (the loop's side), link_dial.c (the way to an open link) and link_wire.c
- * (all that runs on nng's threads). Nobody else includes this, or nng.
+/* Shared by link_nng.c (who there is), link_dial.c and link_accept.c (the two ways to a stream)
+ * and link_stream.c (greeting and frames over it). Nobody else includes this, or nng.
  *
- * Who may touch what: a link's fields are the loop's, except those marked. A link lives until its
- * `gone` item has been handled; that item is posted after all nng handles of the link have been
- * closed, so no item that names the link can come after it. */
+ * All fields are the loop's. nng's threads run three callbacks only: each puts the result of its
+ * operation into the fields named so, and posts the operation's item; the loop reads them when the
+ * item arrives, and starts the next operation after that. So nothing is locked, and a link is
+ * freed when no operation of its runs any more.
+ *
+ * Why nng's streams and not its sockets: in 1.5.2 (Debian 12) a pipe that is closed while frames
+ * come in may never end. tcptran_pipe_recv_cb() goes on to a message's body with an operation that
+ * the close has stopped, which completes never; nng's only reap thread waits for it, and with that
+ * thread gone nng_close() does not return. Or nng panics ("appending node already on a list").
+ * We saw both within 200 rounds of 200 closes, and a stranger can make us close as often as he
+ * likes. Streams have neither pipes nor that reader. */
 #include <nng/nng.h>
 
 #include <nng/supplemental/tls/tls.h>
@@ -15,35 +23,20 @@
 #include "node/inbox.h"
 #include "node/link_budget.h"
 #include "node/link_nng.h"
+#include "node/link_wire.h"
 #include "node/url.h"
 
-#define NODE_LINK_ADDRESSES_MAX 4   /* of a name, tried one after the other */
-#define NODE_LINK_BUCKETS       256 /* of the map from pipe to link; a power of two */
-#define NODE_LINK_HEADER_BYTES  4   /* SP's request id, in front of a frame on the wire */
-/* The request id: the top bit ends SP's list of hops; the rest nobody looks at. */
-#define NODE_LINK_REQUEST_ID 0x80000001u
+#define NODE_LINK_ADDRESSES_MAX 4         /* of a name, tried one after the other */
+#define NODE_LINK_LISTENERS_MAX 16        /* URLs that we listen at */
+#define NODE_LINK_WS_PROTOCOL   "nftmesh" /* Sec-WebSocket-Protocol */
 
 enum node_link_state {
-    NODE_LINK_NEW = 0,   /* accepted and not yet known to the loop; dialed and not yet begun */
+    NODE_LINK_NEW = 0,
     NODE_LINK_RESOLVING, /* dialed: looking the name up, and reading the CAs */
-    NODE_LINK_DIALING,   /* dialed: connecting, TLS, greeting */
-    NODE_LINK_PENDING,   /* accepted: nng has not yet opened it for sending */
+    NODE_LINK_DIALING,   /* dialed: connecting, TLS, websocket */
+    NODE_LINK_GREETING,  /* there is a stream */
     NODE_LINK_UP,
     NODE_LINK_CLOSING,
-};
-
-struct node_link;
-
-/* One receive operation that is armed again and again. */
-struct node_link_receiver {
-    struct node_links *links;
-    struct node_link *link; /* NULL: the listening socket, where the message names its pipe */
-    nng_socket socket;
-    nng_aio *aio;
-    /* The message that did not fit into the inbox; the item takes it there out of turn, and
-     * receiving goes on when the loop has handled it. */
-    nng_msg *stalled;
-    struct node_inbox_item stalled_item;
 };
 
 struct node_link_dial {
@@ -51,17 +44,28 @@ struct node_link_dial {
     struct sockaddr_storage addresses[NODE_LINK_ADDRESSES_MAX];
     size_t address_count;
     size_t address_next;
-    enum node_link_why why; /* of the attempt that failed last */
-    uint64_t deadline_ms;   /* of all attempts */
-    uint64_t attempt_deadline_ms;
-    bool is_trusted; /* allow() is not asked */
+    enum node_link_why why;       /* of the attempt that failed last */
+    uint64_t attempt_deadline_ms; /* the whole of it: the link's deadline_ms */
+    bool is_trusted;              /* allow() is not asked */
     uv_getaddrinfo_t lookup;
     uv_work_t tls_work;
     bool is_looking_up, is_tls_working; /* libuv still holds the request */
     nng_tls_config *tls;                /* wss; NULL when the CA file cannot be read */
-    nng_dialer dialer;
-    bool is_attempting;                /* dialer is started */
-    struct node_link *previous, *next; /* links that are dialing */
+
+    nng_stream_dialer *dialer;
+    nng_aio *aio;
+    bool is_attempting; /* from the start of aio until `attempted` arrives */
+    bool is_aborted;    /* we have ended the attempt */
+    int result;         /* nng's thread */
+    struct node_inbox_item attempted;
+};
+
+/* A message, or the greeting, on its way. */
+struct node_link_out {
+    struct node_link_out *next;
+    size_t len;
+    bool is_frame;
+    uint8_t bytes[];
 };
 
 struct node_link {
@@ -71,40 +75,54 @@ struct node_link {
     enum node_link_why why;
     bool is_dialed;
     bool is_told_up;
-    bool is_finished; /* all nng handles are closed; `gone` is on its way */
-    bool is_gone;
-
-    /* Set in ADD_PRE, by nng's thread, before any item of the link is posted. */
-    nng_pipe pipe;
+    bool is_gone; /* `down` has been said, if it had to */
+    struct node_link_ticket ticket;
     struct sockaddr_storage address;
     char remote[NODE_LINK_REMOTE_BYTES];
 
-    /* Guarded by links->lock. */
-    struct node_link *next_in_bucket; /* accepted */
-    struct node_link_ticket ticket;   /* accepted */
-    bool has_pipe;                    /* ADD_PRE has been */
-    int fd;                           /* its descriptor, or -1 */
-    bool is_removed; /* REM_POST has been: fd may be another's, no item but `gone` follows */
-    bool is_shut;    /* dialed: we do not want a pipe any more */
+    /* Links that open, until deadline_ms. */
+    struct node_link *previous_opening, *next_opening;
+    uint64_t deadline_ms;
+    struct node_link_dial *dial; /* NULL if accepted */
+
+    nng_stream *stream; /* NULL before there is one, and after */
+
+    nng_aio *receive_aio;
+    bool is_receiving; /* from the start of receive_aio until `received` arrives */
+    int receive_result;
+    size_t receive_count; /* with is_receiving: nng's thread */
+    uint8_t *input;       /* what came and was not yet used up */
+    size_t input_len, input_size;
+    struct node_inbox_item received;
 
     nng_aio *send_aio;
-    int send_result; /* nng's thread, before `sent` is posted */
-    bool is_sending;
-    nng_msg *queue[NODE_LINK_QUEUE_MAX];
-    uint32_t queue_first, queue_count;
+    bool is_sending;   /* from the start of send_aio until `sent` arrives */
+    bool is_send_dead; /* the other end takes no more */
+    int send_result;
+    size_t send_count; /* with is_sending: nng's thread */
+    struct node_link_out *out_first, **out_last;
+    size_t out_done; /* bytes of the first that have left */
+    size_t queue_count;
+    struct node_inbox_item sent;
 
-    struct node_inbox_item added, opened, removed, sent, gone;
-
-    nng_socket socket; /* dialed: its own; accepted: the listening one */
-    bool has_socket;
-    struct node_link_receiver receiver; /* dialed */
-    struct node_link_dial *dial;        /* dialed; freed with the link */
+    struct node_inbox_item gone;
 };
 
 struct node_link_slot {
     struct node_link *link; /* NULL: free */
     uint32_t generation;
     uint32_t next_free; /* slot + 1; 0 ends the list */
+};
+
+struct node_link_listener {
+    struct node_links *links;
+    nng_stream_listener *listener;
+    bool is_websocket;
+    nng_aio *aio;
+    bool is_accepting;    /* from the start of aio until `accepted` arrives */
+    uint64_t retry_at_ms; /* after an error; 0: none */
+    int result;           /* nng's thread */
+    struct node_inbox_item accepted;
 };
 
 struct node_links {
@@ -116,70 +134,73 @@ struct node_links {
 
     struct node_link_slot *slots;
     uint32_t slot_count, slot_free;
+    uint32_t live_count; /* struct node_link that exist */
 
-    nng_socket listening;
-    bool is_listening;
-    struct node_link_receiver receiver;
+    struct node_link_listener *listeners[NODE_LINK_LISTENERS_MAX];
+    size_t listener_count;
 
-    uv_timer_t timer; /* the earliest deadline of a dial, or the next look at how dials fare */
-    struct node_link *dialing;
-    uint32_t dialing_count;
-    uint64_t look_at_ms, look_step_ms;
-    uint64_t frames_in_count, frames_out_count;
+    uv_timer_t timer; /* the next deadline of a link that opens, or of a listener's pause */
+    struct node_link *opening;
+    struct node_link_budget budget;
+    uint32_t dialing_count, accepted_count; /* dialed and not yet up; accepted, in any state */
     uint32_t up_dialed_count, up_accepted_count;
+    uint64_t refused_budget_count, refused_address_count;
+    uint64_t frames_in_count, frames_out_count;
     int descriptors_max;
     uint64_t descriptors_refused_before; /* by others, before these links were made */
 
-    uv_mutex_t lock; /* guards what follows; held for a few instructions, never around nng */
-    struct node_link *buckets[NODE_LINK_BUCKETS];
-    struct node_link_budget budget;
-    uint32_t accepted_count;
-    uint32_t live_count; /* struct node_link that exist, dialed and accepted */
-    uint64_t refused_budget_count, refused_address_count;
-    bool is_closing; /* written by the loop under the lock, read by it without */
-
-    bool is_ending; /* all links are gone; what is left of nng is closed */
-    bool is_timer_closed, is_last_handled;
-    struct node_inbox_item last;
+    bool is_closing, is_timer_closed;
     void (*on_closed)(void *ctx);
     void *closed_ctx;
 };
 
-/* link_wire.c: nng's threads post, the loop handles */
+/* link_nng.c */
 
-/* Arms the receiver. BASE_OK, BASE_ENOMEM. */
-int node_link__receive_start(struct node_link_receiver *receiver, struct node_links *links,
-                             struct node_link *link, nng_socket socket);
-/* Stops it; with is_draining, what nng has received already is posted first. */
-void node_link__receive_stop(struct node_link_receiver *receiver, bool is_draining);
-/* Registers the pipe events of a socket; link is NULL for the listening one. 0 or nng's error. */
-int node_link__notify_accepted(struct node_links *links, nng_socket socket);
-int node_link__notify_dialed(struct node_link *link, nng_socket socket);
-/* The callback of a link's send operation; arg is the link. */
-void node_link__on_sent(void *arg);
-/* Ends the connection of a link that has a pipe; REM_POST, and with it `removed`, follows. False
- * if there is no pipe, and will be none. */
-bool node_link__shut(struct node_link *link);
+/* An accepted link, which counts from now on; or NULL. */
+struct node_link *node_link__new_accepted(struct node_links *links, const nng_sockaddr *address);
+/* Closes the link, whatever its state; `down` follows on a later turn. Once; then nothing. */
+void node_link__fail(struct node_link *link, enum node_link_why why);
+void node_link__is_up(struct node_link *link);
+/* Call when an operation of a link has ended: frees it if it was the last one. */
+void node_link__free_if_done(struct node_link *link);
+void node_links__free_if_done(struct node_links *links);
+void node_links__post(struct node_links *links, struct node_inbox_item *item);
+void node_links__timer_arm(struct node_links *links);
+/* Frees a websocket's dialer or listener in a thread that nobody waits for: if one of its
+ * handshakes ends in the wrong moment, nng 1.5 waits in there for a wake that never comes. */
+void node_link__bury(void (*free_it)(void *), void *it);
+/* Where the link is, from nng's address. */
+void node_link__set_address(struct node_link *link, const nng_sockaddr *address);
 /* "192.0.2.1:7946" or "[2001:db8::1]:7946"; "" for another family. */
 void node_link__format_address(char *out, size_t cap, const struct sockaddr *address);
 
-/* link_dial.c, on the loop */
+/* link_dial.c */
 
-/* Takes the link from RESOLVING to an attempt that runs, or fails it. */
 void node_link__dial_start(struct node_link *link);
-/* Is no longer dialing: up, or closing. */
-void node_link__dial_leave(struct node_link *link);
-void node_link__on_dial_timer(uv_timer_t *timer);
+void node_link__dial_deadline(struct node_link *link);
+/* The link is closing: what of its dial still runs shall end. */
+void node_link__dial_abort(struct node_link *link);
+bool node_link__dial_is_busy(const struct node_link *link);
+void node_link__dial_free(struct node_link *link);
 
-/* link_nng.c, on the loop: what the items mean */
-void node_link__added(struct node_link *link);
-void node_link__opened(struct node_link *link);
-void node_link__removed(struct node_link *link);
-void node_link__sent(struct node_link *link);
-void node_link__arrived(struct node_links *links, struct node_link *link, nng_msg *msg);
-/* Closes a link whose opening failed, or that must not go on. */
-void node_link__fail(struct node_link *link, enum node_link_why why);
-/* Frees the link if nothing refers to it any more. */
-void node_link__free_if_done(struct node_link *link);
+/* link_accept.c */
+
+int node_links__listener_new(struct node_links *links, uint16_t *bound_port,
+                             const struct node_url *url, const char *text);
+void node_links__accept_retry(struct node_links *links, uint64_t now_ms);
+void node_links__listeners_close(struct node_links *links);
+bool node_links__listeners_are_closed(const struct node_links *links);
+void node_links__listeners_free(struct node_links *links);
+
+/* link_stream.c */
+
+/* Greets over the stream, which is the link's from now on. */
+void node_link__stream_start(struct node_link *link, nng_stream *stream);
+/* Ends the stream; operations that still run come to their end by that. */
+void node_link__stream_close(struct node_link *link);
+/* Queues the greeting or a frame. BASE_OK, BASE_ENOMEM. */
+int node_link__stream_send(struct node_link *link, const uint8_t *frame, size_t len);
+/* Frees buffers and operations; none runs. */
+void node_link__stream_free(struct node_link *link);
 
 #endif

@@ -1,17 +1,14 @@
-/* The loop's side of links: who there is, what they send, and how they end. */
+/* The loop's side of links: who there is, what is asked of them, and how they end. */
 #include "node/link_nng.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <dirent.h>
-#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-
-#include <nng/nng.h>
-
-#include <nng/protocol/reqrep0/rep.h>
-#include <nng/protocol/reqrep0/req.h>
 
 #include "base/err.h"
 #include "node/link_internal.h"
@@ -26,6 +23,8 @@
 #define SLOTS_MAX            (DESCRIPTORS_MAX * 2u)
 #define PATH_BYTES_MAX       64
 #define CA_FILE              "/etc/ssl/certs/ca-certificates.crt"
+
+_Static_assert(NODE_LINK_FRAME_BYTES_MAX == NODE_LINK_WIRE_FRAME_MAX, "one bound");
 
 const char *node_link_why_name(enum node_link_why why)
 {
@@ -112,121 +111,249 @@ static void slot_give(struct node_link *link)
     links->slot_free = index + 1;
 }
 
-/* The end of a link */
+/* Helpers for the other files */
 
-static void links_end(struct node_links *links);
-
-static void links_free_if_done(struct node_links *links)
+void node_links__post(struct node_links *links, struct node_inbox_item *item)
 {
-    void (*on_closed)(void *ctx) = links->on_closed;
-    void *ctx = links->closed_ctx;
-    uint32_t live_count;
-    uv_mutex_lock(&links->lock);
-    live_count = links->live_count;
-    uv_mutex_unlock(&links->lock);
-    if (!links->is_closing || live_count > 0) return;
-    if (!links->is_ending) links_end(links);
-    if (!links->is_timer_closed || !links->is_last_handled) return;
-    uv_mutex_destroy(&links->lock);
-    free(links->ca_file);
-    free(links->slots);
-    free(links);
-    if (on_closed != NULL) on_closed(ctx);
+    int rv = node_inbox_post_reserved(links->inbox, item);
+    assert(rv == BASE_OK); /* the inbox outlives the links */
+    (void)rv;
+}
+
+struct burial {
+    void (*free_it)(void *);
+    void *it;
+};
+
+static void *bury_thread(void *arg)
+{
+    struct burial burial = *(struct burial *)arg;
+    free(arg);
+    burial.free_it(burial.it);
+    return NULL;
+}
+
+void node_link__bury(void (*free_it)(void *), void *it)
+{
+    pthread_t thread;
+    struct burial *burial = malloc(sizeof *burial);
+    if (burial == NULL) return; /* nothing better to do than to leave it */
+    *burial = (struct burial){.free_it = free_it, .it = it};
+    if (pthread_create(&thread, NULL, bury_thread, burial) == 0)
+        pthread_detach(thread);
+    else
+        free(burial);
+}
+
+void node_link__format_address(char *out, size_t cap, const struct sockaddr *address)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    out[0] = '\0';
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, address, sizeof v4);
+        inet_ntop(AF_INET, &v4.sin_addr, host, sizeof host);
+        snprintf(out, cap, "%s:%u", host, (unsigned)ntohs(v4.sin_port));
+    } else if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, address, sizeof v6);
+        inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
+        snprintf(out, cap, "[%s]:%u", host, (unsigned)ntohs(v6.sin6_port));
+    }
+}
+
+void node_link__set_address(struct node_link *link, const nng_sockaddr *address)
+{
+    memset(&link->address, 0, sizeof link->address);
+    if (address->s_family == NNG_AF_INET) {
+        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = address->s_in.sa_port};
+        memcpy(&v4.sin_addr, &address->s_in.sa_addr, sizeof v4.sin_addr);
+        memcpy(&link->address, &v4, sizeof v4);
+    } else if (address->s_family == NNG_AF_INET6) {
+        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = address->s_in6.sa_port};
+        memcpy(&v6.sin6_addr, address->s_in6.sa_addr, sizeof v6.sin6_addr);
+        memcpy(&link->address, &v6, sizeof v6);
+    }
+    node_link__format_address(link->remote, sizeof link->remote,
+                              (const struct sockaddr *)&link->address);
+}
+
+/* Links that open, and the one timer for them */
+
+static uint64_t deadline_of(const struct node_link *link)
+{
+    return link->state == NODE_LINK_RESOLVING || link->state == NODE_LINK_DIALING
+               ? link->dial->attempt_deadline_ms
+               : link->deadline_ms;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct node_links *links = timer->data;
+    uint64_t now_ms = uv_now(links->loop);
+    struct node_link *link = links->opening;
+    while (link != NULL) {
+        struct node_link *next = link->next_opening;
+        if (deadline_of(link) <= now_ms) {
+            if (link->is_dialed)
+                node_link__dial_deadline(link);
+            else
+                node_link__fail(link, NODE_LINK_WHY_TIMEOUT);
+        }
+        link = next;
+    }
+    node_links__accept_retry(links, now_ms);
+    node_links__timer_arm(links);
+}
+
+void node_links__timer_arm(struct node_links *links)
+{
+    uint64_t now_ms = uv_now(links->loop);
+    uint64_t first_ms = UINT64_MAX;
+    if (links->is_closing) return; /* the timer is, too */
+    for (const struct node_link *link = links->opening; link != NULL; link = link->next_opening) {
+        if (deadline_of(link) < first_ms) first_ms = deadline_of(link);
+    }
+    for (size_t i = 0; i < links->listener_count; i++) {
+        uint64_t retry_at_ms = links->listeners[i]->retry_at_ms;
+        if (retry_at_ms != 0 && retry_at_ms < first_ms) first_ms = retry_at_ms;
+    }
+    if (first_ms == UINT64_MAX)
+        uv_timer_stop(&links->timer);
+    else
+        uv_timer_start(&links->timer, on_timer, first_ms > now_ms ? first_ms - now_ms : 0, 0);
+}
+
+static void opening_enter(struct node_link *link)
+{
+    struct node_links *links = link->links;
+    link->deadline_ms = uv_now(links->loop) + links->config.dial_timeout_ms;
+    link->previous_opening = NULL;
+    link->next_opening = links->opening;
+    if (link->next_opening != NULL) link->next_opening->previous_opening = link;
+    links->opening = link;
+    if (link->is_dialed) links->dialing_count++;
+}
+
+static void opening_leave(struct node_link *link)
+{
+    struct node_links *links = link->links;
+    if (link->previous_opening != NULL)
+        link->previous_opening->next_opening = link->next_opening;
+    else
+        links->opening = link->next_opening;
+    if (link->next_opening != NULL) link->next_opening->previous_opening = link->previous_opening;
+    link->previous_opening = link->next_opening = NULL;
+    if (link->is_dialed) links->dialing_count--;
+    node_links__timer_arm(links);
+}
+
+/* Beginning and end of a link */
+
+static struct node_link *link_new(struct node_links *links, bool is_dialed)
+{
+    struct node_link *link = calloc(1, sizeof *link);
+    if (link == NULL) return NULL;
+    link->links = links;
+    link->is_dialed = is_dialed;
+    if (slot_take(link) != BASE_OK) {
+        free(link);
+        return NULL;
+    }
+    links->live_count++;
+    if (!is_dialed) links->accepted_count++;
+    opening_enter(link);
+    return link;
+}
+
+struct node_link *node_link__new_accepted(struct node_links *links, const nng_sockaddr *address)
+{
+    struct node_link *link;
+    struct node_link_ticket ticket = {.is_counted = false};
+    struct node_link where = {.links = links};
+    node_link__set_address(&where, address);
+    if (links->accepted_count >= links->config.accepted_max) {
+        links->refused_budget_count++;
+        return NULL;
+    }
+    switch (node_link_budget_admit(&links->budget, &ticket, uv_hrtime() / 1000000,
+                                   (const struct sockaddr *)&where.address)) {
+    case NODE_LINK_BUDGET_ADMIT:
+        break;
+    case NODE_LINK_BUDGET_REFUSE_ADDRESS:
+        links->refused_address_count++;
+        return NULL;
+    case NODE_LINK_BUDGET_REFUSE_TOTAL:
+    case NODE_LINK_BUDGET_UNDECIDED:
+        links->refused_budget_count++;
+        return NULL;
+    }
+    link = link_new(links, false);
+    if (link == NULL) {
+        node_link_budget_release(&links->budget, &ticket);
+        return NULL;
+    }
+    link->ticket = ticket;
+    link->address = where.address;
+    memcpy(link->remote, where.remote, sizeof link->remote);
+    node_links__timer_arm(links);
+    return link;
 }
 
 void node_link__free_if_done(struct node_link *link)
 {
     struct node_links *links = link->links;
-    if (!link->is_gone) return;
-    if (link->dial != NULL && (link->dial->is_looking_up || link->dial->is_tls_working)) return;
-    uv_mutex_lock(&links->lock);
-    links->live_count--;
-    uv_mutex_unlock(&links->lock);
-    if (link->dial != NULL && link->dial->tls != NULL) nng_tls_config_free(link->dial->tls);
-    free(link->dial);
+    if (!link->is_gone || link->is_receiving || link->is_sending) return;
+    if (link->is_dialed && node_link__dial_is_busy(link)) return;
+    node_link__stream_free(link);
+    if (link->is_dialed) node_link__dial_free(link);
+    if (!link->is_dialed) links->accepted_count--;
     free(link);
-    links_free_if_done(links);
-}
-
-static void map_remove(struct node_link *link)
-{
-    struct node_links *links = link->links;
-    uint32_t bucket = (uint32_t)nng_pipe_id(link->pipe) & (NODE_LINK_BUCKETS - 1);
-    uv_mutex_lock(&links->lock);
-    for (struct node_link **at = &links->buckets[bucket]; *at != NULL;
-         at = &(*at)->next_in_bucket) {
-        if (*at != link) continue;
-        *at = link->next_in_bucket;
-        break;
-    }
-    uv_mutex_unlock(&links->lock);
+    links->live_count--;
+    node_links__free_if_done(links);
 }
 
 static void handle_gone(struct node_inbox_item *item)
 {
     struct node_link *link = item->ptr;
     struct node_links *links = link->links;
-    node_link_id id = link->id;
-    bool is_told = link->is_dialed || link->is_told_up;
     if (link->is_told_up) {
         if (link->is_dialed)
             links->up_dialed_count--;
         else
             links->up_accepted_count--;
     }
-    if (id != 0) slot_give(link);
-    if (!link->is_dialed) map_remove(link);
-    if (is_told) links->events.down(links->events.ctx, id, link->why);
+    node_link_budget_release(&links->budget, &link->ticket);
+    slot_give(link);
+    if (link->is_dialed || link->is_told_up)
+        links->events.down(links->events.ctx, link->id, link->why);
     link->is_gone = true;
     node_link__free_if_done(link);
 }
 
-static void queue_free(struct node_link *link)
-{
-    while (link->queue_count > 0) {
-        nng_msg_free(link->queue[link->queue_first]);
-        link->queue_first = (link->queue_first + 1) % NODE_LINK_QUEUE_MAX;
-        link->queue_count--;
-    }
-}
-
-/* Closes what nng has of the link; it has no pipe any more, or never had one. Nothing but `gone`
- * is posted for it after this. */
-static void link_finish(struct node_link *link)
-{
-    int rv;
-    assert(!link->is_finished);
-    link->is_finished = true;
-    if (link->is_dialed && link->has_socket) {
-        node_link__receive_stop(&link->receiver, link->why == NODE_LINK_WHY_PEER);
-        nng_close(link->socket);
-    }
-    if (link->send_aio != NULL) {
-        nng_aio_stop(link->send_aio);
-        nng_aio_free(link->send_aio);
-    }
-    queue_free(link);
-    link->gone = (struct node_inbox_item){.handle = handle_gone, .ptr = link};
-    rv = node_inbox_post_reserved(link->links->inbox, &link->gone);
-    assert(rv == BASE_OK);
-    (void)rv;
-}
-
-/* To CLOSING; false if it is there already. */
-static bool link_leave(struct node_link *link, enum node_link_why why)
-{
-    if (link->state == NODE_LINK_CLOSING) return false;
-    if (link->state == NODE_LINK_RESOLVING || link->state == NODE_LINK_DIALING)
-        node_link__dial_leave(link);
-    link->state = NODE_LINK_CLOSING;
-    link->why = why;
-    return true;
-}
-
 void node_link__fail(struct node_link *link, enum node_link_why why)
 {
-    if (!link_leave(link, why)) return;
-    if (!node_link__shut(link)) link_finish(link); /* otherwise `removed` comes, and finishes it */
+    if (link->state == NODE_LINK_CLOSING) return;
+    if (link->state != NODE_LINK_UP) opening_leave(link);
+    link->state = NODE_LINK_CLOSING;
+    link->why = why;
+    if (link->is_dialed) node_link__dial_abort(link);
+    node_link__stream_close(link);
+    link->gone = (struct node_inbox_item){.handle = handle_gone, .ptr = link};
+    node_links__post(link->links, &link->gone);
+}
+
+void node_link__is_up(struct node_link *link)
+{
+    struct node_links *links = link->links;
+    opening_leave(link);
+    link->state = NODE_LINK_UP;
+    link->is_told_up = true;
+    if (link->is_dialed)
+        links->up_dialed_count++;
+    else
+        links->up_accepted_count++;
+    links->events.up(links->events.ctx, link->id, link->is_dialed, link->remote);
 }
 
 void node_link_close(struct node_links *links, node_link_id id, enum node_link_why why)
@@ -236,119 +363,23 @@ void node_link_close(struct node_links *links, node_link_id id, enum node_link_w
     if (link != NULL) node_link__fail(link, why);
 }
 
-/* What happens to a link */
-
-void node_link__added(struct node_link *link)
-{
-    bool is_in = !link->links->is_closing && slot_take(link) == BASE_OK &&
-                 nng_aio_alloc(&link->send_aio, node_link__on_sent, link) == 0;
-    link->socket = link->links->listening;
-    link->state = NODE_LINK_PENDING;
-    if (!is_in) node_link__fail(link, NODE_LINK_WHY_RESOURCES);
-}
-
-void node_link__opened(struct node_link *link)
-{
-    struct node_links *links = link->links;
-    if (link->state == NODE_LINK_UP || link->state == NODE_LINK_CLOSING) return;
-    if (link->is_dialed) {
-        node_link__dial_leave(link);
-        links->up_dialed_count++;
-    } else {
-        links->up_accepted_count++;
-    }
-    link->state = NODE_LINK_UP;
-    link->is_told_up = true;
-    links->events.up(links->events.ctx, link->id, link->is_dialed, link->remote);
-}
-
-void node_link__removed(struct node_link *link)
-{
-    if (link->is_finished) return;
-    link_leave(link, link->is_told_up ? NODE_LINK_WHY_PEER : NODE_LINK_WHY_PROTOCOL);
-    link_finish(link);
-}
-
-void node_link__arrived(struct node_links *links, struct node_link *link, nng_msg *msg)
-{
-    size_t len = nng_msg_len(msg);
-    node_link__opened(link);               /* a frame may be faster than ADD_POST */
-    if (len > NODE_LINK_FRAME_BYTES_MAX) { /* a dialed websocket of nng 1.5 has no bound */
-        node_link__fail(link, NODE_LINK_WHY_PROTOCOL);
-        return;
-    }
-    /* What a peer sent before it closed still counts: a last word says why. */
-    if (link->state == NODE_LINK_CLOSING && (link->why != NODE_LINK_WHY_PEER || !link->is_told_up))
-        return;
-    links->frames_in_count++;
-    links->events.frame(links->events.ctx, link->id, nng_msg_body(msg), len);
-}
-
-/* Sending */
-
-static void send_start(struct node_link *link, nng_msg *msg)
-{
-    link->is_sending = true;
-    nng_aio_set_msg(link->send_aio, msg);
-    nng_send_aio(link->socket, link->send_aio);
-}
-
-void node_link__sent(struct node_link *link)
-{
-    struct node_links *links = link->links;
-    link->is_sending = false;
-    if (link->state != NODE_LINK_UP || link->send_result != 0) return; /* `removed` comes */
-    links->frames_out_count++;
-    if (link->queue_count > 0) {
-        nng_msg *msg = link->queue[link->queue_first];
-        link->queue_first = (link->queue_first + 1) % NODE_LINK_QUEUE_MAX;
-        link->queue_count--;
-        send_start(link, msg);
-    }
-    if (links->events.sent != NULL) links->events.sent(links->events.ctx, link->id);
-}
-
-static nng_msg *message_new(const struct node_link *link, const uint8_t *frame, size_t len)
-{
-    nng_msg *msg;
-    int rv = nng_msg_alloc(&msg, 0);
-    if (rv != 0) return NULL;
-    if (len > 0) rv = nng_msg_append(msg, frame, len);
-    if (rv == 0 && !link->is_dialed) /* the listening socket serves many: the header says whom */
-        rv = nng_msg_header_append_u32(msg, (uint32_t)nng_pipe_id(link->pipe));
-    if (rv == 0) rv = nng_msg_header_append_u32(msg, NODE_LINK_REQUEST_ID);
-    if (rv == 0) return msg;
-    nng_msg_free(msg);
-    return NULL;
-}
+/* What is asked of links */
 
 int node_link_send(struct node_links *links, node_link_id id, const uint8_t *frame, size_t len)
 {
     struct node_link *link = link_find(links, id);
-    nng_msg *msg;
     assert(frame != NULL || len == 0);
     if (len > NODE_LINK_FRAME_BYTES_MAX) return BASE_ETOOBIG;
     if (link == NULL || link->state != NODE_LINK_UP) return BASE_ECLOSED;
-    if (link->is_sending && link->queue_count == NODE_LINK_QUEUE_MAX) return BASE_EFULL;
-    msg = message_new(link, frame, len);
-    if (msg == NULL) return BASE_ENOMEM;
-    if (!link->is_sending) {
-        send_start(link, msg);
-        return BASE_OK;
-    }
-    link->queue[(link->queue_first + link->queue_count) % NODE_LINK_QUEUE_MAX] = msg;
-    link->queue_count++;
-    return BASE_OK;
+    if (link->queue_count > NODE_LINK_QUEUE_MAX) return BASE_EFULL;
+    return node_link__stream_send(link, frame, len);
 }
 
 size_t node_link_queued_count(const struct node_links *links, node_link_id id)
 {
     const struct node_link *link = link_find(links, id);
-    if (link == NULL) return 0;
-    return link->queue_count + (link->is_sending ? 1u : 0u);
+    return link != NULL ? link->queue_count : 0;
 }
-
-/* Dialing */
 
 /* A path has no business with anything that a proxy or a log could trip over. */
 static bool path_is_plain(const char *path)
@@ -374,54 +405,30 @@ static int url_check(struct node_url *url, const char *text, bool is_listening)
     return BASE_OK;
 }
 
-static int socket_open_dialed(struct node_link *link)
-{
-    if (nng_req0_open_raw(&link->socket) != 0) return BASE_ENOMEM;
-    link->has_socket = true;
-    if (nng_socket_set_size(link->socket, NNG_OPT_RECVMAXSZ,
-                            NODE_LINK_FRAME_BYTES_MAX + NODE_LINK_HEADER_BYTES) != 0)
-        return BASE_EIO;
-    if (node_link__notify_dialed(link, link->socket) != 0) return BASE_ENOMEM;
-    if (nng_aio_alloc(&link->send_aio, node_link__on_sent, link) != 0) return BASE_ENOMEM;
-    return node_link__receive_start(&link->receiver, link->links, link, link->socket);
-}
-
-static int dial_new(struct node_links *links, node_link_id *out, const char *url,
-                    bool is_trusted)
+static int dial_new(struct node_links *links, node_link_id *out, const char *url, bool is_trusted)
 {
     struct node_link *link;
-    int rv = BASE_ENOMEM;
+    struct node_link_dial *dial;
+    int rv;
     assert(links != NULL);
     assert(out != NULL);
     assert(url != NULL);
     if (links->is_closing) return BASE_ECLOSED;
     if (links->dialing_count >= links->config.dials_max) return BASE_EFULL;
-    link = calloc(1, sizeof *link);
-    if (link == NULL) return BASE_ENOMEM;
-    link->links = links;
-    link->is_dialed = true;
-    link->dial = calloc(1, sizeof *link->dial);
-    if (link->dial == NULL) goto err_link;
-    link->dial->is_trusted = is_trusted;
-    rv = url_check(&link->dial->url, url, false);
-    if (rv != BASE_OK) goto err_dial;
-    rv = slot_take(link);
-    if (rv != BASE_OK) goto err_dial;
-    uv_mutex_lock(&links->lock);
-    links->live_count++;
-    uv_mutex_unlock(&links->lock);
+    dial = calloc(1, sizeof *dial);
+    if (dial == NULL) return BASE_ENOMEM;
+    dial->is_trusted = is_trusted;
+    rv = url_check(&dial->url, url, false);
+    link = rv == BASE_OK ? link_new(links, true) : NULL;
+    if (link == NULL) {
+        free(dial);
+        return rv == BASE_OK ? BASE_ENOMEM : rv;
+    }
+    link->dial = dial;
     *out = link->id;
-    rv = socket_open_dialed(link);
-    if (rv == BASE_OK)
-        node_link__dial_start(link);
-    else
-        node_link__fail(link, NODE_LINK_WHY_RESOURCES);
+    node_link__dial_start(link);
+    node_links__timer_arm(links);
     return BASE_OK;
-err_dial:
-    free(link->dial);
-err_link:
-    free(link);
-    return rv;
 }
 
 int node_link_dial(struct node_links *links, node_link_id *out, const char *url)
@@ -434,70 +441,31 @@ int node_link_dial_trusted(struct node_links *links, node_link_id *out, const ch
     return dial_new(links, out, url, true);
 }
 
-/* Listening */
-
-static int socket_open_listening(struct node_links *links)
-{
-    int rv;
-    if (links->is_listening) return BASE_OK;
-    if (nng_rep0_open_raw(&links->listening) != 0) return BASE_ENOMEM;
-    if (nng_socket_set_size(links->listening, NNG_OPT_RECVMAXSZ,
-                            NODE_LINK_FRAME_BYTES_MAX + NODE_LINK_HEADER_BYTES) != 0 ||
-        node_link__notify_accepted(links, links->listening) != 0) {
-        nng_close(links->listening);
-        return BASE_ENOMEM;
-    }
-    rv = node_link__receive_start(&links->receiver, links, NULL, links->listening);
-    if (rv != BASE_OK) {
-        nng_close(links->listening);
-        return rv;
-    }
-    links->is_listening = true;
-    return BASE_OK;
-}
-
 int node_links_listen(struct node_links *links, uint16_t *bound_port, const char *url)
 {
     struct node_url parsed;
-    nng_listener listener;
-    int port = 0;
     int rv;
     assert(links != NULL);
     assert(url != NULL);
     assert(!links->is_closing);
     rv = url_check(&parsed, url, true);
-    if (rv == BASE_OK) rv = socket_open_listening(links);
     if (rv != BASE_OK) return rv;
-    rv = nng_listener_create(&listener, links->listening, url);
-    if (rv == 0) {
-        rv = nng_listener_start(listener, 0);
-        if (rv == 0) rv = nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port);
-        if (rv != 0) nng_listener_close(listener);
-    }
-    if (rv == NNG_EADDRINUSE) return BASE_EEXIST;
-    if (rv == NNG_EADDRINVAL || rv == NNG_EINVAL || rv == NNG_ENOTSUP) return BASE_EINVAL;
-    if (rv != 0) return BASE_EIO;
-    if (bound_port != NULL) *bound_port = (uint16_t)port;
-    return BASE_OK;
+    return node_links__listener_new(links, bound_port, &parsed, url);
 }
-
-/* What is known about a link */
 
 void node_links_mark_proved(struct node_links *links, node_link_id id)
 {
     struct node_link *link = link_find(links, id);
     if (link == NULL) return;
-    uv_mutex_lock(&links->lock);
     node_link_budget_release(&links->budget, &link->ticket);
     node_link_budget_mark_known(&links->budget, uv_hrtime() / 1000000,
                                 (const struct sockaddr *)&link->address);
-    uv_mutex_unlock(&links->lock);
 }
 
 const char *node_link_remote(const struct node_links *links, node_link_id id)
 {
     const struct node_link *link = link_find(links, id);
-    return link != NULL && link->is_told_up ? link->remote : "";
+    return link != NULL ? link->remote : "";
 }
 
 bool node_link_remote_address(const struct node_links *links, node_link_id id,
@@ -505,7 +473,7 @@ bool node_link_remote_address(const struct node_links *links, node_link_id id,
 {
     const struct node_link *link = link_find(links, id);
     assert(out != NULL);
-    if (link == NULL || !link->is_told_up || link->remote[0] == '\0') return false;
+    if (link == NULL || link->remote[0] == '\0') return false;
     *out = link->address;
     return true;
 }
@@ -529,6 +497,9 @@ void node_links_stats(struct node_links *links, struct node_links_stats *out)
         .up_dialed_count = links->up_dialed_count,
         .up_accepted_count = links->up_accepted_count,
         .dialing_count = links->dialing_count,
+        .unproved_count = node_link_budget_unproved_count(&links->budget),
+        .refused_budget_count = links->refused_budget_count,
+        .refused_address_count = links->refused_address_count,
         .refused_descriptor_count =
             node_nng_shim_accept_refused_count() - links->descriptors_refused_before,
         .frames_in_count = links->frames_in_count,
@@ -536,11 +507,6 @@ void node_links_stats(struct node_links *links, struct node_links_stats *out)
         .descriptors_open_count = descriptors_open_count(),
         .descriptors_max = (uint32_t)links->descriptors_max,
     };
-    uv_mutex_lock(&links->lock);
-    out->unproved_count = node_link_budget_unproved_count(&links->budget);
-    out->refused_budget_count = links->refused_budget_count;
-    out->refused_address_count = links->refused_address_count;
-    uv_mutex_unlock(&links->lock);
 }
 
 /* The whole */
@@ -591,8 +557,10 @@ int node_links_new(struct node_links **out, uv_loop_t *loop, struct node_inbox *
     links = calloc(1, sizeof *links);
     if (links == NULL) return BASE_ENOMEM;
     links->ca_file = strdup(config->ca_file != NULL ? config->ca_file : CA_FILE);
-    if (links->ca_file == NULL) goto err_links;
-    if (uv_mutex_init(&links->lock) != 0) goto err_ca_file;
+    if (links->ca_file == NULL) {
+        free(links);
+        return BASE_ENOMEM;
+    }
     links->loop = loop;
     links->inbox = inbox;
     links->events = *events;
@@ -605,56 +573,39 @@ int node_links_new(struct node_links **out, uv_loop_t *loop, struct node_inbox *
     links->timer.data = links;
     *out = links;
     return BASE_OK;
-err_ca_file:
+}
+
+void node_links__free_if_done(struct node_links *links)
+{
+    void (*on_closed)(void *ctx) = links->on_closed;
+    void *ctx = links->closed_ctx;
+    if (!links->is_timer_closed || links->live_count > 0) return;
+    if (!node_links__listeners_are_closed(links)) return;
+    node_links__listeners_free(links);
     free(links->ca_file);
-err_links:
+    free(links->slots);
     free(links);
-    return BASE_ENOMEM;
+    if (on_closed != NULL) on_closed(ctx);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct node_links *links = handle->data;
     links->is_timer_closed = true;
-    links_free_if_done(links);
-}
-
-static void handle_last(struct node_inbox_item *item)
-{
-    struct node_links *links = item->ptr;
-    links->is_last_handled = true;
-    links_free_if_done(links);
-}
-
-/* When the last link is gone. nng's sockets are closed without pipes only, for the same reason
- * for which links are shut. */
-static void links_end(struct node_links *links)
-{
-    int rv;
-    links->is_ending = true;
-    if (links->is_listening) {
-        node_link__receive_stop(&links->receiver, false);
-        nng_close(links->listening);
-    }
-    uv_close((uv_handle_t *)&links->timer, on_timer_closed);
-    links->last = (struct node_inbox_item){.handle = handle_last, .ptr = links};
-    rv = node_inbox_post_reserved(links->inbox, &links->last);
-    assert(rv == BASE_OK);
-    (void)rv;
+    node_links__free_if_done(links);
 }
 
 void node_links_close(struct node_links *links, void (*on_closed)(void *ctx), void *ctx)
 {
     assert(links != NULL);
     assert(!links->is_closing);
+    links->is_closing = true;
     links->on_closed = on_closed;
     links->closed_ctx = ctx;
-    uv_mutex_lock(&links->lock);
-    links->is_closing = true; /* nobody new comes in */
-    uv_mutex_unlock(&links->lock);
+    node_links__listeners_close(links);
     for (uint32_t i = 0; i < links->slot_count; i++) {
         if (links->slots[i].link != NULL)
             node_link__fail(links->slots[i].link, NODE_LINK_WHY_LOCAL);
     }
-    links_free_if_done(links);
+    uv_close((uv_handle_t *)&links->timer, on_timer_closed);
 }
