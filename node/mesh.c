@@ -361,6 +361,7 @@ static int parts_new(struct mesh *m)
     if (rv != BASE_OK) return rv;
     base_random(&seed, sizeof seed);
     base_prng_init(&m->prng, seed);
+    base_random(m->hints.key, sizeof m->hints.key);
     m->env = (struct node_session_env){.identity = &m->identity,
                                        .admission = &m->admission,
                                        .record = &m->record,

@@ -1,6 +1,5 @@
 #include "node/mesh_internal.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,72 +8,16 @@
 #include "base/err.h"
 #include "base/json.h"
 
-/* ---- addresses on strangers' word ---- */
+#define TARGET_LOOK_MS 5000
 
-/* What no stranger may send us to: ourselves, our neighbours, nowhere (docs/wire.md, Addresses). */
-static const char *const unsafe_ranges[] = {
-    "0.0.0.0/8",      "10.0.0.0/8",    "100.64.0.0/10", "127.0.0.0/8",
-    "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",  "192.168.0.0/16",
-    "198.18.0.0/15",  "224.0.0.0/4",   "240.0.0.0/4",   "::/128",
-    "::1/128",        "fc00::/7",      "fe80::/10",     "ff00::/8",
-};
-
-static bool address_bytes(uint8_t out[16], const struct sockaddr *address)
-{
-    static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    if (address->sa_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, address, sizeof in);
-        memcpy(out, mapped, sizeof mapped);
-        memcpy(out + sizeof mapped, &in.sin_addr, 4);
-        return true;
-    }
-    if (address->sa_family != AF_INET6) return false;
-    struct sockaddr_in6 in6;
-    memcpy(&in6, address, sizeof in6);
-    memcpy(out, &in6.sin6_addr, 16);
-    if (memcmp(out, nat64, sizeof nat64) == 0) memcpy(out, mapped, sizeof mapped);
-    return true;
-}
-
+/* For addresses on strangers' word; the operator's own are dialled without asking. */
 bool mesh_dial_allow(void *ctx, const struct sockaddr *address)
 {
-    const struct mesh *m = ctx;
-    uint8_t bytes[16];
-    if (!address_bytes(bytes, address)) return false;
-    if (m->config->dev || m->dial_trusted) return true;
-    for (size_t i = 0; i < m->config->dial_allow_count; i++) {
-        if (node_cidr_contains(&m->config->dial_allow[i], bytes)) return true;
-    }
-    for (size_t i = 0; i < sizeof unsafe_ranges / sizeof unsafe_ranges[0]; i++) {
-        struct node_cidr range;
-        if (node_cidr_parse(&range, unsafe_ranges[i]) == BASE_OK &&
-            node_cidr_contains(&range, bytes))
-            return false;
-    }
-    return true;
-}
-
-/* At most one dial per host and port in 10 s on strangers' word. Returns when it may be. */
-static uint64_t hint_may_ms(struct mesh *m, const char *url)
-{
-    struct node_url parsed;
-    char where[sizeof m->hints[0].where];
-    uint64_t now_ms = mesh_now();
-    if (node_url_parse(&parsed, url) != BASE_OK) return UINT64_MAX;
-    snprintf(where, sizeof where, "%s:%u", parsed.host, (unsigned)parsed.port);
-    for (size_t i = 0; i < MESH_HINTS_MAX; i++) {
-        struct mesh_hint *h = &m->hints[i];
-        if (strcmp(h->where, where) != 0 || h->where[0] == '\0') continue;
-        if (now_ms - h->at_ms < MESH_HINT_GAP_MS) return h->at_ms + MESH_HINT_GAP_MS;
-        h->at_ms = now_ms;
-        return now_ms;
-    }
-    struct mesh_hint *h = &m->hints[m->hint_next++ % MESH_HINTS_MAX];
-    snprintf(h->where, sizeof h->where, "%s", where);
-    h->at_ms = now_ms;
-    return now_ms;
+    struct mesh *m = ctx;
+    if (m->config->dev) return true;
+    return node_dial_address_is_allowed(address, m->config->dial_allow,
+                                        m->config->dial_allow_count) &&
+           node_dial_hint_takes_address(&m->hints, mesh_now(), address);
 }
 
 /* ---- targets ---- */
@@ -83,6 +26,18 @@ static bool is_mesh_url(const char *url)
 {
     return strncmp(url, "tcp://", 6) == 0 || strncmp(url, "ws://", 5) == 0 ||
            strncmp(url, "wss://", 6) == 0;
+}
+
+/* The first address in a record that could be dialled. */
+static bool record_url(char out[NODE_URL_BYTES_MAX + 1], const struct gossip_record *record)
+{
+    for (size_t i = 0; i < record->url_count; i++) {
+        if (record->urls[i].len > NODE_URL_BYTES_MAX) continue;
+        memcpy(out, record->urls[i].data, record->urls[i].len);
+        out[record->urls[i].len] = '\0';
+        if (is_mesh_url(out)) return true;
+    }
+    return false;
 }
 
 static struct mesh_target *target_find(struct mesh *m, const struct base_key33 *key)
@@ -107,6 +62,10 @@ static struct mesh_target *target_put(struct mesh *m, const struct base_key33 *k
         t->source = source;
         snprintf(t->url, sizeof t->url, "%s", url);
     } else if (source >= t->source) {
+        if (strcmp(t->url, url) != 0) { /* whoever answered there has not answered here */
+            t->answered = false;
+            if (source == MESH_SOURCE_REGISTRY && t->link == 0) t->next_ms = 0;
+        }
         t->source = source;
         snprintf(t->url, sizeof t->url, "%s", url);
     }
@@ -120,10 +79,15 @@ static void target_drop(struct mesh *m, struct mesh_target *t)
 
 static uint64_t backoff_ms(struct mesh *m, unsigned failures, uint64_t max_ms)
 {
-    unsigned doublings = failures > 10 ? 10 : failures;
-    uint64_t base_ms = (uint64_t)MESH_BACKOFF_MIN_MS << (doublings > 0 ? doublings - 1 : 0);
-    if (base_ms > max_ms) base_ms = max_ms;
-    return base_ms - base_ms / 4 + base_prng_below(&m->prng, base_ms / 2 + 1);
+    return node_dial_backoff_ms(&m->prng, failures, MESH_BACKOFF_MIN_MS, max_ms);
+}
+
+/* Gossip waits for an outcome, and there is none to come. */
+static void want_failed(struct mesh *m, struct mesh_target *t)
+{
+    if (!t->wanted) return;
+    t->wanted = false;
+    mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, &t->key, GOSSIP_UNDECIDED, 0);
 }
 
 static void answer_command(struct node_command **slot, unsigned status, const char *format,
@@ -152,8 +116,8 @@ static void refuse_bootstrap(struct mesh *m, const struct base_key33 *key, const
 }
 
 /* A key from a URL or from /info is looked up in the registry before any dial. */
-static int bootstrap_key(struct mesh *m, const struct base_key33 *key, const char *dial_url,
-                         struct node_command *command, char *why, size_t cap)
+static int bootstrap_key(struct mesh *m, const struct base_key33 *key, enum mesh_source source,
+                         const char *dial_url, struct node_command *command, char *why, size_t cap)
 {
     struct node_refusal refusal;
     struct mesh_target *t;
@@ -167,7 +131,7 @@ static int bootstrap_key(struct mesh *m, const struct base_key33 *key, const cha
                  node_reason_name(refusal.reason));
         return BASE_EREFUSED;
     }
-    t = target_put(m, key, MESH_SOURCE_BOOTSTRAP, dial_url);
+    t = target_put(m, key, source, dial_url);
     if (t == NULL) {
         snprintf(why, cap, "no room for another address");
         return BASE_EFULL;
@@ -183,6 +147,16 @@ static int bootstrap_key(struct mesh *m, const struct base_key33 *key, const cha
     return BASE_OK;
 }
 
+/* A free one, or one that has given what it had to give. */
+static struct mesh_bootstrap *bootstrap_slot(struct mesh *m)
+{
+    if (m->bootstrap_count < MESH_BOOTSTRAPS_MAX) return &m->bootstraps[m->bootstrap_count++];
+    for (size_t i = 0; i < MESH_BOOTSTRAPS_MAX; i++) {
+        if (m->bootstraps[i].done && !m->bootstraps[i].asking) return &m->bootstraps[i];
+    }
+    return NULL;
+}
+
 int mesh_dial_bootstrap(struct mesh *m, const char *url, struct node_command *command, char *why,
                         size_t cap)
 {
@@ -194,7 +168,8 @@ int mesh_dial_bootstrap(struct mesh *m, const char *url, struct node_command *co
         return BASE_ESTATE;
     }
     if (parsed.kind == NODE_BOOTSTRAP_MESH)
-        return bootstrap_key(m, &parsed.key, parsed.dial_url, command, why, cap);
+        return bootstrap_key(m, &parsed.key, MESH_SOURCE_BOOTSTRAP, parsed.dial_url, command, why,
+                             cap);
     for (size_t i = 0; i < m->bootstrap_count; i++) {
         struct mesh_bootstrap *b = &m->bootstraps[i];
         if (strcmp(b->url, parsed.dial_url) != 0) continue;
@@ -204,11 +179,11 @@ int mesh_dial_bootstrap(struct mesh *m, const char *url, struct node_command *co
         b->next_ms = 0;
         return BASE_OK;
     }
-    if (m->bootstrap_count == MESH_BOOTSTRAPS_MAX) {
+    struct mesh_bootstrap *b = bootstrap_slot(m);
+    if (b == NULL) {
         snprintf(why, cap, "no room for another bootstrap URL");
         return BASE_EFULL;
     }
-    struct mesh_bootstrap *b = &m->bootstraps[m->bootstrap_count++];
     memset(b, 0, sizeof *b);
     snprintf(b->url, sizeof b->url, "%s", parsed.dial_url);
     b->command = command;
@@ -220,6 +195,13 @@ int mesh_dial_bootstrap(struct mesh *m, const char *url, struct node_command *co
     return BASE_OK;
 }
 
+/* Configured, and no member yet: dialled when its seat counts, and nobody waits for it. */
+static void await_seat(struct mesh *m, const struct base_key33 *key, const char *url)
+{
+    struct mesh_target *t = target_put(m, key, MESH_SOURCE_BOOTSTRAP, url);
+    if (t != NULL) t->tried = true;
+}
+
 void mesh_dial_config(struct mesh *m)
 {
     for (size_t i = 0; i < m->config->bootstrap_count; i++) {
@@ -227,7 +209,9 @@ void mesh_dial_config(struct mesh *m)
         char why[256];
         int rv;
         if (from->kind == NODE_BOOTSTRAP_MESH) {
-            rv = bootstrap_key(m, &from->key, from->dial_url, NULL, why, sizeof why);
+            rv = bootstrap_key(m, &from->key, MESH_SOURCE_BOOTSTRAP, from->dial_url, NULL, why,
+                               sizeof why);
+            if (rv == BASE_EREFUSED) await_seat(m, &from->key, from->dial_url);
         } else {
             rv = mesh_dial_bootstrap(m, from->dial_url, NULL, why, sizeof why);
         }
@@ -273,17 +257,11 @@ void mesh_dial_want(struct mesh *m, const struct base_key33 *key)
     struct gossip_record record;
     struct mesh_target *t = target_find(m, key);
     char url[NODE_URL_BYTES_MAX + 1];
-    if (m->gossip != NULL && gossip_member_find(&view, m->gossip, key) == BASE_OK &&
-        gossip_record_decode(&record, view.record.data, view.record.len) == BASE_OK) {
-        for (size_t i = 0; i < record.url_count; i++) {
-            if (record.urls[i].len > NODE_URL_BYTES_MAX) continue;
-            memcpy(url, record.urls[i].data, record.urls[i].len);
-            url[record.urls[i].len] = '\0';
-            t = target_put(m, key, MESH_SOURCE_GOSSIP, url);
-            break;
-        }
-    }
-    if (t == NULL) {
+    if (gossip_member_find(&view, m->gossip, key) == BASE_OK &&
+        gossip_record_decode(&record, view.record.data, view.record.len) == BASE_OK &&
+        record_url(url, &record))
+        t = target_put(m, key, MESH_SOURCE_GOSSIP, url);
+    if (t == NULL || m->leaving || !m->env.ready) {
         mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, key, GOSSIP_UNDECIDED, 0);
         return;
     }
@@ -336,10 +314,7 @@ void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t c
     t->next_ms = mesh_now() + wait_ms;
     mesh_log(m, BASE_LOG_DEBUG, "dial", "dial_ended", "%s: %s", t->url, why);
     answer_command(&t->command, 409, "%s", why);
-    if (t->wanted) {
-        t->wanted = false;
-        mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, &t->key, GOSSIP_UNDECIDED, 0);
-    }
+    want_failed(m, t);
 }
 
 void mesh_dial_give_up(struct mesh *m)
@@ -398,20 +373,23 @@ static int take_info(struct mesh *m, struct mesh_bootstrap *b, const void *data,
         snprintf(why, cap, "/info shows a record that its key did not sign for this mesh");
         return BASE_ESIG;
     }
-    for (size_t i = 0; i < record.url_count && url[0] == '\0'; i++) {
-        memcpy(url, record.urls[i].data, record.urls[i].len);
-        url[record.urls[i].len] = '\0';
-    }
-    if (!is_mesh_url(url)) {
+    if (!record_url(url, &record)) {
         snprintf(why, cap,
-                 "/info shows a record without a mesh address: start that node with "
-                 "--advertise");
+                 "/info shows a record without a mesh address: start that node with --advertise");
         return BASE_EINVAL;
     }
     b->command = NULL;
-    rv = bootstrap_key(m, &record.node_key, url, command, why, cap);
+    rv = bootstrap_key(m, &record.node_key, MESH_SOURCE_INFO, url, command, why, cap);
     if (rv != BASE_OK) b->command = command;
     return rv;
+}
+
+static void bootstrap_failed(struct mesh *m, struct mesh_bootstrap *b, const char *why)
+{
+    b->failures++;
+    b->next_ms = mesh_now() + backoff_ms(m, b->failures, 30000);
+    mesh_log(m, BASE_LOG_WARN, "dial", "bootstrap", "%s: %s", b->url, why);
+    answer_command(&b->command, 409, "%s", why);
 }
 
 static void on_info(void *ctx, const struct node_http_answer *answer)
@@ -434,10 +412,7 @@ static void on_info(void *ctx, const struct node_http_answer *answer)
         rv = take_info(m, b, answer->body, answer->body_len, why, sizeof why);
     b->done = rv == BASE_OK;
     if (rv == BASE_OK) return;
-    b->failures++;
-    b->next_ms = mesh_now() + backoff_ms(m, b->failures, 30000);
-    mesh_log(m, BASE_LOG_WARN, "dial", "bootstrap", "%s: %s", b->url, why);
-    answer_command(&b->command, 409, "%s", why);
+    bootstrap_failed(m, b, why);
 }
 
 /* One at a time, so that the answer needs no name. */
@@ -448,50 +423,82 @@ static void ask_bootstrap(struct mesh *m, struct mesh_bootstrap *b)
     size_t len = strlen(b->url);
     snprintf(url, sizeof url, "%.*s/info", (int)(len > 0 && b->url[len - 1] == '/' ? len - 1 : len),
              b->url);
-    b->asking = node_http_client_get(m->client, NULL, &http, on_info, m) == BASE_OK;
-    b->next_ms = mesh_now() + MESH_BACKOFF_MAX_MS;
+    int rv = node_http_client_get(m->client, NULL, &http, on_info, m);
+    b->asking = rv == BASE_OK;
+    if (rv != BASE_OK) bootstrap_failed(m, b, base_strerror(rv));
 }
 
 /* ---- the schedule ---- */
 
-static bool target_is_due(struct mesh *m, const struct mesh_target *t, uint64_t now_ms)
+/* May it be dialled at all? A key that stands on no seat that counts is not, whoever named it; and
+ * while the endpoints are silent only members are. */
+static bool target_may(struct mesh *m, const struct mesh_target *t)
 {
-    if (t->link != 0 || t->next_ms > now_ms) return false;
+    struct node_refusal refusal;
+    if (!m->chain_fresh && !mesh_member_is_listed(m, &t->key)) return false;
+    return node_admission_judge_key(&refusal, &m->admission, &t->key) == NODE_REASON_NONE;
+}
+
+/* Links to members that are alive are gossip's affair: it asks for those that it wants. */
+static bool target_is_needed(struct mesh *m, const struct mesh_target *t)
+{
     if (t->wanted || t->command != NULL) return true;
-    return !mesh_member_is_alive(m, &t->key) || mesh_conn_of(m, &t->key) == NULL;
+    return !mesh_member_is_alive(m, &t->key) && mesh_conn_of(m, &t->key) == NULL;
+}
+
+/* On strangers' word only so often. */
+static bool hint_waits(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
+{
+    uint64_t may_ms;
+    if (t->source == MESH_SOURCE_BOOTSTRAP || t->answered) return false;
+    may_ms = node_dial_hint_may_ms(&m->hints, now_ms, t->url);
+    if (may_ms == 0) return false;
+    if (may_ms == UINT64_MAX) { /* no URL at all: until the registry has another */
+        t->tried = true;
+        may_ms = now_ms + MESH_BACKOFF_MAX_MS;
+    }
+    t->next_ms = may_ms;
+    return true;
 }
 
 static void dial(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
 {
-    bool hint = t->source != MESH_SOURCE_BOOTSTRAP && !t->answered;
-    if (mesh_conn_of(m, &t->key) != NULL && !t->wanted) {
-        t->next_ms = now_ms + MESH_BACKOFF_MIN_MS;
+    bool trusted = t->source == MESH_SOURCE_BOOTSTRAP;
+    int rv;
+    if (hint_waits(m, t, now_ms)) {
+        want_failed(m, t);
         return;
     }
-    if (hint) {
-        uint64_t may_ms = hint_may_ms(m, t->url);
-        if (may_ms > now_ms) {
-            t->next_ms = may_ms;
-            if (t->wanted) {
-                t->wanted = false;
-                mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, &t->key, GOSSIP_UNDECIDED, 0);
-            }
-            return;
-        }
-    }
-    t->link = mesh_conn_dial(m, t->url, &t->key);
+    rv = mesh_conn_dial(m, &t->link, t->url, &t->key, trusted);
     t->next_ms = now_ms + MESH_BACKOFF_MIN_MS;
-    if (t->link == 0 && t->wanted) {
-        t->wanted = false;
-        mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, &t->key, GOSSIP_UNDECIDED, 0);
+    if (rv == BASE_OK) return;
+    if (rv != BASE_EFULL) { /* not for want of room: this address is none */
+        t->tried = true;
+        t->failures++;
+        t->next_ms = now_ms + backoff_ms(m, t->failures, MESH_BACKOFF_MAX_MS);
+        answer_command(&t->command, 409, "%s", base_strerror(rv));
     }
+    want_failed(m, t);
 }
 
-/* A target that nobody needs now is looked at again later, not at once. */
+/* A target that nobody needs now is looked at again later, all of them in one turn. */
+static void visit_target(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
+{
+    bool may = target_may(m, t);
+    if (may && target_is_needed(m, t)) {
+        dial(m, t, now_ms);
+        return;
+    }
+    t->next_ms = (now_ms / TARGET_LOOK_MS + 1) * TARGET_LOOK_MS;
+    if (may) return;
+    answer_command(&t->command, 409, "%s", "its seat does not count, or the chain is out of reach");
+    want_failed(m, t);
+}
+
 void mesh_dial_step(struct mesh *m, uint64_t now_ms)
 {
     bool asking = false;
-    if (m->gossip == NULL || m->leaving || !m->env.ready) return;
+    if (m->gossip == NULL || m->leaving || m->stopping || !m->env.ready) return;
     for (size_t i = 0; i < m->bootstrap_count; i++)
         asking |= m->bootstraps[i].asking;
     for (size_t i = 0; i < m->bootstrap_count && !asking; i++) {
@@ -502,11 +509,7 @@ void mesh_dial_step(struct mesh *m, uint64_t now_ms)
     }
     for (size_t i = 0; i < m->target_count; i++) {
         struct mesh_target *t = &m->targets[i];
-        if (t->link != 0 || t->next_ms > now_ms) continue;
-        if (target_is_due(m, t, now_ms))
-            dial(m, t, now_ms);
-        else
-            t->next_ms = now_ms + 5 * MESH_BACKOFF_MIN_MS;
+        if (t->link == 0 && t->next_ms <= now_ms) visit_target(m, t, now_ms);
     }
 }
 

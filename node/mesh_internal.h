@@ -19,6 +19,7 @@
 #include "chain/poll.h"
 #include "gossip/gossip.h"
 #include "node/admission.h"
+#include "node/dial_rules.h"
 #include "node/http.h"
 #include "node/http_client.h"
 #include "node/identity.h"
@@ -39,7 +40,6 @@
 #define MESH_GOODBYE_MS       200  /* of it, from our goodbye to the peers */
 #define MESH_AGENT_TRIES      30
 #define MESH_AGENT_RETRY_MS   2000
-#define MESH_HINT_GAP_MS      10000 /* between dials of one host and port on strangers' word */
 #define MESH_BACKOFF_MIN_MS   1000
 #define MESH_BACKOFF_MAX_MS   600000
 #define MESH_VERSION          NFTMESH_VERSION
@@ -97,7 +97,12 @@ struct mesh_member {
 };
 
 /* ---- whom to dial ---- */
-enum mesh_source { MESH_SOURCE_REGISTRY = 0, MESH_SOURCE_GOSSIP, MESH_SOURCE_BOOTSTRAP };
+enum mesh_source { /* the stronger, the greater; all but the last are strangers' hints */
+                   MESH_SOURCE_REGISTRY = 0,
+                   MESH_SOURCE_GOSSIP,
+                   MESH_SOURCE_INFO,     /* what a bootstrap said of itself */
+                   MESH_SOURCE_BOOTSTRAP /* our operator's own word */
+};
 struct mesh_target {
     struct base_key33 key;
     enum mesh_source source;
@@ -117,11 +122,6 @@ struct mesh_bootstrap { /* an http(s) bootstrap, asked until it has given a key 
     bool asking, done;
     struct node_command *command;
 };
-struct mesh_hint { /* last dials on strangers' word, by host and port */
-    char where[NODE_HOST_BYTES_MAX + 8];
-    uint64_t at_ms;
-};
-#define MESH_HINTS_MAX      256
 #define MESH_BOOTSTRAPS_MAX 64
 
 /* ---- what gossip shall hear after the step that is being performed ---- */
@@ -216,9 +216,7 @@ struct mesh {
     size_t target_count;
     struct mesh_bootstrap bootstraps[MESH_BOOTSTRAPS_MAX];
     size_t bootstrap_count;
-    struct mesh_hint hints[MESH_HINTS_MAX];
-    size_t hint_next;
-    bool dial_trusted; /* the address being judged is the operator's own word */
+    struct node_dial_hints hints;
 };
 
 uint64_t mesh_now(void);  /* monotonic milliseconds */
@@ -248,7 +246,9 @@ uint64_t mesh_chain_lag_blocks(const struct mesh *m);
 int mesh_links_new(struct mesh *m);
 struct mesh_conn *mesh_conn_find(struct mesh *m, node_link_id link);
 struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key); /* up, the one used */
-node_link_id mesh_conn_dial(struct mesh *m, const char *url, const struct base_key33 *key);
+/* BASE_OK, or what node_link_dial() says. trusted: whatever its address. */
+int mesh_conn_dial(struct mesh *m, node_link_id *out, const char *url, const struct base_key33 *key,
+                   bool trusted);
 void mesh_conn_step(struct mesh_conn *c, const struct node_session_event *event);
 void mesh_conns_timer(struct mesh *m, uint64_t now_ms);
 uint64_t mesh_conns_deadline_ms(const struct mesh *m);

@@ -487,26 +487,37 @@ static void on_link_down(void *ctx, node_link_id id, enum node_link_why why)
     if (c->session != NULL) mesh_conn_step(c, &gone);
     c->is_closing = true;
     settle_newcomer(c, false, NULL);
+    if (why == NODE_LINK_WHY_FORBIDDEN)
+        mesh_log(m, BASE_LOG_WARN, "dial", "forbidden",
+                 "%s: a stranger's word does not lead us to private or local addresses: give "
+                 "--dial-allow if it is yours",
+                 c->remote);
     if (c->dialed) mesh_dial_ended(m, id, false, 0, 0, node_link_why_name(why));
     conn_free(c);
     mesh_conns_later(m);
     mesh_dirty(m);
 }
 
-node_link_id mesh_conn_dial(struct mesh *m, const char *url, const struct base_key33 *key)
+int mesh_conn_dial(struct mesh *m, node_link_id *out, const char *url, const struct base_key33 *key,
+                   bool trusted)
 {
-    node_link_id id;
-    int rv = node_link_dial(m->links, &id, url);
+    node_link_id id = 0;
+    int rv =
+        trusted ? node_link_dial_trusted(m->links, &id, url) : node_link_dial(m->links, &id, url);
     struct mesh_conn *c = rv == BASE_OK ? conn_new(m, id, true) : NULL;
     if (c == NULL) {
-        if (rv == BASE_OK) node_link_close(m->links, id, NODE_LINK_WHY_LOCAL);
-        mesh_log(m, BASE_LOG_WARN, "link", "dial_failed", "%s: %s", url,
-                 base_strerror(rv == BASE_OK ? BASE_ENOMEM : rv));
-        return 0;
+        if (rv == BASE_OK) {
+            node_link_close(m->links, id, NODE_LINK_WHY_LOCAL);
+            rv = BASE_ENOMEM;
+        }
+        mesh_log(m, rv == BASE_EFULL ? BASE_LOG_DEBUG : BASE_LOG_WARN, "link", "dial_failed",
+                 "%s: %s", url, base_strerror(rv));
+        return rv;
     }
     c->expected = *key;
     snprintf(c->remote, sizeof c->remote, "%s", url);
-    return id;
+    *out = id;
+    return BASE_OK;
 }
 
 void mesh_conns_timer(struct mesh *m, uint64_t now_ms)
