@@ -176,24 +176,23 @@ void mesh_boot_advice(const struct mesh *m, char *out, size_t cap)
 {
     const struct chain_seat *seat =
         chain_snapshot_find_instance(m->snapshot, &m->identity.keys.instance);
-    char contract[BASE_ADDRESS_TEXT_BYTES];
-    uint64_t token = 0;
-    bool bound = seat != NULL && base_u256_to_u64(&token, &seat->token_id) == BASE_OK;
+    char contract[BASE_ADDRESS_TEXT_BYTES], key[9], token[24] = "TOKEN";
+    uint64_t number = 0;
+    bool bound = seat != NULL && base_u256_to_u64(&number, &seat->token_id) == BASE_OK;
+    if (bound) snprintf(token, sizeof token, "%" PRIu64, number);
     base_address_format(contract, &m->config->contract);
+    base_hex_encode(key, m->identity.keys.node_key.bytes, 4);
     if (m->seat_refusal.reason != NODE_REASON_NO_SEAT) {
-        snprintf(out, cap, "this node's seat does not count: %s (%s); `nftmesh why %.8s` explains",
-                 node_reason_name(m->seat_refusal.reason), m->seat_refusal.found, m->name);
+        snprintf(out, cap, "this node's seat does not count: %s (%s); `nftmesh why %s` explains",
+                 node_reason_name(m->seat_refusal.reason), m->seat_refusal.found, key);
         return;
     }
     snprintf(out, cap,
              "this node has no seat on %s: register it with `nftmesh register --data-dir %s "
-             "--token %s --wallet-key-file FILE`%s",
-             contract, m->config->data_dir, bound ? "TOKEN" : "TOKEN",
+             "--token %s --wallet-key-file FILE`%s%s",
+             contract, m->config->data_dir, token,
+             bound ? " (its instance is bound to that token)" : "",
              m->config->wait ? ", it waits for that" : "");
-    if (bound) {
-        size_t len = strlen(out);
-        snprintf(out + len, cap - len, " (its instance is bound to token %" PRIu64 ")", token);
-    }
 }
 
 /* ---- coming alive ---- */

@@ -230,6 +230,7 @@ static void say_seat(struct mesh *m)
         return;
     }
     mesh_boot_advice(m, advice, sizeof advice);
+    mesh_refusal_keep(m, &m->seat_refusal, &m->identity.keys.node_key, "ourselves");
     mesh_event_begin(&e, m, BASE_LOG_WARN, "admission", "no_seat");
     mesh_event_str(&e, "reason", node_reason_name(m->seat_refusal.reason));
     mesh_event_u64(&e, "block", m->seat_refusal.block);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "gossip/frame.h"
 
 /* ---- what admission has said of each key ---- */
 
@@ -136,6 +137,23 @@ static void on_state(struct mesh *m, const struct gossip_action *a)
     mesh_dirty(m);
 }
 
+/* A peer may send any type: those that are none have one name together. */
+static void count_frame(struct mesh *m, uint8_t type, bool sent)
+{
+    static const char *const names[][2] = {
+        {"ping_received", "ping_sent"},           {"ack_received", "ack_sent"},
+        {"ping_req_received", "ping_req_sent"},   {"nack_received", "nack_sent"},
+        {"challenge_received", "challenge_sent"}, {"refute_received", "refute_sent"},
+        {"sync_received", "sync_sent"},           {"list_received", "list_sent"},
+        {"pull_received", "pull_sent"},           {"update_received", "update_sent"},
+        {"event_received", "event_sent"},         {"unknown_received", "unknown_sent"},
+    };
+    size_t index = (size_t)type - GOSSIP_FRAME_PING; /* huge for a type below */
+    const size_t unknown = sizeof names / sizeof names[0] - 1;
+    node_metric_count(&m->metrics->gossip_messages, names[index < unknown ? index : unknown][sent],
+                      NULL, NULL);
+}
+
 static void on_send(struct mesh *m, const struct gossip_action *a)
 {
     struct mesh_conn *c = mesh_conn_of(m, &a->key);
@@ -145,6 +163,7 @@ static void on_send(struct mesh *m, const struct gossip_action *a)
     ev.queue.body = a->u.send.body.data;
     ev.queue.len = a->u.send.body.len;
     ev.queue.replace = a->u.send.kind;
+    count_frame(m, a->u.send.type, true);
     mesh_conn_step(c, &ev);
 }
 
@@ -283,6 +302,22 @@ static int step_one(struct mesh *m, const struct gossip_event *ev)
     for (size_t i = 0; i < out.count; i++)
         perform(m, &out.items[i]);
     see_result(m, ev, rv);
+    return rv;
+}
+
+int mesh_gossip_frame(struct mesh *m, const struct gossip_event *frame)
+{
+    struct gossip_counters before, after;
+    struct gossip_member_view view;
+    if (m->gossip == NULL) return BASE_ESTATE;
+    gossip_counters(&before, m->gossip);
+    count_frame(m, frame->u.frame.type, false);
+    int rv = mesh_gossip_step(m, frame);
+    gossip_counters(&after, m->gossip);
+    /* An ACK that ended a direct probe has left its round trip with the member. */
+    if (frame->u.frame.type == GOSSIP_FRAME_ACK && after.acks > before.acks &&
+        gossip_member_find(&view, m->gossip, &frame->key) == BASE_OK)
+        node_metrics_rtt(m->metrics, view.rtt_ms * 1000);
     return rv;
 }
 

@@ -167,7 +167,7 @@ struct mesh {
     struct node_links *links;
     struct base_prng prng;
     bool view_dirty;
-    uint64_t view_next_ms;
+    uint64_t view_next_ms, link_stats_next_ms;
 
     /* Guest agent and identity. */
     unsigned agent_tries;
@@ -256,6 +256,9 @@ void mesh_conns_snapshot(struct mesh *m); /* the env has changed */
 void mesh_conns_later(struct mesh *m);    /* what waited for a step to end */
 void mesh_conn_close(struct mesh *m, const struct base_key33 *key, enum node_reason reason);
 bool mesh_conns_are_gone(const struct mesh *m);
+/* For `nftmesh why` alone. */
+void mesh_refusal_keep(struct mesh *m, const struct node_refusal *refusal,
+                       const struct base_key33 *peer, const char *remote);
 bool mesh_refusal_is_shown(struct mesh *m); /* one more of a stranger */
 void mesh_conns_goodbye(struct mesh *m, enum node_reason reason);
 void mesh_refused(struct mesh *m, const struct node_refusal *refusal, const struct base_key33 *peer,
@@ -264,6 +267,7 @@ void mesh_refused(struct mesh *m, const struct node_refusal *refusal, const stru
 /* mesh_gossip.c */
 /* What gossip_step() returned for it; BASE_ESTATE without a core. */
 int mesh_gossip_step(struct mesh *m, const struct gossip_event *event);
+int mesh_gossip_frame(struct mesh *m, const struct gossip_event *frame); /* counted */
 void mesh_gossip_later(struct mesh *m, enum gossip_event_type type, const struct base_key33 *key,
                        enum gossip_verdict verdict, uint64_t weight);
 struct mesh_member *mesh_member_find(struct mesh *m, const struct base_key33 *key);

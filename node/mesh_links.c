@@ -145,6 +145,12 @@ void mesh_refused(struct mesh *m, const struct node_refusal *refusal, const stru
     keep_refusal(m, refusal, peer, remote, false, 0, "");
 }
 
+void mesh_refusal_keep(struct mesh *m, const struct node_refusal *refusal,
+                       const struct base_key33 *peer, const char *remote)
+{
+    keep_refusal(m, refusal, peer, remote, false, 0, "");
+}
+
 /* Strangers write no more than this many lines into our log, nor push others' refusals out of
  * what `why` remembers; the metric counts them all. */
 bool mesh_refusal_is_shown(struct mesh *m)
@@ -326,7 +332,7 @@ static void on_frame(struct mesh_conn *c, const struct node_session_action *a)
     if (m->gossip == NULL || a->frame.type > GOSSIP_FRAME_TYPE_LAST) return;
     ev.u.frame.type = a->frame.type;
     ev.u.frame.body = (struct base_slice){a->frame.body, a->frame.len};
-    (void)mesh_gossip_step(m, &ev);
+    (void)mesh_gossip_frame(m, &ev);
 }
 
 /* A new session is dialled beside the old one, which then is the surplus one. */

@@ -6,6 +6,8 @@
 
 #include "base/err.h"
 
+#define LINK_STATS_MS 5000 /* they look through the process's descriptors */
+
 static const char *slice_text(struct node_view *view, struct base_slice slice)
 {
     return node_view_textn(view, (const char *)slice.data, slice.len);
@@ -220,6 +222,18 @@ static void copy_counters(struct mesh *m)
     node_metric_set(&m->metrics->log_lines_dropped, node_logsink_dropped(m->sink));
 }
 
+static void copy_link_counters(struct mesh *m)
+{
+    struct node_links_stats stats;
+    struct node_metric_family *family = &m->metrics->inbound_dials;
+    if (m->links == NULL || mesh_now() < m->link_stats_next_ms) return;
+    m->link_stats_next_ms = mesh_now() + LINK_STATS_MS;
+    node_links_stats(m->links, &stats);
+    node_metric_gauge(family, stats.refused_budget_count, "refused_budget");
+    node_metric_gauge(family, stats.refused_address_count, "refused_address");
+    node_metric_gauge(family, stats.refused_descriptor_count, "refused_descriptors");
+}
+
 void mesh_view_publish(struct mesh *m)
 {
     struct node_view *view;
@@ -232,5 +246,6 @@ void mesh_view_publish(struct mesh *m)
     add_checks(m, view);
     node_refusal_ring_add_to(m->refusals, view);
     copy_counters(m);
+    copy_link_counters(m);
     (void)node_view_publish(m->slot, view);
 }
