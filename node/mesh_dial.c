@@ -314,7 +314,8 @@ void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t c
     t->next_ms = mesh_now() + wait_ms;
     mesh_log(m, BASE_LOG_DEBUG, "dial", "dial_ended", "%s: %s", t->url, why);
     answer_command(&t->command, 409, "%s", why);
-    want_failed(m, t);
+    /* Who says no is alive: that is no hint of a death, and the dial goes on with its back-off. */
+    if (!answered) want_failed(m, t);
 }
 
 void mesh_dial_give_up(struct mesh *m)
