@@ -451,6 +451,53 @@ def metrics_and_health(w):
     wait_for("the gauge follows", lambda: a.metric("nftmesh_members", status="failed") == 1, 30)
 
 
+# ---- the endpoints and strangers ----------------------------------------------------------------------
+
+@test
+def members_find_each_other_again_while_the_endpoints_are_silent(w):
+    """What a silent endpoint stops is admission: who was in before comes back, for --rpc-grace."""
+    a, b = w.pair("stays", "stunned")
+    expect("they are linked", '"up"' in a.request("GET", "/v1/peers")[1])
+    silent = time.time()
+    w.chain.signal(signal.SIGSTOP)
+    try:
+        for n in (a, b):
+            wait_for(f"{n.short} misses the chain", lambda n=n: n.events("rpc_lost", silent), 40)
+        b.signal(signal.SIGSTOP)
+        wait_for("its link is given up", lambda: '"up"' not in a.request("GET", "/v1/peers")[1], 60)
+        b.signal(signal.SIGCONT)
+        wait_for("they are linked again", lambda: '"up"' in a.request("GET", "/v1/peers")[1], 40)
+        together(a, b)
+        expect("the chain is still silent", not a.events("rpc_back", silent))
+    finally:
+        w.chain.signal(signal.SIGCONT)
+    wait_for("the chain is back", lambda: a.events("rpc_back", silent), 40)
+
+
+def junk(node):
+    """An act 1 that no key made, on a connection of its own."""
+    host, port = node.listen.split("://")[1].split(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 2) as s:
+        s.sendall(b"\0SP\0\0\x30\0\0" + (54).to_bytes(8, "big") + b"\x80\0\0\1" +
+                  b"\0\x02" + secrets.token_bytes(48))
+        s.settimeout(2)
+        while s.recv(64):
+            pass
+
+
+@test
+def strangers_fill_neither_log_nor_memory_of_refusals(w):
+    node = w.node("patient")
+
+    def flood():
+        junk(node)
+        return node.events("refused_more")
+    said = wait_for("says how many it did not show", flood, 60, poll_s=0)
+    shown = len(node.events("refused"))
+    expect(f"no line for each: {shown} lines", 20 <= shown < 60)
+    expect(f"a count instead: {said}", "counted and not shown" in said[0]["msg"])
+
+
 def main():
     wanted = sys.argv[1:]
     directory = tempfile.mkdtemp(prefix="nftmesh-e2e-")
