@@ -31,7 +31,6 @@ static void stream_drop(nng_stream *stream)
     nng_stream_free(stream);
 }
 
-/* Strangers over budget go before a byte is exchanged. */
 static void stream_take(struct node_links *links, nng_stream *stream)
 {
     nng_sockaddr address;

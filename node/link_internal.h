@@ -142,7 +142,9 @@ struct node_links {
     uv_timer_t timer; /* the next deadline of a link that opens, or of a listener's pause */
     struct node_link *opening;
     struct node_link_budget budget;
-    uint32_t dialing_count, accepted_count; /* dialed and not yet up; accepted, in any state */
+    uint32_t dialing_count;   /* dialed, not yet up */
+    uint32_t half_open_count; /* accepted, not yet up */
+    uint32_t accepted_count;  /* accepted, in any state */
     uint32_t up_dialed_count, up_accepted_count;
     uint64_t refused_budget_count, refused_address_count;
     uint64_t frames_in_count, frames_out_count;
@@ -156,10 +158,11 @@ struct node_links {
 
 /* link_nng.c */
 
-/* An accepted link, which counts from now on; or NULL. */
+/* A link for whom we have accepted; NULL if there are too many of them. */
 struct node_link *node_link__new_accepted(struct node_links *links, const nng_sockaddr *address);
 /* Closes the link, whatever its state; `down` follows on a later turn. Once; then nothing. */
 void node_link__fail(struct node_link *link, enum node_link_why why);
+/* The other end has greeted: up, or closed if it is one stranger too many. */
 void node_link__is_up(struct node_link *link);
 /* Call when an operation of a link has ended: frees it if it was the last one. */
 void node_link__free_if_done(struct node_link *link);

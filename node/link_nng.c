@@ -16,6 +16,7 @@
 
 #define UNPROVED_MAX         64
 #define UNPROVED_ADDRESS_MAX 8
+#define HALF_OPEN_MAX        256 /* accepted, and silent so far: then the oldest one goes */
 #define DIALS_MAX            64
 #define DIAL_TIMEOUT_MS      5000
 #define DESCRIPTORS_MAX      65536
@@ -232,7 +233,10 @@ static void opening_enter(struct node_link *link)
     link->next_opening = links->opening;
     if (link->next_opening != NULL) link->next_opening->previous_opening = link;
     links->opening = link;
-    if (link->is_dialed) links->dialing_count++;
+    if (link->is_dialed)
+        links->dialing_count++;
+    else
+        links->half_open_count++;
 }
 
 static void opening_leave(struct node_link *link)
@@ -244,7 +248,10 @@ static void opening_leave(struct node_link *link)
         links->opening = link->next_opening;
     if (link->next_opening != NULL) link->next_opening->previous_opening = link->previous_opening;
     link->previous_opening = link->next_opening = NULL;
-    if (link->is_dialed) links->dialing_count--;
+    if (link->is_dialed)
+        links->dialing_count--;
+    else
+        links->half_open_count--;
     node_links__timer_arm(links);
 }
 
@@ -266,38 +273,52 @@ static struct node_link *link_new(struct node_links *links, bool is_dialed)
     return link;
 }
 
+static struct node_link *oldest_half_open(const struct node_links *links)
+{
+    struct node_link *oldest = NULL;
+    for (struct node_link *link = links->opening; link != NULL; link = link->next_opening) {
+        if (!link->is_dialed && (oldest == NULL || link->deadline_ms <= oldest->deadline_ms))
+            oldest = link;
+    }
+    return oldest;
+}
+
 struct node_link *node_link__new_accepted(struct node_links *links, const nng_sockaddr *address)
 {
     struct node_link *link;
-    struct node_link_ticket ticket = {.is_counted = false};
-    struct node_link where = {.links = links};
-    node_link__set_address(&where, address);
     if (links->accepted_count >= links->config.accepted_max) {
         links->refused_budget_count++;
         return NULL;
     }
-    switch (node_link_budget_admit(&links->budget, &ticket, uv_hrtime() / 1000000,
-                                   (const struct sockaddr *)&where.address)) {
-    case NODE_LINK_BUDGET_ADMIT:
-        break;
-    case NODE_LINK_BUDGET_REFUSE_ADDRESS:
-        links->refused_address_count++;
-        return NULL;
-    case NODE_LINK_BUDGET_REFUSE_TOTAL:
-    case NODE_LINK_BUDGET_UNDECIDED:
+    /* A crowd that connects and says nothing has no place to keep: who greets is through. */
+    if (links->half_open_count >= HALF_OPEN_MAX) {
         links->refused_budget_count++;
-        return NULL;
+        node_link__fail(oldest_half_open(links), NODE_LINK_WHY_TIMEOUT);
     }
     link = link_new(links, false);
-    if (link == NULL) {
-        node_link_budget_release(&links->budget, &ticket);
-        return NULL;
-    }
-    link->ticket = ticket;
-    link->address = where.address;
-    memcpy(link->remote, where.remote, sizeof link->remote);
+    if (link == NULL) return NULL;
+    node_link__set_address(link, address);
     node_links__timer_arm(links);
     return link;
+}
+
+/* May this stranger stay? It has greeted, and nothing more. */
+static bool admit(struct node_link *link)
+{
+    struct node_links *links = link->links;
+    switch (node_link_budget_admit(&links->budget, &link->ticket, uv_hrtime() / 1000000,
+                                   (const struct sockaddr *)&link->address)) {
+    case NODE_LINK_BUDGET_ADMIT:
+        return true;
+    case NODE_LINK_BUDGET_REFUSE_ADDRESS:
+        links->refused_address_count++;
+        return false;
+    case NODE_LINK_BUDGET_REFUSE_TOTAL:
+    case NODE_LINK_BUDGET_UNDECIDED:
+        break;
+    }
+    links->refused_budget_count++;
+    return false;
 }
 
 void node_link__free_if_done(struct node_link *link)
@@ -346,6 +367,10 @@ void node_link__fail(struct node_link *link, enum node_link_why why)
 void node_link__is_up(struct node_link *link)
 {
     struct node_links *links = link->links;
+    if (!link->is_dialed && !admit(link)) {
+        node_link__fail(link, NODE_LINK_WHY_RESOURCES);
+        return;
+    }
     opening_leave(link);
     link->state = NODE_LINK_UP;
     link->is_told_up = true;

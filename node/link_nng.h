@@ -9,13 +9,13 @@
 
 #include "node/inbox.h"
 
-/* Frames between two processes, over nng: one raw REP socket that listens (all URLs), one raw REQ
- * socket for each dialed peer, so that either end may send at any time over one connection.
+/* Frames between two processes, over nng's streams (tcp, ws, wss) and in SP's format for REQ and
+ * REP (link_wire.h), so that either end may send at any time over one connection.
  *
  * What a link is: frames of up to NODE_LINK_FRAME_BYTES_MAX bytes, whole and in order, none twice.
- * What it is not: safe or lossless. Keys, counters and the window of 32 unacknowledged frames are
- * the session's, above. That window is also what makes loss impossible: the listening side of nng
- * queues 64 frames for a pipe and drops what comes after without a word.
+ * What it is not: secret, or sure of whom it talks to. Keys, counters and the window of
+ * unacknowledged frames are the session's, above. A peer that reads slowly is felt by `sent`,
+ * after what the kernel's buffers hold (some MB).
  *
  * All functions are called on the loop thread, and all callbacks come there. No callback runs
  * inside of a call of this header. */
@@ -38,7 +38,7 @@ enum node_link_why {
     NODE_LINK_WHY_NAME,        /* (dial) the name does not resolve */
     NODE_LINK_WHY_FORBIDDEN,   /* (dial) allow() refused each address of the name */
     NODE_LINK_WHY_TLS,         /* (dial) certificate not of this name or CA, or no TLS at all */
-    NODE_LINK_WHY_PROTOCOL,    /* (dial) not an nftmesh port: no SP hello, not REP, no websocket */
+    NODE_LINK_WHY_PROTOCOL,    /* greeting or frames that are none; no websocket there */
     NODE_LINK_WHY_RESOURCES,   /* (dial) no memory, descriptor or thread left */
 };
 /* "peer", "timeout" ..; never NULL. */
