@@ -40,11 +40,13 @@ def short(value):
     """Three significant digits, and no more than anybody needs."""
     if value is None:
         return "-"
+    if abs(value) < 0.0005:
+        return "0"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 class Figure:
-    """One line. goal: ours must not be above it; limit: ours over serf must not."""
+    """One line. goal: ours must not be above it; limit: ours over serf must not; else met says."""
 
     def __init__(self, name, unit, n, ours=None, serf=None, goal=None, limit=None, reason=None,
                  met=None):
@@ -58,7 +60,7 @@ class Figure:
         if limit is not None and self.serf:
             self.goal, self.goal_text = limit * self.serf.median, f"{limit:g} x serf"
         if met is not None:
-            self.met = met and reason is None
+            self.met, self.goal_text = met and reason is None, "constant"
         else:
             self.met = bool(reason is None and self.ours and self.goal is not None
                             and self.ours.median <= self.goal)

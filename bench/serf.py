@@ -136,6 +136,7 @@ class Agent(Process):
 def start(directory, count, prefix="serf"):
     """Agents that all know each other."""
     agents = [Agent(f"{prefix}{i:02d}", directory) for i in range(count)]
+    agents[0].rpc().close()  # it listens
     for a in agents[1:]:
         a.join(agents[0])
     wait_for("serf agents know each other",
