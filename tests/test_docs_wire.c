@@ -486,10 +486,10 @@ static void test_each_signed_type(void **state)
     json_decref(vectors);
 }
 
-/* The list itself is inside of node/mesh_dial.c. */
+/* The list itself is inside of node/dial_rules.c. */
 static void test_each_refused_range(void **state)
 {
-    char *source = read_file(NFTMESH_TESTS_DIR "/../node/mesh_dial.c");
+    char *source = read_file(NFTMESH_TESTS_DIR "/../node/dial_rules.c");
     char *at = strstr(source, "unsafe_ranges[] = {");
     size_t count = 0;
     (void)state;
