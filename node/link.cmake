@@ -10,12 +10,15 @@ target_compile_definitions(node_link PRIVATE _GNU_SOURCE)
 target_include_directories(node_link SYSTEM PRIVATE ${NNG_INCLUDE_DIR})
 
 nftmesh_test(test_node_link_budget LABELS unit DEPS node_link)
+nftmesh_test(test_node_link_wire LABELS unit DEPS node_link)
 nftmesh_test(test_node_inbox LABELS unit DEPS node_link)
 foreach(test test_node_link_budget test_node_inbox)
   target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
 endforeach()
-
-nftmesh_test(test_node_link LABELS net
-  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_link.c ${CMAKE_SOURCE_DIR}/tests/link_ends.c
-  DEPS node_link)
-target_compile_definitions(test_node_link PRIVATE _GNU_SOURCE)
+foreach(test test_node_link test_node_link_hostile)
+  nftmesh_test(${test} LABELS net
+    SOURCES ${CMAKE_SOURCE_DIR}/tests/${test}.c ${CMAKE_SOURCE_DIR}/tests/link_ends.c
+    DEPS node_link)
+  target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
+endforeach()
+nftmesh_fuzz(fuzz_link_wire DEPS node_link CORPUS tests/fuzz/corpus/link_wire)

@@ -13,7 +13,7 @@
 #include "node/link_nng.h"
 
 #define ENDS_PATIENCE_MS 20000
-#define ENDS_LINKS_MAX   512
+#define ENDS_LINKS_MAX   1024
 
 enum end_habit {
     END_KEEPS = 0,       /* counts frames, and keeps the last */
@@ -90,6 +90,7 @@ void raw_greet(int fd, uint8_t protocol);
 void raw_take_greeting(int fd);
 /* Would a message of a few kB fit into the kernel's buffer now? */
 bool raw_is_writable(int fd);
+bool raw_is_readable(int fd);
 /* One SP message over TCP: length, request id, body. */
 void raw_message(int fd, const void *body, size_t len);
 
