@@ -69,6 +69,10 @@ function(nftmesh_test NAME)
   target_link_libraries(${NAME} PRIVATE ${ARG_DEPS} PkgConfig::CMOCKA)
   add_test(NAME ${NAME} COMMAND ${NAME})
   set_tests_properties(${NAME} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
+  if(NFTMESH_SANITIZE STREQUAL "thread")
+    set_tests_properties(${NAME} PROPERTIES
+      ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
+  endif()
 endfunction()
 
 function(nftmesh_fuzz NAME)
