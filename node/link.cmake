@@ -15,7 +15,7 @@ nftmesh_test(test_node_inbox LABELS unit DEPS node_link)
 foreach(test test_node_link_budget test_node_inbox)
   target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
 endforeach()
-foreach(test test_node_link test_node_link_hostile)
+foreach(test test_node_link test_node_link_hostile test_node_link_nng)
   nftmesh_test(${test} LABELS net
     SOURCES ${CMAKE_SOURCE_DIR}/tests/${test}.c ${CMAKE_SOURCE_DIR}/tests/link_ends.c
     DEPS node_link)

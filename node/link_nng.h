@@ -37,7 +37,7 @@ enum node_link_why {
     NODE_LINK_WHY_UNREACHABLE, /* (dial) no route, or the connection broke while opening */
     NODE_LINK_WHY_NAME,        /* (dial) the name does not resolve */
     NODE_LINK_WHY_FORBIDDEN,   /* (dial) allow() refused each address of the name */
-    NODE_LINK_WHY_TLS,         /* (dial) certificate not of this name or CA, or no TLS at all */
+    NODE_LINK_WHY_TLS,         /* (dial) the certificate is not of this name or CA */
     NODE_LINK_WHY_PROTOCOL,    /* greeting or frames that are none; no websocket there */
     NODE_LINK_WHY_RESOURCES,   /* (dial) no memory, descriptor or thread left */
 };

@@ -532,8 +532,7 @@ static void test_bad_urls(void **state)
         "ws://localhost:1/%2e%2e",
         "ws://localhost:1/\r\nX: y",
         "file:///etc/passwd",
-        "ws://localhost:1/"
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "ws://localhost:1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
     node_link_id id;
     uint16_t port;
