@@ -46,14 +46,20 @@ struct watch { /* one socket of curl's, seen by the loop */
     curl_socket_t fd;
 };
 
+/* The path is cut off before anything looks at it: only what is in front can be shown. */
 void node_http_origin(char out[NODE_HTTP_ORIGIN_BYTES], const char *url)
 {
     struct node_url parsed;
-    if (node_url_parse(&parsed, url) == BASE_OK &&
-        (strcmp(parsed.scheme, "http") == 0 || strcmp(parsed.scheme, "https") == 0))
-        node_url_origin(out, NODE_HTTP_ORIGIN_BYTES, &parsed);
-    else
-        snprintf(out, NODE_HTTP_ORIGIN_BYTES, "?");
+    const char *host = strstr(url, "://");
+    char front[NODE_HTTP_ORIGIN_BYTES];
+    size_t len = host != NULL ? (size_t)(host - url) + 3 + strcspn(host + 3, "/?#") : 0;
+    snprintf(out, NODE_HTTP_ORIGIN_BYTES, "?");
+    if (len >= sizeof front) return;
+    memcpy(front, url, len);
+    front[len] = '\0';
+    if (node_url_parse(&parsed, front) != BASE_OK) return;
+    if (strcmp(parsed.scheme, "http") != 0 && strcmp(parsed.scheme, "https") != 0) return;
+    node_url_origin(out, NODE_HTTP_ORIGIN_BYTES, &parsed);
 }
 
 /* ---- ends of a transfer ---- */
@@ -290,6 +296,8 @@ static void set_options(struct transfer *t, const struct node_http_request *r)
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* Or curl waits, on our loop, for a resolver whose server does not answer. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* none, whatever the environment says */
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -362,7 +370,7 @@ void node_http_client_cancel(struct node_http_client *client, uint64_t id)
     struct transfer *t = client->transfers;
     while (t != NULL && t->id != id)
         t = t->next;
-    if (t == NULL || client->closing) return;
+    if (t == NULL) return;
     curl_multi_remove_handle(client->multi, t->easy);
     transfer_unlink(t);
     transfer_free(t);

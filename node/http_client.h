@@ -16,7 +16,7 @@
 #define NODE_HTTP_URL_BYTES_MAX 2048 /* with the terminating zero */
 #define NODE_HTTP_HEADERS_MAX   8
 #define NODE_HTTP_ORIGIN_BYTES  288
-#define NODE_HTTP_TEXT_BYTES    512
+#define NODE_HTTP_TEXT_BYTES    640
 
 struct node_http_client;
 
