@@ -13,7 +13,8 @@
 #include "base/err.h"
 
 #define VIEW_GAP_MS   20   /* changes closer together than this are shown together */
-#define VIEW_STALE_MS 1000 /* ages and counters are shown anew at least so often */
+#define VIEW_STALE_MS 5000 /* counters are shown anew at least so often */
+#define VIEW_AGES_MS  1000 /* and so often while the endpoints are silent: for how long is shown */
 
 uint64_t mesh_now(void)
 {
@@ -169,7 +170,7 @@ static uint64_t next_deadline_ms(const struct mesh *m, uint64_t now_ms)
 
 static void show(struct mesh *m, uint64_t now_ms)
 {
-    bool stale = now_ms >= m->view_next_ms + VIEW_STALE_MS;
+    bool stale = now_ms >= m->view_next_ms + (m->chain_fresh ? VIEW_STALE_MS : VIEW_AGES_MS);
     if ((!m->view_dirty || now_ms < m->view_next_ms) && !stale) return;
     m->view_dirty = false;
     m->view_next_ms = now_ms + VIEW_GAP_MS;
