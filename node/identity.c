@@ -6,6 +6,23 @@
 #include <assert.h>
 #include <string.h>
 
+int node_keyset_from_agent(struct node_keyset *out, const struct attest_agent_info *info,
+                           const struct attest_agent_key *key, const uint8_t seed[32])
+{
+    memset(out, 0, sizeof *out);
+    out->proof_priv = key->priv;
+    out->proof_key = key->pub;
+    out->app_id = info->app_id;
+    out->app_key = key->app_key;
+    out->app_sig = key->app_sig;
+    out->kms_sig = key->kms_sig;
+    out->instance = info->instance;
+    int rv = attest_derive_node_key(&out->node_priv, &out->proof_priv, seed);
+    if (rv == BASE_OK) rv = base_ecdsa_pubkey(&out->node_key, &out->node_priv);
+    if (rv != BASE_OK) base_memzero(out, sizeof *out);
+    return rv;
+}
+
 void node_identity_set_mesh(struct node_identity *identity, uint64_t chain_id,
                             const struct base_eth_address *contract)
 {

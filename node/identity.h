@@ -1,6 +1,7 @@
 #ifndef NFTMESH_NODE_IDENTITY_H
 #define NFTMESH_NODE_IDENTITY_H
 
+#include "attest/agent.h"
 #include "attest/hello.h"
 #include "base/eip712.h"
 #include "gossip/record.h"
@@ -20,6 +21,12 @@ struct node_keyset {
     struct base_u256 token_id;
     struct base_eth_address instance;
 };
+
+/* D and its chain as the guest agent gave them, and N from D and the data-dir's 32 bytes. token_id
+ * is left zero: the registry says it. BASE_EKEY: no key follows from this seed (2^-128); *out is
+ * then zeroed. */
+int node_keyset_from_agent(struct node_keyset *out, const struct attest_agent_info *info,
+                           const struct attest_agent_key *key, const uint8_t seed[32]);
 
 struct node_identity {
     struct node_keyset keys;  /* what we dial with */

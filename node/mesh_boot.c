@@ -35,15 +35,7 @@ static void take_key(struct mesh *m, const struct attest_agent_key *key)
     struct node_identity *id = &m->identity;
     struct node_keyset *keys = &id->keys;
     char hex[2 * BASE_KEY33_BYTES + 1];
-    keys->proof_priv = key->priv;
-    keys->proof_key = key->pub;
-    keys->app_id = m->agent_info.app_id;
-    keys->app_key = key->app_key;
-    keys->app_sig = key->app_sig;
-    keys->kms_sig = key->kms_sig;
-    keys->instance = m->agent_info.instance;
-    if (attest_derive_node_key(&keys->node_priv, &keys->proof_priv, m->seed) != BASE_OK ||
-        base_ecdsa_pubkey(&keys->node_key, &keys->node_priv) != BASE_OK) {
+    if (node_keyset_from_agent(keys, &m->agent_info, key, m->seed) != BASE_OK) {
         mesh_fail(m, 1, "no node key follows from this seed: move %s/seed away and start again",
                   m->config->data_dir);
         return;

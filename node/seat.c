@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "attest/agent.h"
+#include "attest/pins.h"
 #include "base/ecdsa.h"
 #include "base/err.h"
 #include "node/binding.h"
@@ -96,33 +97,48 @@ static int own_seed(uint8_t seed[NODE_STORE_SEED_BYTES], const char *dir, char *
     return rv;
 }
 
+/* The same rule as for a node's start: the simulator proves nothing. */
+static int check_agent(const struct attest_agent_info *info, const struct node_wallet *w,
+                       const struct node_seat_request *request, char *why)
+{
+    switch (attest_dev_judge(request->dev, w->chain_id, NULL, 0, info->app_name)) {
+    case ATTEST_DEV_SIMULATOR:
+        snprintf(why, WHY,
+                 "the guest agent at %s is the simulator: it proves nothing; use --dev "
+                 "on a development chain, or a real DStack VM",
+                 request->dstack);
+        return BASE_EINVAL;
+    case ATTEST_DEV_CHAIN_ID:
+        snprintf(why, WHY, "--dev: only on a development chain, with chain id 31337 or 1337");
+        return BASE_EINVAL;
+    case ATTEST_DEV_PUBLIC_ROOT: /* no root is judged here: the contract does */
+    case ATTEST_DEV_UNDECIDED:
+    case ATTEST_DEV_OK:
+        return BASE_OK;
+    }
+    return BASE_OK;
+}
+
 static int own_identity(struct signer *s, const struct node_wallet *w,
                         const struct node_seat_request *request, char *why)
 {
-    struct node_keyset *keys = &s->identity.keys;
     struct attest_agent_info info;
-    struct attest_agent_key key;
-    uint8_t seed[NODE_STORE_SEED_BYTES];
+    struct attest_agent_key key = {0};
+    uint8_t seed[NODE_STORE_SEED_BYTES] = {0};
     char path[ATTEST_PATH_BYTES];
     int rv = agent_info(s, &info, request->dstack, why);
+    if (rv == BASE_OK) rv = check_agent(&info, w, request, why);
     if (rv != BASE_OK) return rv;
     attest_proof_path(path, w->chain_id, &w->contract, &info.instance);
     rv = agent_key(s, &key, request->dstack, path, why);
     if (rv == BASE_OK) rv = own_seed(seed, request->data_dir, why);
-    if (rv != BASE_OK) return rv;
-    keys->proof_priv = key.priv;
-    keys->proof_key = key.pub;
-    keys->app_id = info.app_id;
-    keys->app_key = key.app_key;
-    keys->app_sig = key.app_sig;
-    keys->kms_sig = key.kms_sig;
-    keys->instance = info.instance;
-    rv = attest_derive_node_key(&keys->node_priv, &keys->proof_priv, seed);
-    if (rv == BASE_OK) rv = base_ecdsa_pubkey(&keys->node_key, &keys->node_priv);
+    if (rv == BASE_OK) {
+        rv = node_keyset_from_agent(&s->identity.keys, &info, &key, seed);
+        if (rv != BASE_OK) snprintf(why, WHY, "node key: %s", base_strerror(rv));
+    }
     node_identity_set_mesh(&s->identity, w->chain_id, &w->contract);
     base_memzero(&key, sizeof key);
     base_memzero(seed, sizeof seed);
-    if (rv != BASE_OK) snprintf(why, WHY, "node key: %s", base_strerror(rv));
     return rv;
 }
 

@@ -331,10 +331,42 @@ static void test_a_key_that_is_none_signs_nothing(void **state)
     assert_string_not_equal(why, "");
 }
 
+/* D and N of tests/vectors/eip712.json: what the agent gives and the data-dir holds make a keyset,
+ * and another seed makes another N under the same D. */
+static void test_keyset_from_agent(void **state)
+{
+    static const char proof_priv[] =
+        "2e9fb58c96c112a330f8c80acebd82cd5f7f623793e3c28d3a96f04ec75411dd";
+    static const char node_key[] =
+        "0286315bd2c85194bfcfde5366d088ddcf65552f05d1365e994110b1e8cef4ff85";
+    struct attest_agent_info info = {0};
+    struct attest_agent_key key = {0};
+    struct node_keyset keys, others;
+    struct base_key33 expected;
+    uint8_t seed[32];
+    (void)state;
+    for (uint8_t i = 0; i < sizeof seed; i++)
+        seed[i] = i;
+    assert_int_equal(base_hex_decode(key.priv.bytes, 32, proof_priv, 64), BASE_OK);
+    assert_int_equal(base_hex_decode(expected.bytes, 33, node_key, 66), BASE_OK);
+    assert_int_equal(base_ecdsa_pubkey(&key.pub, &key.priv), BASE_OK);
+    memset(info.instance.bytes, 0x11, sizeof info.instance.bytes);
+    memset(info.app_id.bytes, 0x22, sizeof info.app_id.bytes);
+    assert_int_equal(node_keyset_from_agent(&keys, &info, &key, seed), BASE_OK);
+    assert_memory_equal(keys.node_key.bytes, expected.bytes, sizeof expected.bytes);
+    assert_memory_equal(keys.proof_key.bytes, key.pub.bytes, sizeof key.pub.bytes);
+    assert_memory_equal(keys.instance.bytes, info.instance.bytes, sizeof info.instance.bytes);
+    assert_memory_equal(keys.app_id.bytes, info.app_id.bytes, sizeof info.app_id.bytes);
+    seed[31] ^= 1;
+    assert_int_equal(node_keyset_from_agent(&others, &info, &key, seed), BASE_OK);
+    assert_memory_not_equal(others.node_key.bytes, expected.bytes, sizeof expected.bytes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(test_keyset_from_agent),
         TEST(test_both_keys_sign_what_was_asked_for),
         TEST(test_the_chain_comes_along),
         TEST(test_instance_and_keys_are_never_the_askers),

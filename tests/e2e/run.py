@@ -134,6 +134,27 @@ def without_a_seat_it_names_the_command_and_stops(w):
 
 
 @test
+def registering_without_a_node_running_needs_dev_for_the_simulator(w):
+    agent = w.host.agents[w.free.pop(0)]
+    node = mesh.Node("offline", w.dir, agent, w.contract, [w.chain.url], start=False)
+    node.wallet = mesh.Wallet(w.chain, os.path.join(w.dir, "offline.wallet"))
+    w.chain.contract_call(w.contract, "mintNodeAccess(address)", node.wallet.address)
+    node.token = max(w.chain.seats(w.contract))
+    argv = ["register", "--data-dir", node.dir, "--dstack", agent.socket, "--contract", w.contract,
+            "--chain-id", mesh.CHAIN_ID, "--rpc", w.chain.url, "--token", node.token, "--url",
+            node.listen, "--wallet-key-file", node.wallet.path]
+    code, _, err = mesh.run(*argv, check=False)
+    expect(f"refused, naming --dev: {code} {err}",
+           code == 2 and "--dev" in err and len(err.splitlines()) == 1)
+    expect("nothing was sent", not w.chain.seats(w.contract)[node.token]["node_key"])
+    mesh.run(*argv, "--dev")
+    node.start()
+    w.nodes.append(node)
+    wait_for(lambda: f"the keys made offline are the node's: {node.text()[-600:]}",
+             lambda: node.events("up"), 30)
+
+
+@test
 def register_twice_is_success(w):
     node = w.node("twice")
     nonce = w.chain.rpc.call("eth_getTransactionCount", node.wallet.address, "latest")
