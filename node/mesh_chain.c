@@ -59,6 +59,20 @@ static void send_request(struct mesh *m, const struct chain_poll_action *a)
 
 /* ---- a new reference block ---- */
 
+/* What was first seen or accepted outlives a restart. */
+static int save_pins(struct mesh *m, char why[NODE_STORE_WHY_BYTES])
+{
+    struct attest_pins_file file = {.chain_id = m->config->chain_id,
+                                    .contract = m->config->contract};
+    struct base_buf text;
+    attest_pins_store(&file, &m->pins);
+    base_buf_init(&text, ATTEST_PINS_BYTES_MAX);
+    attest_pins_file_encode(&text, &file);
+    int rv = node_store_text_save(m->store, "pins", text.data, text.len, why);
+    base_buf_deinit(&text);
+    return rv;
+}
+
 static void see_pins(struct mesh *m)
 {
     bool changed = false;
@@ -74,16 +88,8 @@ static void see_pins(struct mesh *m)
         mesh_fail(m, 1, "the contract's KMS root or app ids cannot be trusted: %s",
                   base_strerror(rv));
     } else if (changed) {
-        struct attest_pins_file file = {.chain_id = m->config->chain_id,
-                                        .contract = m->config->contract};
-        struct base_buf text;
         char why[NODE_STORE_WHY_BYTES];
-        attest_pins_store(&file, &m->pins);
-        base_buf_init(&text, ATTEST_PINS_BYTES_MAX);
-        attest_pins_file_encode(&text, &file);
-        if (node_store_text_save(m->store, "pins", text.data, text.len, why) != BASE_OK)
-            mesh_log(m, BASE_LOG_ERROR, "store", "pins", "%s", why);
-        base_buf_deinit(&text);
+        if (save_pins(m, why) != BASE_OK) mesh_log(m, BASE_LOG_ERROR, "store", "pins", "%s", why);
         mesh_log(m, BASE_LOG_WARN, "trust", "first_seen",
                  "pinned what the contract says now; for production give --kms-root and --app-id");
     }
@@ -319,14 +325,7 @@ int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap)
     }
     chain_poll_accept(m->poll);
     if (changed) {
-        struct attest_pins_file file = {.chain_id = m->config->chain_id,
-                                        .contract = m->config->contract};
-        struct base_buf text;
-        attest_pins_store(&file, &m->pins);
-        base_buf_init(&text, ATTEST_PINS_BYTES_MAX);
-        attest_pins_file_encode(&text, &file);
-        rv = node_store_text_save(m->store, "pins", text.data, text.len, why);
-        base_buf_deinit(&text);
+        rv = save_pins(m, why);
         if (rv != BASE_OK) return rv;
     }
     chain_poll_set_roots(m->poll, m->pins.roots, m->pins.root_count);
