@@ -72,11 +72,6 @@ static struct mesh_target *target_put(struct mesh *m, const struct base_key33 *k
     return t;
 }
 
-static void target_drop(struct mesh *m, struct mesh_target *t)
-{
-    *t = m->targets[--m->target_count];
-}
-
 static uint64_t backoff_ms(struct mesh *m, unsigned failures, uint64_t max_ms)
 {
     return node_dial_backoff_ms(&m->prng, failures, MESH_BACKOFF_MIN_MS, max_ms);
@@ -103,6 +98,15 @@ static void answer_command(struct node_command **slot, unsigned status, const ch
         node_http_fail(*slot, status, json);
     }
     *slot = NULL;
+}
+
+/* Its seat is gone: whoever waits for it is told. */
+static void target_drop(struct mesh *m, struct mesh_target *t)
+{
+    struct mesh_target gone = *t;
+    *t = m->targets[--m->target_count];
+    answer_command(&gone.command, 409, "%s", "its seat does not count any more");
+    want_failed(m, &gone);
 }
 
 /* ---- sources ---- */
