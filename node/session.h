@@ -20,7 +20,7 @@
  * responder when it gets it. Messages of the link are acts and frames, one each, whole. */
 #define NODE_SESSION_HANDSHAKE_MS    5000u /* act 1 to READY */
 #define NODE_SESSION_LINGER_MS       1000u /* REFUSE or BYE sent: the peer may close first */
-#define NODE_SESSION_ACK_DELAY_MS    100u
+#define NODE_SESSION_ACK_DELAY_MS    5000u
 #define NODE_SESSION_STUCK_MS        15000u    /* without an acknowledgement: the heartbeat limit */
 #define NODE_SESSION_COPY_ANSWER_MS  1000u     /* one ALIVE in this time */
 #define NODE_SESSION_RENEW_MS        43200000u /* 12 h, plus or minus the next */
