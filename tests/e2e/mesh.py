@@ -24,6 +24,7 @@ NFTMESH = os.path.join(BUILD, "nftmesh")
 IMPOSTOR = os.path.join(BUILD, "nftmesh-impostor")
 ANVIL = os.path.join(ROOT, "contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")
 ARTIFACT = os.path.join(ROOT, "contracts/out/DstackMembershipNFT.sol/DstackMembershipNFT.json")
+PROTOTYPE = os.path.join(ROOT, "contracts/out/PrototypeMembership.sol/PrototypeMembership.json")
 PURPOSE = "nftmesh-node-v1"
 CHAIN_ID = 31337
 SCALE = float(os.environ.get("NFTMESH_E2E_SCALE", "1"))  # slower machine or sanitizer: raise it
@@ -138,6 +139,22 @@ def abi_dynamic(data):
     return len(data).to_bytes(32, "big") + data + b"\0" * (-len(data) % 32)
 
 
+def abi_arguments(signature, *values):
+    """The arguments of f(types): int or hex for a word, str for string, bytes for bytes."""
+    types = signature[signature.index("(") + 1:-1].split(",") if values else []
+    assert len(types) == len(values), signature
+    head, tail = b"", b""
+    for kind, value in zip(types, values):
+        if kind in ("string", "bytes"):
+            head += pad32(32 * len(types) + len(tail))
+            tail += abi_dynamic(value.encode() if kind == "string" else value)
+        elif kind == "bytes32":
+            head += bytes.fromhex(value.removeprefix("0x")).ljust(32, b"\0")
+        else:
+            head += pad32(int(value) if isinstance(value, bool) else value)
+    return head + tail
+
+
 class Rpc:
     def __init__(self, url):
         self.url = url
@@ -212,6 +229,10 @@ class Chain(Process):
         receipt = self.send(self.owner, None, self.artifact["bytecode"]["object"] + args.hex())
         return receipt["contractAddress"].lower(), int(receipt["blockNumber"], 16)
 
+    def deploy_prototype(self, kms_root):
+        """The prototype's contract, flaws included."""
+        return Prototype(self, kms_root)
+
     def contract_call(self, contract, signature, *words, sender=None):
         data = "0x" + self.selector(signature) + b"".join(pad32(w) for w in words).hex()
         return self.send(sender or self.owner, contract, data)
@@ -231,6 +252,64 @@ class Chain(Process):
     def read(self, contract, signature, *words):
         data = "0x" + self.selector(signature) + b"".join(pad32(w) for w in words).hex()
         return self.rpc.call("eth_call", {"to": contract, "data": data}, "latest")
+
+
+class Prototype:
+    """The prototype's contract on a chain of ours (contracts/test/prototype), and what wallets do there.
+
+    A sender that is not the chain's owner is a funded address; its key is not needed.
+    """
+
+    def __init__(self, chain, kms_root):
+        self.chain, self.owner = chain, chain.owner
+        artifact = json.load(open(PROTOTYPE))
+        self.selectors = artifact["methodIdentifiers"]
+        receipt = chain.send(self.owner, None, artifact["bytecode"]["object"] + pad32(kms_root).hex())
+        self.address, self.block = receipt["contractAddress"].lower(), int(receipt["blockNumber"], 16)
+
+    def data(self, signature, *values):
+        return "0x" + self.selectors[signature] + abi_arguments(signature, *values).hex()
+
+    def send(self, sender, signature, *values):
+        """A transaction's receipt; Failed when it reverts."""
+        return self.chain.send(self.chain.as_wallet(sender), self.address, self.data(signature, *values))
+
+    def read(self, signature, *values):
+        """An answer's bytes."""
+        call = {"to": self.address, "data": self.data(signature, *values)}
+        return bytes.fromhex(self.chain.rpc.call("eth_call", call, "latest")[2:])
+
+    def mint(self, to):
+        """A seat for an address: its token id."""
+        self.send(self.owner, "mintNodeAccess(address,string)", to, "")
+        return int.from_bytes(self.read("walletToTokenId(address)", to), "big")
+
+    def register_instance(self, sender, instance):
+        self.send(sender, "registerInstance(string)", instance)
+
+    def register_peer(self, sender, instance, url, chain, app_id, purpose):
+        """chain: (derived key, app key, app signature, KMS signature), each bytes."""
+        self.send(sender, "registerPeer(string,bytes,bytes,bytes,bytes,string,string,bytes32)",
+                  instance, *chain, url, purpose, app_id)
+
+    def deactivate_instance(self, sender, instance):
+        self.send(sender, "deactivateInstance(string)", instance)
+
+    def transfer(self, sender, to, token):
+        self.send(sender, "transferFrom(address,address,uint256)", sender, to, token)
+
+    def set_kms_root(self, root):
+        self.send(self.owner, "setKmsRootAddress(address)", root)
+
+    def owner_of(self, token):
+        return "0x" + self.read("ownerOf(uint256)", token)[12:].hex()
+
+    def is_active(self, instance):
+        return self.read("activeInstances(string)", instance)[31] == 1
+
+    def url(self, instance):
+        answer = self.read("instanceToConnectionUrl(string)", instance)
+        return answer[64:64 + int.from_bytes(answer[32:64], "big")].decode()
 
 
 class Proxy:
