@@ -21,6 +21,7 @@ interface Vm {
     function expectRevert(bytes4 revertData) external;
     function expectRevert() external;
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
+    function load(address target, bytes32 slot) external view returns (bytes32);
     function parseBytes(string calldata text) external pure returns (bytes memory);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
