@@ -262,14 +262,27 @@ void cli_checks_show(struct base_buf *out, const json_t *json)
     }
 }
 
+static void show_warnings(struct base_buf *out, const json_t *json)
+{
+    size_t i;
+    json_t *warning;
+    json_array_foreach(json_object_get(json, "warnings"), i, warning)
+    {
+        base_buf_puts(out, "warning: ");
+        cli_text(out, json_string_value(warning));
+        base_buf_puts(out, "\n");
+    }
+}
+
 static int show_status(const json_t *json, const struct node_options *options)
 {
     static const char *const fields[][2] = {
-        {"name", "name"},           {"node key", "node"},     {"instance", "instance"},
-        {"token", "token"},         {"owner", "owner"},       {"url", "url"},
-        {"app url", "app_url"},     {"version", "version"},   {"chain id", "chain_id"},
-        {"contract", "contract"},   {"kms root", "kms_root"}, {"trust", "trust"},
-        {"rpc trust", "rpc_trust"}, {"settings", "settings"},
+        {"name", "name"},         {"node key", "node"},     {"instance", "instance"},
+        {"token", "token"},       {"owner", "owner"},       {"weight", "weight"},
+        {"url", "url"},           {"app url", "app_url"},   {"version", "version"},
+        {"chain id", "chain_id"}, {"contract", "contract"}, {"contract kind", "contract_kind"},
+        {"kms root", "kms_root"}, {"trust", "trust"},       {"rpc trust", "rpc_trust"},
+        {"settings", "settings"},
     };
     struct base_buf out;
     const json_t *block = json_object_get(json, "block");
@@ -278,6 +291,11 @@ static int show_status(const json_t *json, const struct node_options *options)
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         cli_pair(&out, fields[i][0], json, fields[i][1]);
     cli_pair(&out, "block", block, "number");
+    if (json_is_number(json_object_get(json, "registration_ends_in_days"))) {
+        base_buf_puts(&out, "registered for\t");
+        cli_field(&out, json, "registration_ends_in_days");
+        base_buf_puts(&out, " more days\n");
+    }
     cli_rpc_show(&out, json);
     base_buf_puts(&out, "running for\t");
     cli_duration(&out, json_number_value(json_object_get(json, "uptime_s")));
@@ -289,6 +307,7 @@ static int show_status(const json_t *json, const struct node_options *options)
         cli_field(&out, json, "advice");
         base_buf_puts(&out, "\n");
     }
+    show_warnings(&out, json);
     if (json_is_true(json_object_get(json, "dev")))
         base_buf_puts(&out, "DEVELOPMENT: admission proves nothing here (--dev)\n");
     base_buf_puts(&out, json_is_true(json_object_get(json, "ready")) ? "ready; " : "not ready; ");

@@ -288,6 +288,7 @@ static bool refresh(struct mesh *m)
     judge_pins(m);
     m->seat = judge_seat(m);
     if (m->seat != was && m->seat != MESH_SEAT_UNKNOWN) say_seat(m);
+    mesh_expiry_judge(m);
     if (m->seat == MESH_SEAT_OK && m->gossip == NULL && !m->stopping) {
         int rv = mesh_boot_gossip(m);
         if (rv != BASE_OK) return false;

@@ -11,6 +11,7 @@
  *   mesh_dial.c     whom to dial, when, and how often
  *   mesh_control.c  commands from the control socket
  *   mesh_view.c     what the surfaces show
+ *   mesh_expiry.c   how near the end of our registration is
  *   mesh_event.c    one line in the log, the same in /v1/events */
 #include "attest/agent.h"
 #include "attest/pins.h"
@@ -20,6 +21,7 @@
 #include "gossip/gossip.h"
 #include "node/admission.h"
 #include "node/dial_rules.h"
+#include "node/expiry.h"
 #include "node/http.h"
 #include "node/http_client.h"
 #include "node/identity.h"
@@ -190,6 +192,7 @@ struct mesh {
     struct node_admission admission;
     enum mesh_seat seat;
     struct node_refusal seat_refusal;
+    enum node_expiry expiry; /* as last told of */
 
     /* Links and sessions. */
     struct mesh_conn *conns;
@@ -297,6 +300,12 @@ bool mesh_dial_all_tried(const struct mesh *m);
 
 /* mesh_control.c */
 int mesh_control_new(struct mesh *m);
+
+/* mesh_expiry.c */
+void mesh_expiry_judge(struct mesh *m); /* tells of each level once */
+/* The line to show; false: nothing to warn of. */
+bool mesh_expiry_warning(const struct mesh *m, char *out, size_t cap);
+uint64_t mesh_expiry_at_s(const struct mesh *m); /* 0: no seat has our key */
 
 /* mesh_view.c */
 void mesh_view_publish(struct mesh *m);

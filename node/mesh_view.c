@@ -184,6 +184,7 @@ static void fill_self(struct mesh *m, struct node_view *view)
         self->has_seat = true;
         self->token = seat->token_id;
         self->owner = seat->owner;
+        self->weight = mesh_seat_weight(m, &self->node);
     } else if (m->seat == MESH_SEAT_MISSING) {
         char advice[1024];
         mesh_boot_advice(m, advice, sizeof advice);
@@ -198,6 +199,7 @@ static void fill_self(struct mesh *m, struct node_view *view)
         self->contract_info.has_total_supply = true;
         self->contract_info.total_supply = m->snapshot->seat_count;
     }
+    self->expires_at_s = mesh_expiry_at_s(m);
     if (m->gossip != NULL) {
         struct gossip_member_view me;
         memcpy(self->record, m->record.body, m->record.body_len);
@@ -206,6 +208,14 @@ static void fill_self(struct mesh *m, struct node_view *view)
         if (gossip_member_find(&me, m->gossip, &self->node) == BASE_OK)
             self->incarnation = me.incarnation;
     }
+}
+
+static void add_warnings(const struct mesh *m, struct node_view *view)
+{
+    char text[768];
+    if (mesh_expiry_warning(m, text, sizeof text)) node_view_add_warning(view, text);
+    for (size_t i = 0; i < m->config->warning_count; i++)
+        node_view_add_warning(view, m->config->warnings[i]);
 }
 
 static void copy_counters(struct mesh *m)
@@ -244,6 +254,7 @@ void mesh_view_publish(struct mesh *m)
     add_links(m, view);
     add_endpoints(m, view);
     add_checks(m, view);
+    add_warnings(m, view);
     node_refusal_ring_add_to(m->refusals, view);
     copy_counters(m);
     copy_link_counters(m);

@@ -1,6 +1,7 @@
 #include "node/metrics.h"
 
 #include "base/err.h"
+#include "node/expiry.h"
 #include "node/metrics_internal.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -305,6 +306,14 @@ static void render_view(struct base_buf *out, const struct node_view *view)
     }
     put_one(out, "dev_mode", "gauge", "1 when --dev is set and admission proves nothing.",
             view->self.dev ? 1 : 0);
+    if (view->self.expires_at_s != 0 && view->self.has_block) {
+        put_head(out, "registration_expires_seconds", "gauge",
+                 "Seconds until the registration ends, by the time of the block that members are"
+                 " judged by; negative once it is over.");
+        base_buf_printf(
+            out, "nftmesh_registration_expires_seconds %lld\n",
+            (long long)node_expiry_left_s(view->self.expires_at_s, view->self.block_time_s));
+    }
     render_members(out, view);
 }
 

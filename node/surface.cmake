@@ -2,12 +2,12 @@
 # no nng. node/mesh writes views and takes commands.
 nftmesh_library(node_surface
   SOURCES url.c options.c options_file.c options_help.c config.c config_table.c store.c logsink.c
-          view.c view_json.c metrics.c metrics_process.c http.c http_route.c http_command.c
+          view.c view_json.c expiry.c metrics.c metrics_process.c http.c http_route.c http_command.c
           http_event.c
   DEPS base PkgConfig::CONFUSE PkgConfig::MICROHTTPD Threads::Threads)
 target_compile_definitions(node_surface PRIVATE _GNU_SOURCE)
 
-foreach(test test_node_config test_node_store test_node_metrics test_node_http)
+foreach(test test_node_expiry test_node_config test_node_store test_node_metrics test_node_http)
   nftmesh_test(${test} LABELS unit DEPS node_surface)
   target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
 endforeach()

@@ -173,6 +173,12 @@ void node_view_add_check(struct node_view *view, const char *name, bool ok, cons
         .name = node_view_text(view, name), .ok = ok, .reason = node_view_text(view, reason)};
 }
 
+void node_view_add_warning(struct node_view *view, const char *text)
+{
+    if (view->warning_count == NODE_VIEW_WARNINGS_MAX) return;
+    view->warnings[view->warning_count++] = node_view_text(view, text);
+}
+
 void node_view_add_refusal(struct node_view *view, const struct node_view_refusal *item)
 {
     if (view->refusal_count == NODE_VIEW_REFUSALS_MAX) return;

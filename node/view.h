@@ -18,6 +18,7 @@
 #define NODE_VIEW_REFUSALS_MAX 256
 #define NODE_VIEW_CHECKS_MAX   16
 #define NODE_VIEW_RPC_MAX      16
+#define NODE_VIEW_WARNINGS_MAX 32
 
 enum node_view_state { /* names as in JSON; the order is that of the metrics */
                        NODE_VIEW_UNKNOWN = 0,
@@ -95,6 +96,8 @@ struct node_view_self {
     struct base_eth_address instance, owner;
     bool has_seat; /* token and owner are meaningful */
     struct base_u256 token;
+    uint64_t weight;       /* of the seat */
+    uint64_t expires_at_s; /* of registration or authorisation; 0: no seat has our key */
     uint64_t incarnation;
     uint64_t chain_id;
     struct base_eth_address contract, kms_root;
@@ -119,6 +122,8 @@ struct node_view {
     struct node_view_self self;
     struct node_view_check checks[NODE_VIEW_CHECKS_MAX];
     size_t check_count;
+    const char *warnings[NODE_VIEW_WARNINGS_MAX];
+    size_t warning_count;
     struct node_view_rpc rpc[NODE_VIEW_RPC_MAX];
     size_t rpc_count;
     struct node_view_member *members; /* in the order of addition */
@@ -137,11 +142,13 @@ void node_view_free(struct node_view *view); /* gives a reference back; NULL is 
 /* A terminated copy inside the view; "" and view->failed when memory is short. NULL gives "". */
 const char *node_view_text(struct node_view *view, const char *text);
 const char *node_view_textn(struct node_view *view, const char *text, size_t len);
-/* Each copies *item and its strings. Beyond a bound (checks, rpc, refusals): left out. */
+/* Each copies *item and its strings. Beyond a bound (checks, warnings, rpc, refusals): left out. */
 void node_view_add_member(struct node_view *view, const struct node_view_member *item);
 void node_view_add_link(struct node_view *view, const struct node_view_link *item);
 void node_view_add_rpc(struct node_view *view, const struct node_view_rpc *item);
 void node_view_add_check(struct node_view *view, const char *name, bool ok, const char *reason);
+/* One line on what does not stop the node today, and will if nobody acts. */
+void node_view_add_warning(struct node_view *view, const char *text);
 void node_view_add_refusal(struct node_view *view, const struct node_view_refusal *item);
 
 bool node_view_is_ready(const struct node_view *view); /* every check ok, and at least one */
@@ -173,7 +180,8 @@ void node_view_links_json(struct base_buf *out, const struct node_view *view);
 /* id: a prefix of a node key (at least 4 digits), or a whole name, instance or token id.
  * What is known of each match, as a member, a link and a refusal. */
 void node_view_why_json(struct base_buf *out, const struct node_view *view, const char *id);
-/* "[+]name ok" and "[-]name reason" lines, then "ready" or "not ready". */
+/* "[+]name ok" and "[-]name reason" lines, "[!]warning" ones when verbose, then "ready" or "not
+ * ready". */
 void node_view_readyz_text(struct base_buf *out, const struct node_view *view, bool verbose);
 /* The prototype's routes. rpc_origin, connection URL: as shown to strangers. */
 void node_view_health_json(struct base_buf *out, const struct node_view *view, uint64_t wall_ms);

@@ -1,5 +1,6 @@
 #include "node/view.h"
 
+#include "node/expiry.h"
 #include <assert.h>
 #include <string.h>
 #include <strings.h>
@@ -257,10 +258,39 @@ static void put_seat(struct base_buf *out, const struct node_view_self *self)
     if (self->has_seat) {
         put_token(out, &self->token);
         put_address(out, "owner", &self->owner);
+        put_u64(out, "weight", self->weight);
         return;
     }
     put_text_or_null(out, "token", NULL);
     put_text_or_null(out, "owner", NULL);
+    put_text_or_null(out, "weight", NULL);
+}
+
+/* Days with one decimal, rounded down, so that nobody reads of more time than there is. */
+static void put_expiry(struct base_buf *out, const struct node_view_self *self)
+{
+    if (self->expires_at_s == 0 || !self->has_block) {
+        put_text_or_null(out, "registration_expires_at", NULL);
+        put_text_or_null(out, "registration_ends_in_days", NULL);
+        return;
+    }
+    int64_t left_s = node_expiry_left_s(self->expires_at_s, self->block_time_s);
+    uint64_t tenths = left_s > 0 ? (uint64_t)left_s / 8640 : 0;
+    put_u64(out, "registration_expires_at", self->expires_at_s);
+    put_key(out, "registration_ends_in_days");
+    base_buf_printf(out, "%llu.%llu", (unsigned long long)(tenths / 10),
+                    (unsigned long long)(tenths % 10));
+}
+
+static void put_warnings(struct base_buf *out, const struct node_view *view)
+{
+    put_key(out, "warnings");
+    base_buf_puts(out, "[");
+    for (size_t i = 0; i < view->warning_count; i++) {
+        if (i > 0) base_buf_puts(out, ",");
+        base_buf_json_string(out, view->warnings[i], strlen(view->warnings[i]));
+    }
+    base_buf_puts(out, "]");
 }
 
 static void put_rpc(struct base_buf *out, const struct node_view *view)
@@ -306,6 +336,7 @@ void node_view_status_json(struct base_buf *out, const struct node_view *view, u
     put_node(out, "node", &self->node);
     put_instance(out, "instance", &self->instance);
     put_seat(out, self);
+    put_expiry(out, self);
     put_text(out, "url", self->url);
     put_text(out, "app_url", self->app_url);
     put_text(out, "version", self->version);
@@ -322,6 +353,7 @@ void node_view_status_json(struct base_buf *out, const struct node_view *view, u
     put_bool(out, "leaving", self->leaving);
     put_checks(out, view);
     put_text_or_null(out, "advice", self->advice);
+    put_warnings(out, view);
     put_state_counts(out, view);
     put_u64(out, "peers", view->link_count);
     put_time(out, "started", self->start_ms);
@@ -338,6 +370,8 @@ void node_view_readyz_text(struct base_buf *out, const struct node_view *view, b
         base_buf_printf(out, "[%c]%s %s\n", check->ok ? '+' : '-', check->name,
                         check->ok ? "ok" : check->reason);
     }
+    for (size_t i = 0; verbose && i < view->warning_count; i++)
+        base_buf_printf(out, "[!]%s\n", view->warnings[i]);
     if (view->self.dev) base_buf_puts(out, "[!]dev admission proves nothing\n");
     base_buf_puts(out, is_ready ? "ready\n" : "not ready\n");
 }

@@ -108,6 +108,10 @@ static void publish(struct fixture *f, size_t members)
     self->node.bytes[0] = 2;
     self->has_block = true;
     self->block_number = 123;
+    self->block_time_s = 1760000000;
+    self->expires_at_s = self->block_time_s + 2 * 86400 + 8639;
+    self->weight = 3;
+    node_view_add_warning(view, "ends soon");
     self->start_ms = 1732300000000;
     memcpy(self->record, "\x81\x00\x01", 3);
     self->record_len = 3;
@@ -399,6 +403,24 @@ static void test_large_numbers_are_strings(void **state)
     base_buf_deinit(&out);
 }
 
+/* The end of the registration by block time, told without failing anything. */
+static void test_expiry(void **state)
+{
+    struct fixture *f = *state;
+    json_t *json = ask_json(f, "control", "/v1/status");
+    assert_int_equal(json_integer_value(json_object_get(json, "registration_expires_at")),
+                     1760000000 + 2 * 86400 + 8639);
+    assert_true(json_real_value(json_object_get(json, "registration_ends_in_days")) == 2.0);
+    assert_int_equal(json_integer_value(json_object_get(json, "weight")), 3);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(json, "warnings"), 0)),
+                        "ends soon");
+    json_decref(json);
+    expect(f, "http", "GET", "/readyz?verbose", NULL, NULL, 200, "[!]ends soon\nready\n");
+    expect(f, "http", "GET", "/readyz", NULL, NULL, 200, "\r\n\r\nready\n");
+    expect(f, "http", "GET", "/metrics", NULL, NULL, 200,
+           "nftmesh_registration_expires_seconds 181439\n");
+}
+
 static void test_many_members(void **state)
 {
     struct fixture *f = *state;
@@ -500,7 +522,7 @@ static void test_readyz(void **state)
     struct fixture *f = *state;
     expect(f, "http", "GET", "/readyz", NULL, NULL, 200, "\r\n\r\nready\n");
     expect(f, "http", "GET", "/readyz?verbose", NULL, NULL, 200,
-           "[+]joined ok\n[+]chain_fresh ok\n");
+           "[+]joined ok\n[+]chain_fresh ok\n[!]");
     publish(f, 0);
     expect(f, "http", "GET", "/readyz", NULL, NULL, 503,
            "\r\n\r\n[-]chain_fresh no block for 40 s\nnot ready\n");
@@ -1171,6 +1193,7 @@ int main(void)
         TEST(test_status),
         TEST(test_members),
         TEST(test_large_numbers_are_strings),
+        TEST(test_expiry),
         TEST(test_many_members),
         TEST(test_routes_of_the_prototype),
         TEST(test_why),
