@@ -4,83 +4,23 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "node/cli.h"
+#include "node/cli_wallet.h"
 #include "node/config_internal.h"
 #include "node/register.h"
 #include "node/seat.h"
 
-#define WHY  NODE_WALLET_WHY_BYTES
-#define GWEI UINT64_C(1000000000)
-
-static int check_address(const char *value, char *why, size_t why_bytes)
-{
-    struct base_eth_address address;
-    if (base_address_parse(&address, value) == BASE_OK) return BASE_OK;
-    snprintf(why, why_bytes,
-             "is not an address: 0x and 40 digits, with a right check sum if "
-             "mixed case");
-    return BASE_EINVAL;
-}
-
-static int check_token(const char *value, char *why, size_t why_bytes)
-{
-    struct base_u256 token;
-    if (base_u256_parse(&token, value) == BASE_OK) return BASE_OK;
-    snprintf(why, why_bytes, "is not a token id: a number");
-    return BASE_EINVAL;
-}
-
-/* What every verb here takes: the endpoint, the contract, the wallet. */
-#define CHAIN_OPTIONS                                                                              \
-    {.name = "rpc",                                                                                \
-     .argument = "URL",                                                                            \
-     .help = "Endpoint to ask and to send to; the first one is used.",                             \
-     .env_alias = "RPC_URL",                                                                       \
-     .repeatable = true,                                                                           \
-     .group = "Chain",                                                                             \
-     .kind = NODE_OPTION_TEXT},                                                                    \
-        {.name = "chain-id",                                                                       \
-         .argument = "N",                                                                          \
-         .help = "The chain's id.",                                                                \
-         .min = 1,                                                                                 \
-         .kind = NODE_OPTION_NUMBER},                                                              \
-        {.name = "contract",                                                                       \
-         .argument = "0x..",                                                                       \
-         .help = "The contract's address.",                                                        \
-         .env_alias = "CONTRACT_ADDRESS",                                                          \
-         .check = check_address,                                                                   \
-         .kind = NODE_OPTION_TEXT},                                                                \
-        {.name = "wallet-key-file",                                                                \
-         .argument = "FILE",                                                                       \
-         .help = "The wallet's private key, 64 hex digits, mode 0600.",                            \
-         .group = "Wallet",                                                                        \
-         .kind = NODE_OPTION_TEXT},                                                                \
-        {.name = "max-fee-gwei",                                                                   \
-         .argument = "N",                                                                          \
-         .help = "The most that is paid for a unit of gas.",                                       \
-         .fallback = "200",                                                                        \
-         .min = 1,                                                                                 \
-         .kind = NODE_OPTION_NUMBER},                                                              \
-        {.name = "dry-run",                                                                        \
-         .help = "Say what would be sent and what it would cost; send nothing."},                  \
-        {.name = "tls-ca",                                                                         \
-         .argument = "FILE",                                                                       \
-         .help = "CA certificates instead of the system's.",                                       \
-         .kind = NODE_OPTION_TEXT},                                                                \
-        {.name = "config",                                                                         \
-         .argument = "FILE",                                                                       \
-         .help = "A node's configuration file, for what is not given here.",                       \
-         .scope = NODE_OPTION_NOT_IN_FILE,                                                         \
-         .kind = NODE_OPTION_TEXT},                                                                \
-        CLI_FORMAT_OPTION
+#define WHY NODE_WALLET_WHY_BYTES
 
 static const struct node_option mint_options[] = {
     {.name = "to",
      .argument = "0x..",
      .help = "Who gets the seat; the sender by default.",
-     .check = check_address,
+     .check = cli_check_address,
      .kind = NODE_OPTION_TEXT},
-    CHAIN_OPTIONS,
+    CLI_CHAIN_OPTIONS,
+    CLI_WALLET_OPTIONS,
+    CLI_SEND_OPTIONS,
+    CLI_FORMAT_OPTION,
 };
 static const struct node_option_table mint_table = {
     .command = "nftmesh mint",
@@ -98,9 +38,12 @@ static const struct node_option seat_options[] = {
     {.name = "token",
      .argument = "N",
      .help = "The seat's token id.",
-     .check = check_token,
+     .check = cli_check_token,
      .kind = NODE_OPTION_TEXT},
-    CHAIN_OPTIONS,
+    CLI_CHAIN_OPTIONS,
+    CLI_WALLET_OPTIONS,
+    CLI_SEND_OPTIONS,
+    CLI_FORMAT_OPTION,
 };
 static const struct node_option_table deactivate_table = {
     .command = "nftmesh deactivate",
@@ -116,14 +59,17 @@ static const struct node_option transfer_options[] = {
     {.name = "token",
      .argument = "N",
      .help = "The seat's token id.",
-     .check = check_token,
+     .check = cli_check_token,
      .kind = NODE_OPTION_TEXT},
     {.name = "to",
      .argument = "0x..",
      .help = "The new owner.",
-     .check = check_address,
+     .check = cli_check_address,
      .kind = NODE_OPTION_TEXT},
-    CHAIN_OPTIONS,
+    CLI_CHAIN_OPTIONS,
+    CLI_WALLET_OPTIONS,
+    CLI_SEND_OPTIONS,
+    CLI_FORMAT_OPTION,
 };
 static const struct node_option_table transfer_table = {
     .command = "nftmesh transfer",
@@ -140,7 +86,7 @@ static const struct node_option register_options[] = {
      .argument = "N",
      .help = "The seat's token id. By default the one that the instance is bound to, else the "
              "wallet's first that is free.",
-     .check = check_token,
+     .check = cli_check_token,
      .kind = NODE_OPTION_TEXT},
     {.name = "url",
      .argument = "URL",
@@ -178,7 +124,10 @@ static const struct node_option register_options[] = {
      .fallback = "/var/run/dstack.sock",
      .kind = NODE_OPTION_TEXT},
     {.name = "dev", .help = "Development: the simulator is accepted."},
-    CHAIN_OPTIONS,
+    CLI_CHAIN_OPTIONS,
+    CLI_WALLET_OPTIONS,
+    CLI_SEND_OPTIONS,
+    CLI_FORMAT_OPTION,
 };
 static const struct node_option_table register_table = {
     .command = "nftmesh register",
@@ -193,38 +142,6 @@ static const struct node_option_table register_table = {
     .option_count = sizeof register_options / sizeof register_options[0],
     .passes_over = true,
 };
-
-/* ---- opening the wallet of a command line ---- */
-
-static int need(const struct node_options *options, const char *verb, const char *name)
-{
-    if (node_options_count(options, name) > 0) return CLI_OK;
-    return cli_error(CLI_USAGE, verb, "--%s is needed; see `nftmesh %s --help`", name, verb);
-}
-
-static int open_wallet(struct node_wallet *w, const struct node_options *options, const char *verb)
-{
-    struct base_eth_address contract;
-    char why[WHY] = "";
-    int status = need(options, verb, "rpc");
-    if (status == CLI_OK) status = need(options, verb, "chain-id");
-    if (status == CLI_OK) status = need(options, verb, "contract");
-    if (status != CLI_OK) return status;
-    (void)base_address_parse(&contract, node_options_text(options, "contract"));
-    int rv = node_wallet_open(w, node_options_at(options, "rpc", 0),
-                              node_options_u64(options, "chain-id"), &contract,
-                              node_options_text(options, "tls-ca"), why);
-    if (rv != BASE_OK) return cli_error(CLI_FAILED, verb, "%s", why);
-    rv = node_wallet_key(w, node_options_text(options, "wallet-key-file"), getenv("PRIVATE_KEY"),
-                         why);
-    if (rv != BASE_OK) {
-        node_wallet_close(w);
-        return cli_error(CLI_USAGE, verb, "%s", why);
-    }
-    w->max_fee = base_u256_from_u64(node_options_u64(options, "max-fee-gwei") * GWEI);
-    w->dry_run = node_options_flag(options, "dry-run");
-    return CLI_OK;
-}
 
 /* Wei as ether, for people: 18 decimals are too many to read. */
 static double ether_of(const struct base_u256 *wei)
@@ -297,7 +214,7 @@ static int mint(int argc, char **argv)
     struct base_u256 none = {{0}};
     int status;
     if (!cli_parse(&options, &status, &mint_table, argc, argv)) return status;
-    status = open_wallet(&w, options, "mint");
+    status = cli_sender_open(&w, options, "mint");
     if (status == CLI_OK) {
         const char *to = node_options_text(options, "to");
         w.mint_to = w.address;
@@ -320,8 +237,8 @@ static int deactivate(int argc, char **argv)
     struct base_u256 token;
     int status;
     if (!cli_parse(&options, &status, &deactivate_table, argc, argv)) return status;
-    status = need(options, "deactivate", "token");
-    if (status == CLI_OK) status = open_wallet(&w, options, "deactivate");
+    status = cli_need(options, "deactivate", "token");
+    if (status == CLI_OK) status = cli_sender_open(&w, options, "deactivate");
     if (status == CLI_OK) {
         (void)base_u256_parse(&token, node_options_text(options, "token"));
         base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
@@ -343,9 +260,9 @@ static int transfer(int argc, char **argv)
     struct base_eth_address to;
     int status;
     if (!cli_parse(&options, &status, &transfer_table, argc, argv)) return status;
-    status = need(options, "transfer", "token");
-    if (status == CLI_OK) status = need(options, "transfer", "to");
-    if (status == CLI_OK) status = open_wallet(&w, options, "transfer");
+    status = cli_need(options, "transfer", "token");
+    if (status == CLI_OK) status = cli_need(options, "transfer", "to");
+    if (status == CLI_OK) status = cli_sender_open(&w, options, "transfer");
     if (status == CLI_OK) {
         (void)base_u256_parse(&token, node_options_text(options, "token"));
         (void)base_address_parse(&to, node_options_text(options, "to"));
@@ -380,7 +297,7 @@ static int register_verb(int argc, char **argv)
     char why[WHY] = "";
     int status;
     if (!cli_parse(&options, &status, &register_table, argc, argv)) return status;
-    status = open_wallet(&w, options, "register");
+    status = cli_sender_open(&w, options, "register");
     if (status == CLI_OK) {
         const char *token = node_options_text(options, "token");
         struct node_seat_request request = {

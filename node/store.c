@@ -420,11 +420,12 @@ static int secret_line(char *out, size_t cap, size_t len, const char *path, char
     return BASE_OK;
 }
 
-int node_secret_read(char *out, size_t cap, const char *path, char why[NODE_STORE_WHY_BYTES])
+int node_secret_load(char *out, size_t *len, size_t cap, const char *path,
+                     char why[NODE_STORE_WHY_BYTES])
 {
-    assert(out != NULL && cap > 2 && path != NULL && why != NULL);
+    assert(out != NULL && len != NULL && path != NULL && why != NULL);
     struct stat st;
-    size_t len = 0;
+    *len = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return store_fail(why, BASE_EIO, "%.200s cannot be opened: %s", path, strerror(errno));
@@ -435,9 +436,17 @@ int node_secret_read(char *out, size_t cap, const char *path, char why[NODE_STOR
         rv = store_fail(why, BASE_EINVAL,
                         "%.200s has mode %04o, so others can read this secret: chmod 600 it", path,
                         (unsigned)(st.st_mode & 07777));
-    else if (read_all(fd, out, &len, cap) != BASE_OK)
+    else if (read_all(fd, out, len, cap) != BASE_OK)
         rv = store_fail(why, BASE_EIO, "%.200s cannot be read: %s", path, strerror(errno));
     close(fd);
+    return rv;
+}
+
+int node_secret_read(char *out, size_t cap, const char *path, char why[NODE_STORE_WHY_BYTES])
+{
+    assert(out != NULL && cap > 2 && path != NULL && why != NULL);
+    size_t len;
+    int rv = node_secret_load(out, &len, cap, path, why);
     if (rv == BASE_OK) rv = secret_line(out, cap, len, path, why);
     if (rv != BASE_OK) base_memzero(out, cap);
     return rv;

@@ -67,5 +67,9 @@ int node_store_text_save(struct node_store *store, const char *name, const char 
 /* A secret from a file that its user alone may read (mode 0600 or 0400): one line, 1 to cap - 1
  * printable characters, terminated, trailing newline dropped. BASE_EINVAL with why. */
 int node_secret_read(char *out, size_t cap, const char *path, char why[NODE_STORE_WHY_BYTES]);
+/* The whole of such a file, whatever is in it: at most cap bytes, not terminated. The caller
+ * zeroes out. BASE_EINVAL, BASE_EIO. */
+int node_secret_load(char *out, size_t *len, size_t cap, const char *path,
+                     char why[NODE_STORE_WHY_BYTES]);
 
 #endif

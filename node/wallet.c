@@ -6,11 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/ecdsa.h"
 #include "base/err.h"
 #include "chain/abi.h"
 #include "chain/tx.h"
-#include "node/store.h"
 
 #define REQUEST_TIMEOUT_MS 10000
 #define RECEIPT_PAUSE_MS   250
@@ -125,31 +123,19 @@ void node_wallet_close(struct node_wallet *w)
     base_memzero(w, sizeof *w);
 }
 
+int node_wallet_key_from(struct node_wallet *w, const struct node_wallet_key_source *source,
+                         char *why)
+{
+    int rv = node_wallet_key_read(&w->key, &w->address, source, why);
+    w->has_key = rv == BASE_OK;
+    return rv;
+}
+
 int node_wallet_key(struct node_wallet *w, const char *path, const char *hex, char *why)
 {
-    char text[128] = "", file_why[NODE_STORE_WHY_BYTES];
-    struct base_key33 pub;
-    int rv = BASE_OK;
-    if (path != NULL) {
-        rv = node_secret_read(text, sizeof text, path, file_why);
-        if (rv != BASE_OK) {
-            snprintf(why, NODE_WALLET_WHY_BYTES, "--wallet-key-file: %s", file_why);
-            return rv;
-        }
-    } else if (hex != NULL && strlen(hex) < sizeof text) {
-        memcpy(text, hex, strlen(hex) + 1);
-    }
-    rv = base_hex_decode_0x(w->key.bytes, sizeof w->key.bytes, text);
-    base_memzero(text, sizeof text);
-    if (rv == BASE_OK) rv = base_ecdsa_pubkey(&pub, &w->key);
-    if (rv == BASE_OK) rv = base_ecdsa_address(&w->address, &pub);
-    w->has_key = rv == BASE_OK;
-    if (rv != BASE_OK)
-        snprintf(why, NODE_WALLET_WHY_BYTES,
-                 path == NULL && hex == NULL
-                     ? "a wallet key is needed: give --wallet-key-file FILE"
-                     : "--wallet-key-file: not a private key in 64 hex digits");
-    return rv;
+    struct node_wallet_key_source source = {
+        .file = path, .hex = hex, .password = getenv("NFTMESH_WALLET_PASSWORD")};
+    return node_wallet_key_from(w, &source, why);
 }
 
 /* ---- reading ---- */

@@ -5,6 +5,7 @@
 #include "chain/contract.h"
 #include "chain/rpc.h"
 #include "node/http_sync.h"
+#include "node/wallet_key.h"
 
 /* A wallet's key and one RPC endpoint: calls and transactions to the contract, one at a time, for
  * commands. Every error is one line in why that says what was wrong and what to do. */
@@ -39,8 +40,11 @@ struct node_wallet_sent {
 int node_wallet_open(struct node_wallet *w, const char *rpc, uint64_t chain_id,
                      const struct base_eth_address *contract, const char *ca_file, char *why);
 void node_wallet_close(struct node_wallet *w); /* zeroes the key */
-/* From a file (0600), or from hex text when path is NULL. */
+/* From a file (0600; hex or keystore), or from hex text when path is NULL; asks nobody. */
 int node_wallet_key(struct node_wallet *w, const char *path, const char *hex, char *why);
+/* From any source. */
+int node_wallet_key_from(struct node_wallet *w, const struct node_wallet_key_source *source,
+                         char *why);
 
 /* A view call at the latest block; the return data is appended to out. */
 int node_wallet_view(struct node_wallet *w, struct base_buf *out, const struct base_buf *calldata,

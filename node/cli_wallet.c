@@ -1,0 +1,158 @@
+/* What all verbs share that go to the chain: options in force, wallet, password. */
+#include "node/cli_wallet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define WHY  NODE_WALLET_WHY_BYTES
+#define GWEI UINT64_C(1000000000)
+
+int cli_check_address(const char *value, char *why, size_t why_bytes)
+{
+    struct base_eth_address address;
+    if (base_address_parse(&address, value) == BASE_OK) return BASE_OK;
+    snprintf(why, why_bytes,
+             "is not an address: 0x and 40 digits, with a right check sum if "
+             "mixed case");
+    return BASE_EINVAL;
+}
+
+int cli_check_token(const char *value, char *why, size_t why_bytes)
+{
+    struct base_u256 token;
+    if (base_u256_parse(&token, value) == BASE_OK) return BASE_OK;
+    snprintf(why, why_bytes, "is not a token id: a number");
+    return BASE_EINVAL;
+}
+
+int cli_need(const struct node_options *options, const char *verb, const char *name)
+{
+    if (node_options_count(options, name) > 0) return CLI_OK;
+    return cli_error(CLI_USAGE, verb, "--%s is needed; see `nftmesh %s --help`", name, verb);
+}
+
+/* ---- a password, from a person ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    interrupted = number;
+}
+
+static int read_line(int fd, char *out, size_t cap)
+{
+    size_t len = 0;
+    for (;;) {
+        char c;
+        ssize_t got = read(fd, &c, 1);
+        if (got < 0 && errno == EINTR && !interrupted) continue;
+        if (got <= 0 || interrupted) return BASE_EIO;
+        if (c == '\n') break;
+        if (len + 1 >= cap) return BASE_ETOOBIG;
+        out[len++] = c;
+    }
+    out[len] = '\0';
+    return BASE_OK;
+}
+
+/* Without echo; whatever ends it, the terminal is put back, and then the signal has its effect. */
+static int ask_quietly(int fd, char *out, size_t cap)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    struct sigaction action = {.sa_handler = on_signal}, before[4];
+    struct termios now, quiet;
+    if (tcgetattr(fd, &now) != 0) return BASE_EIO;
+    quiet = now;
+    quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+    interrupted = 0;
+    for (size_t i = 0; i < 4; i++)
+        sigaction(signals[i], &action, &before[i]);
+    int rv = tcsetattr(fd, TCSAFLUSH, &quiet) == 0 ? read_line(fd, out, cap) : BASE_EIO;
+    (void)tcsetattr(fd, TCSAFLUSH, &now);
+    for (size_t i = 0; i < 4; i++)
+        sigaction(signals[i], &before[i], NULL);
+    if (interrupted) raise(interrupted);
+    return rv;
+}
+
+static int ask_password(char *out, size_t cap, char why[NODE_WALLET_KEY_WHY_BYTES])
+{
+    static const char prompt[] = "Password of the wallet's keystore: ";
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) {
+        snprintf(why, NODE_WALLET_KEY_WHY_BYTES,
+                 "the wallet key is in a keystore and there is no terminal to ask for its "
+                 "password: give --wallet-password-file FILE or NFTMESH_WALLET_PASSWORD");
+        return BASE_EINVAL;
+    }
+    bool shown = write(fd, prompt, sizeof prompt - 1) > 0;
+    int rv = ask_quietly(fd, out, cap);
+    if (shown && write(fd, "\n", 1) < 0) rv = BASE_EIO;
+    close(fd);
+    if (rv != BASE_OK) {
+        base_memzero(out, cap);
+        snprintf(why, NODE_WALLET_KEY_WHY_BYTES, "no password was read from the terminal");
+    }
+    return rv;
+}
+
+/* ---- opening ---- */
+
+int cli_chain_open(struct node_wallet *w, const struct node_options *options, const char *verb)
+{
+    struct base_eth_address contract;
+    char why[WHY] = "";
+    int status = cli_need(options, verb, "rpc");
+    if (status == CLI_OK) status = cli_need(options, verb, "chain-id");
+    if (status == CLI_OK) status = cli_need(options, verb, "contract");
+    if (status != CLI_OK) return status;
+    (void)base_address_parse(&contract, node_options_text(options, "contract"));
+    int rv = node_wallet_open(w, node_options_at(options, "rpc", 0),
+                              node_options_u64(options, "chain-id"), &contract,
+                              node_options_text(options, "tls-ca"), why);
+    return rv == BASE_OK ? CLI_OK : cli_error(CLI_FAILED, verb, "%s", why);
+}
+
+int cli_wallet_key(struct node_wallet *w, const struct node_options *options, const char *verb)
+{
+    char why[WHY] = "";
+    struct node_wallet_key_source source = {
+        .has_fd = node_options_count(options, "wallet-key-fd") > 0,
+        .fd = (int)node_options_u64(options, "wallet-key-fd"),
+        .file = node_options_text(options, "wallet-key-file"),
+        .hex = getenv("PRIVATE_KEY"),
+        .password_file = node_options_text(options, "wallet-password-file"),
+        .password = getenv("NFTMESH_WALLET_PASSWORD"),
+        .ask = ask_password,
+    };
+    int rv = node_wallet_key_from(w, &source, why);
+    return rv == BASE_OK ? CLI_OK : cli_error(CLI_USAGE, verb, "%s", why);
+}
+
+int cli_wallet_open(struct node_wallet *w, const struct node_options *options, const char *verb)
+{
+    int status = cli_chain_open(w, options, verb);
+    if (status != CLI_OK) return status;
+    status = cli_wallet_key(w, options, verb);
+    if (status != CLI_OK) node_wallet_close(w);
+    return status;
+}
+
+int cli_sender_open(struct node_wallet *w, const struct node_options *options, const char *verb)
+{
+    int status = cli_wallet_open(w, options, verb);
+    if (status != CLI_OK) return status;
+    w->max_fee = base_u256_from_u64(node_options_u64(options, "max-fee-gwei") * GWEI);
+    w->wait_ms = (uint32_t)node_options_ms(options, "receipt-timeout");
+    w->dry_run = node_options_flag(options, "dry-run");
+    return CLI_OK;
+}
