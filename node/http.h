@@ -14,8 +14,8 @@
  *   bootstrap --bootstrap-http H:P: /info alone, any Host
  *
  * Reading routes answer from the published node_view, so they answer when the loop is stuck; and
- * /livez says that it is. Writing routes become a command for the loop: the connection is
- * suspended until node_http_complete(), 10 s at most (then 504). */
+ * /livez says that it is. Writing routes, and /contract-info, become a command for the loop: the
+ * connection is suspended until node_http_complete(), 10 s at most (then 504). */
 #define NODE_HTTP_BODY_BYTES_MAX          ((size_t)64 << 10)
 #define NODE_HTTP_EVENTS_MAX              1024
 #define NODE_HTTP_EVENT_BYTES_MAX         8192
@@ -26,15 +26,16 @@
 
 enum node_command_kind {
     NODE_COMMAND_UNDECIDED = 0,
-    NODE_COMMAND_JOIN,         /* url */
-    NODE_COMMAND_EVENT,        /* name, payload */
-    NODE_COMMAND_LEAVE,        /* nothing */
-    NODE_COMMAND_TRUST_ACCEPT, /* nothing */
-    NODE_COMMAND_TAGS,         /* body: {"set":{k:v},"delete":[k]}, strings checked */
-    NODE_COMMAND_REGISTER,     /* body: an object, for the node to judge; the prototype's too */
-    NODE_COMMAND_MINT,         /* body: an object, for the node to judge */
-    NODE_COMMAND_BINDING,      /* body: an object: sign a Binding with N and D */
-    NODE_COMMAND_AUTHORIZE     /* body: an object: sign an Authorisation with N and D */
+    NODE_COMMAND_JOIN,          /* url */
+    NODE_COMMAND_EVENT,         /* name, payload */
+    NODE_COMMAND_LEAVE,         /* nothing */
+    NODE_COMMAND_CONTRACT_INFO, /* nothing; changes nothing either */
+    NODE_COMMAND_TRUST_ACCEPT,  /* nothing */
+    NODE_COMMAND_TAGS,          /* body: {"set":{k:v},"delete":[k]}, strings checked */
+    NODE_COMMAND_REGISTER,      /* body: an object, for the node to judge; the prototype's too */
+    NODE_COMMAND_MINT,          /* body: an object, for the node to judge */
+    NODE_COMMAND_BINDING,       /* body: an object: sign a Binding with N and D */
+    NODE_COMMAND_AUTHORIZE      /* body: an object: sign an Authorisation with N and D */
 };
 struct node_command { /* read-only for the loop until it completes the command */
     enum node_command_kind kind;

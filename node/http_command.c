@@ -108,6 +108,7 @@ static const char *body_check(struct node__command *command, char *why, size_t w
         command->told.body = command->body;
         return NULL;
     case NODE_COMMAND_LEAVE:
+    case NODE_COMMAND_CONTRACT_INFO:
     case NODE_COMMAND_TRUST_ACCEPT:
         return NULL;
     case NODE_COMMAND_UNDECIDED:

@@ -24,7 +24,6 @@ enum node__route_kind {
     NODE__ROUTE_HEALTH,
     NODE__ROUTE_PEERS_PROTOTYPE,
     NODE__ROUTE_INFO,
-    NODE__ROUTE_CONTRACT_INFO,
     NODE__ROUTE_METRICS,
     NODE__ROUTE_LIVEZ,
     NODE__ROUTE_READYZ,
@@ -33,7 +32,8 @@ enum node__route_kind {
     NODE__ROUTE_PEERS,
     NODE__ROUTE_WHY,
     NODE__ROUTE_EVENTS,
-    NODE__ROUTE_COMMAND
+    NODE__ROUTE_ASK,    /* reading, answered by the loop */
+    NODE__ROUTE_COMMAND /* writing, done by the loop */
 };
 struct node__route {
     const char *method, *path;

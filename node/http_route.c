@@ -19,7 +19,7 @@ static const struct node__route routes[] = {
     {"GET", "/health", READ, NODE__ROUTE_HEALTH, NODE_COMMAND_UNDECIDED},
     {"GET", "/peers", READ, NODE__ROUTE_PEERS_PROTOTYPE, NODE_COMMAND_UNDECIDED},
     {"GET", "/info", READ | NODE__BOOTSTRAP, NODE__ROUTE_INFO, NODE_COMMAND_UNDECIDED},
-    {"GET", "/contract-info", READ, NODE__ROUTE_CONTRACT_INFO, NODE_COMMAND_UNDECIDED},
+    {"GET", "/contract-info", READ, NODE__ROUTE_ASK, NODE_COMMAND_CONTRACT_INFO},
     {"GET", "/metrics", READ, NODE__ROUTE_METRICS, NODE_COMMAND_UNDECIDED},
     {"GET", "/livez", READ, NODE__ROUTE_LIVEZ, NODE_COMMAND_UNDECIDED},
     {"GET", "/readyz", READ, NODE__ROUTE_READYZ, NODE_COMMAND_UNDECIDED},
@@ -270,9 +270,6 @@ static unsigned render_view(struct base_buf *out, const struct node__http_reques
     case NODE__ROUTE_INFO:
         node_view_info_json(out, view, wall_ms);
         break;
-    case NODE__ROUTE_CONTRACT_INFO:
-        node_view_contract_json(out, view);
-        break;
     case NODE__ROUTE_STATUS:
         node_view_status_json(out, view, wall_ms);
         break;
@@ -294,6 +291,7 @@ static unsigned render_view(struct base_buf *out, const struct node__http_reques
     case NODE__ROUTE_METRICS:
     case NODE__ROUTE_LIVEZ:
     case NODE__ROUTE_EVENTS:
+    case NODE__ROUTE_ASK:
     case NODE__ROUTE_COMMAND:
         assert(0 && "answered without a view");
     }
@@ -325,7 +323,6 @@ static unsigned render(struct base_buf *out, const struct node__http_request *re
         break;
     case NODE__ROUTE_PEERS_PROTOTYPE:
     case NODE__ROUTE_INFO:
-    case NODE__ROUTE_CONTRACT_INFO:
     case NODE__ROUTE_STATUS:
     case NODE__ROUTE_MEMBERS:
     case NODE__ROUTE_PEERS:
@@ -333,6 +330,7 @@ static unsigned render(struct base_buf *out, const struct node__http_request *re
         if (view == NULL) base_buf_puts(out, "{\"detail\":\"the node is still starting\"}");
         break;
     case NODE__ROUTE_EVENTS:
+    case NODE__ROUTE_ASK:
     case NODE__ROUTE_COMMAND:
         assert(0 && "answered elsewhere");
     }
@@ -344,7 +342,8 @@ enum MHD_Result node__http_route_answer(struct node__http_request *request)
     struct base_buf out;
     const char *type;
     if (request->route->kind == NODE__ROUTE_EVENTS) return node__http_stream_start(request);
-    if (request->route->kind == NODE__ROUTE_COMMAND) return node__http_command_run(request);
+    if (request->route->kind == NODE__ROUTE_COMMAND || request->route->kind == NODE__ROUTE_ASK)
+        return node__http_command_run(request);
     struct node_view *view = node_view_acquire(request->http->config.view);
     base_buf_init(&out, ROUTE_ANSWER_BYTES_MAX);
     unsigned status = render(&out, request, view, &type);

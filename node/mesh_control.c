@@ -155,6 +155,9 @@ static void handle(struct node_inbox_item *item)
     case NODE_COMMAND_TAGS:
         on_tags(m, command);
         return;
+    case NODE_COMMAND_CONTRACT_INFO:
+        mesh_contract_ask(m, command);
+        return;
     case NODE_COMMAND_BINDING:
         on_binding(m, command);
         return;

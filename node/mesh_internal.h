@@ -10,6 +10,7 @@
  *   mesh_gossip.c   sessions <-> membership; what the table's changes mean outside
  *   mesh_dial.c     whom to dial, when, and how often
  *   mesh_control.c  commands from the control socket
+ *   mesh_contract.c what the contract says besides seats, when somebody asks
  *   mesh_view.c     what the surfaces show
  *   mesh_expiry.c   how near the end of our registration is
  *   mesh_event.c    one line in the log, the same in /v1/events */
@@ -20,6 +21,7 @@
 #include "chain/poll.h"
 #include "gossip/gossip.h"
 #include "node/admission.h"
+#include "node/contract_info.h"
 #include "node/dial_rules.h"
 #include "node/expiry.h"
 #include "node/http.h"
@@ -135,6 +137,21 @@ struct mesh_gossip_later {
     uint64_t weight;
 };
 
+/* ---- what the contract says besides seats ---- */
+#define MESH_CONTRACT_WAITING_MAX 128
+struct mesh_contract {
+    bool has_info; /* info is of block_hash */
+    struct node_contract_info info;
+    uint64_t block;
+    struct base_hash32 block_hash;
+    struct base_eth_address kms_root;
+    uint64_t reading; /* which one; answers of an older one are ignored */
+    size_t pending;   /* endpoints that have not answered it yet */
+    struct node_contract_votes votes;
+    struct node_command *waiting[MESH_CONTRACT_WAITING_MAX];
+    size_t waiting_count;
+};
+
 enum mesh_seat {                        /* our own */
                  MESH_SEAT_UNKNOWN = 0, /* no snapshot yet */
                  MESH_SEAT_MISSING,     /* registers nowhere, or does not count: see why */
@@ -193,6 +210,7 @@ struct mesh {
     enum mesh_seat seat;
     struct node_refusal seat_refusal;
     enum node_expiry expiry; /* as last told of */
+    struct mesh_contract contract;
 
     /* Links and sessions. */
     struct mesh_conn *conns;
@@ -300,6 +318,9 @@ bool mesh_dial_all_tried(const struct mesh *m);
 
 /* mesh_control.c */
 int mesh_control_new(struct mesh *m);
+
+/* mesh_contract.c */
+void mesh_contract_ask(struct mesh *m, struct node_command *command);
 
 /* mesh_expiry.c */
 void mesh_expiry_judge(struct mesh *m); /* tells of each level once */

@@ -196,8 +196,6 @@ static void fill_self(struct mesh *m, struct node_view *view)
         self->block_number = m->snapshot->block.number;
         self->block_time_s = m->snapshot->block.time_s;
         self->block_hash = m->snapshot->block.hash;
-        self->contract_info.has_total_supply = true;
-        self->contract_info.total_supply = m->snapshot->seat_count;
     }
     self->expires_at_s = mesh_expiry_at_s(m);
     if (m->gossip != NULL) {

@@ -83,13 +83,6 @@ struct node_view_refusal {
     uint64_t block;
     uint64_t time_ms; /* wall clock */
 };
-struct node_view_contract { /* what /contract-info shows; has_* false renders null */
-    bool has_owner, has_max_nodes, has_total_supply, has_public_minting, has_mint_price;
-    struct base_eth_address owner;
-    uint64_t max_nodes, total_supply;
-    bool public_minting;
-    struct base_u256 mint_price; /* wei */
-};
 struct node_view_self {
     const char *name, *url, *app_url, *version;
     struct base_key33 node;
@@ -116,7 +109,6 @@ struct node_view_self {
     uint8_t record[1024];
     size_t record_len;
     struct base_sig65 record_sig;
-    struct node_view_contract contract_info;
 };
 struct node_view {
     struct node_view_self self;
@@ -187,7 +179,6 @@ void node_view_readyz_text(struct base_buf *out, const struct node_view *view, b
 void node_view_health_json(struct base_buf *out, const struct node_view *view, uint64_t wall_ms);
 void node_view_peers_json(struct base_buf *out, const struct node_view *view, uint64_t wall_ms);
 void node_view_info_json(struct base_buf *out, const struct node_view *view, uint64_t wall_ms);
-void node_view_contract_json(struct base_buf *out, const struct node_view *view);
 
 /* A uint256 as JSON: a number up to 2^53 - 1, else a decimal string. */
 void node_json_u256(struct base_buf *out, const struct base_u256 *value);

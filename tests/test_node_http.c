@@ -326,9 +326,8 @@ static const char *text_at(const json_t *json, const char *key)
 static void test_every_reading_route_is_json(void **state)
 {
     struct fixture *f = *state;
-    static const char *const paths[] = {"/",           "/health",        "/peers",
-                                        "/info",       "/contract-info", "/v1/status",
-                                        "/v1/members", "/v1/peers",      "/v1/why?id=n1"};
+    static const char *const paths[] = {"/",          "/health",     "/peers",    "/info",
+                                        "/v1/status", "/v1/members", "/v1/peers", "/v1/why?id=n1"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         json_decref(ask_json(f, "http", paths[i]));
         json_decref(ask_json(f, "control", paths[i]));
@@ -454,16 +453,29 @@ static void test_routes_of_the_prototype(void **state)
     assert_string_equal(text_at(json, "status"), "healthy");
     assert_true(json_is_true(json_object_get(json, "sdk_initialized")));
     json_decref(json);
-    json = ask_json(f, "http", "/contract-info");
-    assert_int_equal(json_integer_value(json_object_get(json, "chain_id")), 31337);
-    assert_string_equal(text_at(json, "kind"), "nftmesh");
-    assert_true(json_is_null(json_object_get(json, "max_nodes")));
-    assert_true(json_is_false(json_object_get(json, "dev_mode")));
-    json_decref(json);
     json = ask_json(f, "http", "/");
     assert_string_equal(text_at(json, "version"), "0.1.0");
     assert_non_null(json_object_get(json_object_get(json, "endpoints"), "/peers"));
     json_decref(json);
+}
+
+/* Reading, but the loop must ask the chain: no token, and whatever it answers. */
+static void test_contract_info_is_asked_of_the_loop(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const wheres[] = {"http", "control"};
+    for (size_t i = 0; i < 2; i++) {
+        int fd = ask_start(f, wheres[i], "GET", "/contract-info", "Origin: http://x\r\n", NULL);
+        struct node_command *command = command_take(f);
+        assert_int_equal(command->kind, NODE_COMMAND_CONTRACT_INFO);
+        complete(command, 503, "{\"detail\":\"no\",\"owner\":null}");
+        struct answer a = hear(fd);
+        assert_int_equal(a.status, 503);
+        assert_string_equal(a.body, "{\"detail\":\"no\",\"owner\":null}");
+        free(a.all);
+    }
+    expect(f, "bootstrap", "GET", "/contract-info", NULL, NULL, 404, "no route");
+    expect(f, "http", "POST", "/contract-info", NULL, "{}", 405, "Allow: GET");
 }
 
 static void test_why(void **state)
@@ -1196,6 +1208,7 @@ int main(void)
         TEST(test_expiry),
         TEST(test_many_members),
         TEST(test_routes_of_the_prototype),
+        TEST(test_contract_info_is_asked_of_the_loop),
         TEST(test_why),
         TEST(test_before_the_first_view),
         TEST(test_readyz),
