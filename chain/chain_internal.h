@@ -96,6 +96,12 @@ struct chain__past {
     struct base_hash32 hash;
 };
 
+struct chain__wanted {        /* a block that somebody wants to know by its number */
+    struct chain_block block; /* number; the rest once it is known */
+    bool is_known;
+    uint64_t serial; /* when it was wanted last */
+};
+
 struct chain_poll {
     /* configuration */
     struct chain__endpoint endpoints[CHAIN_POLL_ENDPOINTS_MAX];
@@ -106,6 +112,8 @@ struct chain_poll {
     struct base_eth_address contract;
     size_t root_count;
     struct base_eth_address roots[CHAIN_ROOTS_MAX];
+    size_t app_id_count;
+    struct base_eth_address app_ids[CHAIN_APP_IDS_MAX];
     bool genesis_is_built_in, has_genesis;
     struct base_hash32 genesis;
 
@@ -133,6 +141,10 @@ struct chain_poll {
     uint64_t good_ms;
     bool has_woken;
     uint64_t woken_at; /* reference height */
+
+    struct chain__wanted *wanted; /* by number; room for CHAIN_POLL_BLOCKS_MAX, or NULL */
+    size_t wanted_count;
+    uint64_t wanted_serial;
 };
 
 /* poll_vote.c: gives each endpoint its vote and returns their number; 0 when a URL is none that

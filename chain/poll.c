@@ -85,6 +85,7 @@ int chain_poll_new(struct chain_poll **out, const struct chain_poll_config *conf
     poll->chain_id = config->chain_id;
     poll->contract = config->contract;
     chain_poll_set_roots(poll, config->roots, config->root_count);
+    chain_poll_set_app_ids(poll, config->app_ids, config->app_id_count);
     take_genesis(poll, config);
     poll->has_reference = config->has_reference;
     poll->reference = config->reference;
@@ -102,6 +103,7 @@ void chain_poll_free(struct chain_poll *poll)
         chain__read_clear(&poll->endpoints[i].read);
     }
     chain_snapshot_free(poll->snapshot);
+    free(poll->wanted);
     free(poll);
 }
 
@@ -111,6 +113,14 @@ void chain_poll_set_roots(struct chain_poll *poll, const struct base_eth_address
     assert(count <= CHAIN_ROOTS_MAX);
     poll->root_count = count;
     if (count > 0) memcpy(poll->roots, roots, count * sizeof *roots);
+}
+
+void chain_poll_set_app_ids(struct chain_poll *poll, const struct base_eth_address *app_ids,
+                            size_t count)
+{
+    assert(count <= CHAIN_APP_IDS_MAX);
+    poll->app_id_count = count;
+    if (count > 0) memcpy(poll->app_ids, app_ids, count * sizeof *app_ids);
 }
 
 void chain_poll_accept(struct chain_poll *poll)
@@ -456,6 +466,7 @@ void chain_poll_status(const struct chain_poll *poll, struct chain_poll_status *
         .has_target = poll->round.active && !poll->round.done,
         .target = poll->round.target,
         .poll_ms = chain__interval_ms(poll),
+        .kind = poll->snapshot != NULL ? poll->snapshot->kind : CHAIN_KIND_UNKNOWN,
         .references = poll->references,
         .full_reads = poll->full_reads,
         .reorgs = poll->reorgs,
@@ -529,6 +540,12 @@ const char *chain_poll_note_name(enum chain_poll_note note)
         return "snapshot_bad";
     case CHAIN_POLL_NOTE_GENESIS:
         return "genesis_pinned";
+    case CHAIN_POLL_NOTE_KIND:
+        return "contract_kind";
+    case CHAIN_POLL_NOTE_KIND_CHANGED:
+        return "contract_kind_changed";
+    case CHAIN_POLL_NOTE_TRANSFERS:
+        return "transfers_verified";
     }
     assert(false && "a note of ours");
     return "";

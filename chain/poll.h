@@ -26,6 +26,24 @@
  * when there is only one, until three successive references over 10 s do. A refusal changes
  * nothing. Unreachable endpoints are not an empty cluster: then no snapshot comes at all.
  *
+ * Two contracts are understood. Where there is code but no clusterState() while kmsRootAddress()
+ * and totalSupply() answer, it is the prototype's (prototype.h), which has no page of members and
+ * no revision: each token is read, in one Multicall3 call for many where that has code, else in
+ * batches, after any log of the contract and every seats_ms; between these the seats stand. Each
+ * endpoint says for itself which contract it sees, and that is part of what K must agree on. After
+ * the first snapshot the kind stays: an agreed other one is refused and noted.
+ *
+ * Transfers (prototype only). Who sold a seat and bought it back must not find the old statements
+ * about its keys valid again, so the Transfer logs of the last 30 days before the first reference
+ * are read at each endpoint, newest first, in ranges that are halved where a server refuses them,
+ * and from then on with each reference. A block counts as covered once K votes have read it. The
+ * union of what any endpoint shows counts, but only with K votes behind each log: those that showed
+ * it and those that confirm its receipt, in that block. One that K deny is dropped; one that
+ * neither K confirm nor K deny keeps its block from being covered. So a liar can neither hide a
+ * transfer nor invent one. A snapshot's block is always covered once anything is; as more becomes
+ * known below, the same block's snapshot is given again. A reorg takes coverage and transfers back
+ * to the newest block that K votes still stand by.
+ *
  * Each endpoint proves chain id, genesis and code at the contract at first and after each
  * failure. It has one request in flight, 5 s, then fails and backs off, 1 s doubling to 30 s;
  * nobody waits for it. */
@@ -40,6 +58,11 @@
 #define CHAIN_POLL_WENT_BACK_MS    3600000
 #define CHAIN_POLL_ACTIONS_MAX     96
 #define CHAIN_POLL_TEXT_BYTES      192
+#define CHAIN_POLL_SEATS_MS        30000
+#define CHAIN_POLL_TRANSFERS_S     (UINT64_C(30) * 86400)
+#define CHAIN_POLL_LOG_BLOCKS      10000 /* first range of eth_getLogs */
+#define CHAIN_POLL_TRANSFERS_MAX   ((size_t)4 * (CHAIN_SEATS_MAX + 1))
+#define CHAIN_POLL_BLOCKS_MAX      4096 /* of chain_poll_want_block */
 
 enum chain_finality { CHAIN_FINALITY_LATEST = 0, CHAIN_FINALITY_SAFE, CHAIN_FINALITY_FINALIZED };
 
@@ -58,6 +81,23 @@ struct chain_poll_config {   /* copied */
     struct base_hash32 genesis;
     bool has_reference; /* kept from an earlier run: number, hash, time_s */
     struct chain_block reference;
+    /* For the prototype's contract only. */
+    struct base_eth_address app_ids[CHAIN_APP_IDS_MAX]; /* it has none: these are the snapshot's */
+    size_t app_id_count;
+    uint64_t seats_ms;                       /* 0: CHAIN_POLL_SEATS_MS */
+    const struct chain_transfers *transfers; /* kept from an earlier run, or NULL; copied */
+};
+
+/* Which transfers are known: to be kept over a restart, so that 30 days need not be read again. */
+struct chain_transfer {
+    uint32_t token; /* tokens above CHAIN_SEATS_MAX are nobody's seats */
+    uint64_t block;
+};
+struct chain_transfers { /* from_block CHAIN_BLOCK_NONE: nothing is covered */
+    uint64_t from_block, to_block;
+    struct base_hash32 to_hash;   /* believed after a restart when K votes still have it */
+    struct chain_transfer *items; /* by token, each token's newest few, newest first */
+    size_t count;                 /* at most CHAIN_POLL_TRANSFERS_MAX */
 };
 
 enum chain_poll_event_kind {
@@ -87,7 +127,10 @@ enum chain_poll_note {
     CHAIN_POLL_NOTE_TIME,             /* refused: older than the reference */
     CHAIN_POLL_NOTE_DROPS_THIRD,      /* refused for now: would drop too many members */
     CHAIN_POLL_NOTE_SNAPSHOT_BAD,     /* agreed, but no registry: two seats with one key, say */
-    CHAIN_POLL_NOTE_GENESIS           /* first seen and agreed; in the status, to be kept */
+    CHAIN_POLL_NOTE_GENESIS,          /* first seen and agreed; in the status, to be kept */
+    CHAIN_POLL_NOTE_KIND,             /* agreed which contract it is; value: enum chain_kind */
+    CHAIN_POLL_NOTE_KIND_CHANGED,     /* refused: agreed that it is another one now */
+    CHAIN_POLL_NOTE_TRANSFERS         /* covered down to block value, 30 days: verified */
 };
 /* "endpoint_bad", "stale_head" ..: for logs and metrics. Static memory. */
 const char *chain_poll_note_name(enum chain_poll_note note);
@@ -101,7 +144,8 @@ struct chain_poll_action {
     const char *body;
     size_t body_len;
     uint64_t timeout_ms;
-    /* SNAPSHOT: the caller owns it now. At most one a step. */
+    /* SNAPSHOT: the caller owns it now. At most one a step. Prototype: may be of the same block as
+     * the one before, when more transfers have become known. */
     struct chain_snapshot *snapshot;
     /* NOTE */
     enum chain_poll_note note;
@@ -137,6 +181,25 @@ void chain_poll_set_roots(struct chain_poll *poll, const struct base_eth_address
  * new snapshot was held against are forgotten, and the next agreed block becomes the reference. */
 void chain_poll_accept(struct chain_poll *poll);
 
+/* Prototype: app ids of the next snapshots. count <= CHAIN_APP_IDS_MAX. */
+void chain_poll_set_app_ids(struct chain_poll *poll, const struct base_eth_address *app_ids,
+                            size_t count);
+
+/* Which block is canonical at a number? Asked once of each endpoint, in few batches, answered by K
+ * votes, and asked again after a reorg below it; a number above the reference waits until the
+ * reference is there. The number wanted longest ago makes room when there are more than
+ * CHAIN_POLL_BLOCKS_MAX: want again what is still needed. BASE_OK, BASE_ENOMEM. */
+int chain_poll_want_block(struct chain_poll *poll, uint64_t number);
+/* BASE_OK: *out is K votes' block (number, hash, parent, time). BASE_ESTATE: wanted, no answer
+ * yet. BASE_ENOTFOUND: not wanted, or has made room. Look again when blocks_answered of the status
+ * has grown. */
+int chain_poll_block(const struct chain_poll *poll, uint64_t number, struct chain_block *out);
+
+/* A copy of the transfers known now; free with chain_transfers_free. BASE_ENOTFOUND when nothing
+ * is covered, BASE_ENOMEM. */
+int chain_poll_transfers(const struct chain_poll *poll, struct chain_transfers *out);
+void chain_transfers_free(struct chain_transfers *transfers);
+
 enum chain_poll_trust { CHAIN_POLL_SINGLE = 1, CHAIN_POLL_MAJORITY, CHAIN_POLL_ANY };
 struct chain_poll_status {
     enum chain_poll_trust trust;
@@ -152,6 +215,13 @@ struct chain_poll_status {
     bool has_target;
     uint64_t target, poll_ms;
     uint64_t references, full_reads, reorgs; /* counts over all time */
+    enum chain_kind kind;                    /* UNKNOWN before the first snapshot */
+    /* Prototype: are transfers still being read? Then how far, in blocks; the total is an estimate
+     * from the blocks' times until it is done. */
+    bool verifying;
+    uint64_t transfers_from_block; /* as in the snapshot */
+    uint64_t verified_blocks, verify_blocks;
+    uint64_t blocks_answered; /* of chain_poll_want_block: counts answers and their withdrawals */
 };
 void chain_poll_status(const struct chain_poll *poll, struct chain_poll_status *out);
 const char *chain_poll_trust_name(enum chain_poll_trust trust); /* single, majority, any */

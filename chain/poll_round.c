@@ -276,7 +276,8 @@ static int build_snapshot(struct chain_snapshot **out, const struct chain_poll *
                           const struct chain__read *read)
 {
     const struct chain__round *round = &poll->round;
-    struct chain_snapshot head = {.chain_id = poll->chain_id,
+    struct chain_snapshot head = {.kind = CHAIN_KIND_NFTMESH,
+                                  .chain_id = poll->chain_id,
                                   .contract = poll->contract,
                                   .block = round->block,
                                   .kms_root = read->state.kms_root,

@@ -6,6 +6,20 @@
 
 #include "base/err.h"
 
+const char *chain_kind_name(enum chain_kind kind)
+{
+    switch (kind) {
+    case CHAIN_KIND_UNKNOWN:
+        return "unknown";
+    case CHAIN_KIND_NFTMESH:
+        return "nftmesh";
+    case CHAIN_KIND_PROTOTYPE:
+        return "prototype";
+    }
+    assert(false && "a kind of ours");
+    return "";
+}
+
 static int compare_token(const void *a, const void *b)
 {
     const struct chain_seat *x = a, *y = b;

@@ -11,6 +11,12 @@
 #define CHAIN_SEATS_MAX     4096
 #define CHAIN_PAGE_SEATS    32
 #define CHAIN_NONE          UINT32_MAX
+#define CHAIN_BLOCK_NONE    UINT64_MAX
+
+/* Which contract it is. The prototype's stores no keys: its seats have owner, instance, activity
+ * and URL only, and which keys stand on them the node learns elsewhere. */
+enum chain_kind { CHAIN_KIND_UNKNOWN = 0, CHAIN_KIND_NFTMESH, CHAIN_KIND_PROTOTYPE };
+const char *chain_kind_name(enum chain_kind kind); /* unknown, nftmesh, prototype */
 
 struct chain_seat {
     struct base_u256 token_id;
@@ -28,6 +34,10 @@ struct chain_seat {
     uint64_t nonce;
     char url[CHAIN_URL_BYTES_MAX + 1];
     size_t url_len;
+    bool url_too_long; /* prototype: longer than we hold, and left out */
+    /* Prototype: the newest block, up to the reference, in which the token changed hands (minting
+     * too); 0 when there is none from transfers_from_block of the snapshot on. */
+    uint64_t last_transfer_block;
 };
 
 struct chain_root { /* a KMS root that somebody here cares about, and its epoch on chain */
@@ -42,24 +52,33 @@ struct chain_block {
 };
 
 struct chain_snapshot {
+    enum chain_kind kind;
     uint64_t chain_id;
     struct base_eth_address contract;
     struct chain_block block;
     struct base_eth_address kms_root; /* what the contract names now */
-    uint64_t root_epoch;
+    uint64_t root_epoch;              /* prototype, which has no epochs: 1, as of each root below */
     struct base_eth_address app_ids[CHAIN_APP_IDS_MAX];
     size_t app_id_count;
     struct chain_root roots[CHAIN_ROOTS_MAX]; /* epochs of the pinned roots, as asked for */
     size_t root_count;
-    struct base_hash32 revision;
+    struct base_hash32 revision; /* another one when anything read has changed */
+    /* Prototype: every transfer from this block to the reference is known. A statement issued at
+     * it or later can be judged: void when last_transfer_block is above its block. An older one
+     * cannot, yet or for good. CHAIN_BLOCK_NONE: nothing is known yet, so nothing can be judged.
+     * 0 with our own contract, where it has no meaning. */
+    uint64_t transfers_from_block;
     struct chain_seat *seats; /* sorted by token id */
     size_t seat_count;
     uint32_t *by_key; /* indices of seats with keys, sorted by node key */
     size_t by_key_count;
 };
 
-/* Builds the indices; takes a copy of seats. BASE_ENOMEM, BASE_ETOOBIG (above CHAIN_SEATS_MAX),
- * BASE_EMALFORMED (two seats with one token id or one node key). Free with chain_snapshot_free. */
+/* Builds the indices; takes a copy of seats, and all else from head, whose own seats are not looked
+ * at: so the copy of a snapshot with keys filled in is
+ *     chain_snapshot_new(&derived, raw, seats, raw->seat_count).
+ * BASE_ENOMEM, BASE_ETOOBIG (above CHAIN_SEATS_MAX), BASE_EMALFORMED (two seats with one token id
+ * or one node key). Free with chain_snapshot_free. */
 int chain_snapshot_new(struct chain_snapshot **out, const struct chain_snapshot *head,
                        const struct chain_seat *seats, size_t seat_count);
 void chain_snapshot_free(struct chain_snapshot *snapshot);
