@@ -1,0 +1,272 @@
+"""With a node: its HTTP surface or control socket tells who is there, the moment it changes. Needs
+no library: an application's container beside a node's needs nothing but Python."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import time
+from typing import Any, AsyncGenerator, AsyncIterator, Dict, Optional, Tuple, TypeVar
+
+from . import _http
+from .errors import (NftmeshConfigError, NftmeshNodeError, NftmeshNotRegistered, NftmeshRefused,
+                     NftmeshTimeout, NftmeshUnknown, NftmeshUnsupported, NftmeshWalletError)
+from .peers import ListState, Peer, Peers, PeerState
+
+logger = logging.getLogger("nftmesh")
+
+TIMEOUT_S = 10.0
+REGISTER_TIMEOUT_S = 300.0
+EVENTS_SILENT_S = 40.0  # a node writes at least each 15 s into a stream
+EVENT_SETTLE_S = 0.25  # an event is told before the table shows it
+RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0
+T = TypeVar("T")
+TRANSPORT_ERRORS = (OSError, asyncio.TimeoutError, _http.HttpError)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int:
+    """A number, or a decimal text for large ones; what is neither counts as 0."""
+    if isinstance(value, str) and 0 < len(value) <= 78 and value.isascii() and value.isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _peer(member: Dict[str, Any], age_s: float) -> Peer:
+    try:
+        state = PeerState(_text(member.get("state")))
+    except ValueError:
+        state = PeerState.UNKNOWN
+    rtt = member.get("rtt_ms")
+    return Peer(url=_text(member.get("app_url")), mesh_url=_text(member.get("url")),
+                name=_text(member.get("name")), node=_text(member.get("node")),
+                owner=_text(member.get("owner")), instance=_text(member.get("instance")),
+                token=_count(member.get("token")), weight=_count(member.get("weight")),
+                state=state, verified_block=_count(member.get("verified_block")), age_s=age_s,
+                rtt_ms=float(rtt) if isinstance(rtt, (int, float)) else None)
+
+
+class Node:
+    """A running node, asked anew by each call."""
+
+    def __init__(self, address: str, contract: str, url: str) -> None:
+        self._contract, self._url, self._closed = contract, url, False
+        self._last: Optional[Peers] = None
+        self._last_s = 0.0  # monotonic
+        try:
+            self._address = _http.Address(address)
+        except ValueError as e:
+            raise NftmeshConfigError(f"NFTMESH_HTTP: {e}") from None
+
+    def close(self) -> None:
+        self._closed = True
+
+    def require_agent(self) -> None:
+        """The node has asked it already."""
+
+    # ---- asking ----
+
+    async def _ask(self, method: str, path: str, body: Optional[bytes] = None,
+                   headers: Optional[Dict[str, str]] = None,
+                   timeout_s: float = TIMEOUT_S) -> Tuple[int, Dict[str, Any]]:
+        """Status and JSON object of an answer; NftmeshNodeError when there is none."""
+        if self._closed:
+            raise NftmeshConfigError("this DStackP2PSDK is closed")
+        try:
+            status, raw = await asyncio.wait_for(
+                _http.request(self._address, method, path, body, headers, timeout_s), timeout_s)
+            answer = json.loads(raw)
+        except asyncio.TimeoutError:
+            raise NftmeshTimeout(f"the node at {self._address.text} did not answer {path} within "
+                                 f"{timeout_s:.0f} s") from None
+        except (OSError, _http.HttpError) as e:
+            raise NftmeshNodeError(f"the node at {self._address.text} does not answer: {e}; is it "
+                                   "running, with --http?") from None
+        except (ValueError, RecursionError):
+            raise NftmeshNodeError(f"what answers at {self._address.text} is not a node of "
+                                   f"nftmesh: {path} is not JSON") from None
+        if not isinstance(answer, dict):
+            raise NftmeshNodeError(f"what answers at {self._address.text} is not a node of nftmesh")
+        return status, answer
+
+    async def _get(self, path: str) -> Dict[str, Any]:
+        status, answer = await self._ask("GET", path)
+        if status != 200:
+            raise NftmeshNodeError(f"the node answers {path} with {status}: "
+                                   f"{_text(answer.get('detail'))}")
+        return answer
+
+    async def _status(self) -> Dict[str, Any]:
+        """/v1/status of a node of our contract."""
+        status = await self._get("/v1/status")
+        theirs = _text(status.get("contract"))
+        ours = self._contract.rpartition(":")[2]
+        if theirs.lower() != ours.lower():
+            raise NftmeshConfigError(f"the node at {self._address.text} is of contract {theirs}, "
+                                     f"not of {ours}: correct contract_address or NFTMESH_HTTP")
+        return status
+
+    # ---- who we are ----
+
+    async def instance_id(self) -> str:
+        return _text((await self._status()).get("instance"))
+
+    async def register(self) -> None:
+        """Returns when the node's registration stands; by its control socket, or with the token of
+        its --http-token-file, it is asked to register where it does not."""
+        status = await self._status()
+        if not _check(status, "seat")[0]:
+            await self._order_registration(_check(status, "seat")[1])
+            await self._await_seat()
+        app_url = _text(status.get("app_url"))
+        if self._url and self._url.rstrip("/") != app_url.rstrip("/"):
+            logger.warning("peers are told %s, not %s: start the node with --app-url %s",
+                           app_url or "no URL", self._url, self._url)
+
+    async def _order_registration(self, why: str) -> None:
+        headers, path = {}, "/v1/register"
+        if self._address.path is None:
+            token = _http_token()
+            if token is None:
+                raise NftmeshNotRegistered(f"the node has no seat: {why}. Over TCP it registers "
+                                           "only with NFTMESH_HTTP_TOKEN_FILE; or run nftmesh "
+                                           "register")
+            headers, path = {"Authorization": f"Bearer {token}"}, "/register"
+        code, answer = await self._ask("POST", path, b"{}", headers, REGISTER_TIMEOUT_S)
+        if code in (200, 202):
+            return
+        detail = _text(answer.get("detail")) or why
+        kind = {400: NftmeshWalletError, 401: NftmeshRefused, 403: NftmeshRefused,
+                404: NftmeshUnsupported, 405: NftmeshUnsupported,
+                501: NftmeshUnsupported}.get(code, NftmeshNotRegistered)
+        raise kind(f"the node does not register: {detail}")
+
+    async def _await_seat(self) -> None:
+        """The node itself sees its registration at its next reference block."""
+        end = time.monotonic() + REGISTER_TIMEOUT_S
+        async with _closing(self._signals()) as signals:
+            async for _ in signals:
+                stands, why = _check(await self._status(), "seat")
+                if stands:
+                    return
+                if time.monotonic() > end:
+                    raise NftmeshTimeout("the node was told to register, and still has no seat: " +
+                                         why)
+
+    # ---- peers ----
+
+    async def peers(self) -> Peers:
+        try:
+            status = await self._status()
+            members = (await self._get("/v1/members")).get("members")
+        except (NftmeshNodeError, NftmeshTimeout) as e:
+            if self._last is None:
+                raise
+            return self._stale(str(e), time.monotonic() - self._last_s)
+        block = status.get("block")
+        if not isinstance(block, dict) or not isinstance(members, list):
+            raise NftmeshUnknown("the node has not read the chain yet: " +
+                                 _check(status, "chain")[1])
+        confirmed, why = _check(status, "chain")
+        age_s = 0.0 if confirmed else max(0.0, time.time() - _count(block.get("time")))
+        found = [_peer(m, age_s) for m in members if isinstance(m, dict) and m.get("self") is False]
+        peers = Peers(peers=tuple(sorted(found, key=lambda peer: peer.token)),
+                      state=ListState.FRESH if confirmed else ListState.STALE,
+                      block=_count(block.get("number")), age_s=age_s, why=why)
+        self._last, self._last_s = peers, time.monotonic()
+        return peers
+
+    def _stale(self, why: str, age_s: float) -> Peers:
+        assert self._last is not None
+        return Peers(self._last.peers, ListState.STALE, self._last.block,
+                     self._last.age_s + age_s, why)
+
+    # ---- changes ----
+
+    async def changes(self) -> AsyncGenerator[Peers, None]:
+        """The list as it is known first, then whenever it may have changed; ends only by being
+        closed. While the node is away, the last list as a stale one."""
+        async with _closing(self._signals()) as signals:
+            async for _ in signals:
+                with contextlib.suppress(NftmeshUnknown, NftmeshNodeError, NftmeshTimeout):
+                    yield await self.peers()
+
+    async def _signals(self) -> AsyncGenerator[None, None]:
+        """Now, and after each event of the node; reconnects with growing pauses."""
+        pause_s = RETRY_S_MIN
+        while True:
+            try:
+                async with _http.exchange(self._address, "GET", "/v1/events",
+                                          timeout_s=TIMEOUT_S) as answer:
+                    if answer.status != 200:
+                        raise _http.HttpError(f"/v1/events answers {answer.status}")
+                    pause_s = RETRY_S_MIN
+                    async with _closing(self._bursts(answer)) as bursts:
+                        async for _ in bursts:
+                            yield
+            except TRANSPORT_ERRORS as e:
+                logger.info("the events of the node at %s end: %s", self._address.text,
+                            e or type(e).__name__)
+            if self._closed:
+                raise NftmeshConfigError("this DStackP2PSDK was closed")
+            yield
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, RETRY_S_MAX)
+
+    async def _bursts(self, answer: _http.Answer) -> AsyncGenerator[None, None]:
+        """Once at first; then at an event, and once more when the table has had time to show it."""
+        heard = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in answer.lines():
+                heard.set()
+            raise _http.HttpError("the node ended them")
+        reader = asyncio.ensure_future(read())
+        reader.add_done_callback(lambda _: heard.set())
+        try:
+            yield
+            while not reader.done():
+                await asyncio.wait_for(heard.wait(), EVENTS_SILENT_S)
+                heard.clear()
+                yield
+                await asyncio.sleep(EVENT_SETTLE_S)
+                yield
+            reader.result()
+        finally:
+            reader.cancel()
+            await asyncio.wait([reader])
+
+
+@contextlib.asynccontextmanager
+async def _closing(generator: AsyncGenerator[T, None]) -> AsyncIterator[AsyncGenerator[T, None]]:
+    """Ends a generator where its user ends, and not when it is collected."""
+    try:
+        yield generator
+    finally:
+        await generator.aclose()
+
+
+def _check(status: Dict[str, Any], name: str) -> Tuple[bool, str]:
+    """One of the node's own checks: does it stand, and else why not."""
+    checks = status.get("checks")
+    for check in checks if isinstance(checks, list) else []:
+        if isinstance(check, dict) and check.get("name") == name:
+            return check.get("ok") is True, _text(check.get("reason"))
+    return False, "the node is starting"
+
+
+def _http_token() -> Optional[str]:
+    path = os.environ.get("NFTMESH_HTTP_TOKEN_FILE")
+    if not path:
+        return None
+    try:
+        with open(path, encoding="ascii") as f:
+            return f.read(4096).strip()
+    except (OSError, ValueError) as e:
+        raise NftmeshConfigError(f"NFTMESH_HTTP_TOKEN_FILE: {e}") from None
