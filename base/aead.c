@@ -109,6 +109,15 @@ bool base_memequal(const void *a, const void *b, size_t len)
     return sodium_memcmp(a, b, len) == 0;
 }
 
+int base_scrypt(uint8_t *out, size_t out_len, const char *password, size_t password_len,
+                const uint8_t *salt, size_t salt_len, uint64_t n, uint32_t r, uint32_t p)
+{
+    assert(out != NULL && n > 1 && (n & (n - 1)) == 0 && r > 0 && p > 0);
+    int rv = crypto_pwhash_scryptsalsa208sha256_ll((const uint8_t *)password, password_len, salt,
+                                                   salt_len, n, r, p, out, out_len);
+    return rv == 0 ? BASE_OK : BASE_ENOMEM;
+}
+
 void base_ed25519_public(uint8_t out[32], const uint8_t seed[32])
 {
     uint8_t secret[crypto_sign_ed25519_SECRETKEYBYTES];

@@ -31,6 +31,12 @@ void base_hmac_sha256(struct base_hash32 *out, const void *key, size_t key_len, 
 void base_hkdf_sha256(uint8_t *out, size_t out_len, const void *ikm, size_t ikm_len,
                       const void *salt, size_t salt_len, const void *info, size_t info_len);
 
+/* scrypt (RFC 7914), without its rule that n be below 2^(16 r), which keystores of Ethereum break.
+ * Takes 128 * n * r bytes: the caller bounds that, n (a power of two above 1), r and p.
+ * BASE_ENOMEM. */
+int base_scrypt(uint8_t *out, size_t out_len, const char *password, size_t password_len,
+                const uint8_t *salt, size_t salt_len, uint64_t n, uint32_t r, uint32_t p);
+
 /* The Ed25519 public key of a 32-byte seed (RFC 8032): what a guest agent derives when asked. */
 void base_ed25519_public(uint8_t out[32], const uint8_t seed[32]);
 

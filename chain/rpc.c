@@ -143,6 +143,12 @@ void chain_rpc_ask_nonce(struct chain_rpc_request *request, const struct base_et
     ask_of_address(request, "eth_getTransactionCount", address, CHAIN_RPC_PENDING);
 }
 
+void chain_rpc_ask_nonce_mined(struct chain_rpc_request *request,
+                               const struct base_eth_address *address)
+{
+    ask_of_address(request, "eth_getTransactionCount", address, CHAIN_RPC_LATEST);
+}
+
 void chain_rpc_ask_balance(struct chain_rpc_request *request,
                            const struct base_eth_address *address)
 {

@@ -34,6 +34,9 @@ void chain_rpc_ask_call_at(struct chain_rpc_request *request, const struct base_
 void chain_rpc_ask_code(struct chain_rpc_request *request, const struct base_eth_address *address);
 /* The next nonce: pending transactions counted. */
 void chain_rpc_ask_nonce(struct chain_rpc_request *request, const struct base_eth_address *address);
+/* Transactions mined so far: the nonce below which none can be mined any more. */
+void chain_rpc_ask_nonce_mined(struct chain_rpc_request *request,
+                               const struct base_eth_address *address);
 void chain_rpc_ask_balance(struct chain_rpc_request *request,
                            const struct base_eth_address *address);
 void chain_rpc_ask_gas_price(struct chain_rpc_request *request);

@@ -112,7 +112,7 @@ int cli_wallet_key(struct node_wallet *w, const struct node_options *options, co
                  "replaced by one that pays more, within --max-fee-gwei.",                         \
          .fallback = "3m",                                                                         \
          .min = 1000,                                                                              \
-     .max = 86400000,                                                                          \
+         .max = 86400000,                                                                          \
          .kind = NODE_OPTION_DURATION},                                                            \
     {                                                                                              \
         .name = "dry-run", .help = "Say what would be sent and what it would cost; send nothing."  \

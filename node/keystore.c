@@ -13,8 +13,6 @@
 
 #define SCRYPT_R 8
 #define SCRYPT_P 1
-/* What the library counts: both bounds, and two rows more. */
-#define SCRYPT_MEMORY_MAX (NODE_KEYSTORE_MEMORY_MAX + 2 * NODE_KEYSTORE_BLOCKS_MAX)
 
 static int say(char *why, int rv, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static int say(char *why, int rv, const char *format, ...)
@@ -78,8 +76,7 @@ static int get_salt(struct node_keystore *k, const json_t *params, char *why)
 {
     const char *text;
     int rv = base_json_get_string(&text, NULL, params, "salt");
-    if (rv == BASE_OK)
-        rv = base_hex_decode_var(k->salt, &k->salt_len, sizeof k->salt, text);
+    if (rv == BASE_OK) rv = base_hex_decode_var(k->salt, &k->salt_len, sizeof k->salt, text);
     return rv == BASE_OK ? BASE_OK : missing(why, rv, "salt", "hex digits, at most 128");
 }
 
@@ -90,7 +87,8 @@ static int check_scrypt(const struct node_keystore *k, char *why)
     if (k->r < 1 || k->p < 1)
         return say(why, BASE_EMALFORMED, "the keystore's scrypt r and p must be at least 1");
     /* Divided, not multiplied: no product of the file's numbers is made before it is bounded. */
-    if (k->n > NODE_KEYSTORE_MEMORY_MAX / 128 / k->r || k->p > NODE_KEYSTORE_BLOCKS_MAX / 128 / k->r)
+    if (k->n > NODE_KEYSTORE_MEMORY_MAX / 128 / k->r ||
+        k->p > NODE_KEYSTORE_BLOCKS_MAX / 128 / k->r)
         return say(why, BASE_ETOOBIG,
                    "the keystore asks for more than %u MiB of memory (scrypt n, r and p): refused",
                    (unsigned)(NODE_KEYSTORE_MEMORY_MAX >> 20));
@@ -161,8 +159,7 @@ static int read_crypto(struct node_keystore *k, const json_t *json, char *why)
                    "the keystore's cipher is %.40s: only aes-128-ctr is read", cipher);
     if (rv == BASE_OK) rv = get_object(&params, crypto, "cipherparams", why);
     if (rv == BASE_OK) rv = get_hex(k->iv, sizeof k->iv, params, "iv", why);
-    if (rv == BASE_OK)
-        rv = get_hex(k->ciphertext, sizeof k->ciphertext, crypto, "ciphertext", why);
+    if (rv == BASE_OK) rv = get_hex(k->ciphertext, sizeof k->ciphertext, crypto, "ciphertext", why);
     if (rv == BASE_OK) rv = get_hex(k->mac.bytes, sizeof k->mac.bytes, crypto, "mac", why);
     return rv == BASE_OK ? read_kdf(k, crypto, why) : rv;
 }
@@ -203,8 +200,8 @@ static bool derive(uint8_t out[NODE_KEYSTORE_DKLEN_MAX], const struct node_keyst
 {
     switch (k->kdf) {
     case NODE_KEYSTORE_SCRYPT:
-        return EVP_PBE_scrypt(password, password_len, k->salt, k->salt_len, k->n, k->r, k->p,
-                              SCRYPT_MEMORY_MAX, out, k->dklen) == 1;
+        return base_scrypt(out, k->dklen, password, password_len, k->salt, k->salt_len, k->n,
+                           (uint32_t)k->r, (uint32_t)k->p) == BASE_OK;
     case NODE_KEYSTORE_PBKDF2:
         return PKCS5_PBKDF2_HMAC(password, (int)password_len, k->salt, (int)k->salt_len, (int)k->c,
                                  EVP_sha256(), (int)k->dklen, out) == 1;
@@ -262,8 +259,7 @@ static int decrypt(struct base_privkey *key, const struct node_keystore *k,
 }
 
 int node_keystore_open(struct base_privkey *key, const struct node_keystore *keystore,
-                       const char *password, size_t password_len,
-                       char why[NODE_KEYSTORE_WHY_BYTES])
+                       const char *password, size_t password_len, char why[NODE_KEYSTORE_WHY_BYTES])
 {
     uint8_t derived[NODE_KEYSTORE_DKLEN_MAX] = {0};
     int rv = derive(derived, keystore, password, password_len)

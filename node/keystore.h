@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 
 /* A private key under a password: Web3 Secret Storage, version 3, as geth, ethers, MetaMask and
- * Foundry write it. The one file that includes OpenSSL.
+ * Foundry write it. The one file that includes OpenSSL (AES and PBKDF2).
  *
  * Everything in the file is an attacker's until its MAC verifies, and the work that verifying
  * takes is the file's own claim: so that is bounded before any is done. geth's heaviest parameters

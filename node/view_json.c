@@ -1,3 +1,4 @@
+#include "base/u256.h"
 #include "node/view.h"
 
 #include "node/expiry.h"
@@ -94,32 +95,11 @@ static void put_rtt(struct base_buf *out, double rtt_ms)
         base_buf_puts(out, "null");
 }
 
-/* Long division by ten, digit by digit from the right. */
-static void u256_decimal(char out[80], const struct base_u256 *value)
-{
-    uint8_t rest[sizeof value->bytes];
-    char digits[80];
-    size_t count = 0;
-    memcpy(rest, value->bytes, sizeof rest);
-    do {
-        unsigned carry = 0;
-        for (size_t i = 0; i < sizeof rest; i++) {
-            unsigned part = carry * 256 + rest[i];
-            rest[i] = (uint8_t)(part / 10);
-            carry = part % 10;
-        }
-        digits[count++] = (char)('0' + carry);
-    } while (!base_is_zero(rest, sizeof rest));
-    for (size_t i = 0; i < count; i++)
-        out[i] = digits[count - 1 - i];
-    out[count] = '\0';
-}
-
 void node_json_u256(struct base_buf *out, const struct base_u256 *value)
 {
-    char text[80];
+    char text[BASE_U256_TEXT_BYTES];
     uint64_t small;
-    u256_decimal(text, value);
+    base_u256_format(text, value);
     bool is_small = base_u256_to_u64(&small, value) == 0 && small <= JSON_INTEGER_MAX;
     base_buf_printf(out, is_small ? "%s" : "\"%s\"", text);
 }
@@ -392,7 +372,7 @@ static bool hex_prefix_matches(const void *data, size_t len, const char *id, boo
 static bool member_matches(const struct node_view_member *member, const char *id)
 {
     char token[80];
-    u256_decimal(token, &member->token);
+    base_u256_format(token, &member->token);
     return hex_prefix_matches(member->node.bytes, sizeof member->node.bytes, id, false) ||
            hex_prefix_matches(member->instance.bytes, sizeof member->instance.bytes, id, true) ||
            strcmp(member->name, id) == 0 || strcmp(token, id) == 0;

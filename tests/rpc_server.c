@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define METHODS_MAX    16
-#define ANSWERS_MAX    4
+#define ANSWERS_MAX    24
 #define PARAM_MAX      131072
 #define BODY_BYTES_MAX ((size_t)1 << 20)
 

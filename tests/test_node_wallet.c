@@ -54,7 +54,9 @@ static int setup(void **state)
     rpc_server_set(server, "eth_feeHistory",
                    "\"result\":{\"baseFeePerGas\":[\"0x1\",\"0x77359400\"]}"); /* 2 gwei */
     rpc_server_set(server, "eth_maxPriorityFeePerGas", "\"result\":\"0x3b9aca00\"");
-    rpc_server_set(server, "eth_estimateGas", "\"result\":\"0xc350\""); /* 50,000 */
+    rpc_server_set(server, "eth_estimateGas", "\"result\":\"0xc350\"");           /* 50,000 */
+    rpc_server_set(server, "eth_getBalance", "\"result\":\"0xde0b6b3a7640000\""); /* one ether */
+    rpc_server_set(server, "eth_blockNumber", "\"result\":\"0x2a\"");
     rpc_server_set(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
     set_receipt(1, "");
     base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
@@ -430,7 +432,7 @@ static void test_no_receipt_at_all(void **state)
     assert_why("look before you send it again");
     snprintf(hash, sizeof hash, "%.66s", rpc_server_param(server, "eth_getTransactionReceipt") + 1);
     assert_why(hash);
-    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
+    assert_int_equal(sent.replaced + 1, rpc_server_count(server, "eth_sendRawTransaction"));
 }
 
 static void test_a_transaction_that_reverted(void **state)
@@ -442,6 +444,261 @@ static void test_a_transaction_that_reverted(void **state)
     assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_EREFUSED);
     assert_why("reverted");
     assert_why("42");
+}
+
+/* ---- what the wallet has ---- */
+
+static void test_a_wallet_that_cannot_pay(void **state)
+{
+    (void)state;
+    /* 60,000 gas at 5 gwei are 0.0003 ether. */
+    rpc_server_set(server, "eth_getBalance", "\"result\":\"0x5af3107a4000\""); /* 0.0001 */
+    assert_nothing_sent(BASE_EREFUSED, "0.0002 ether are missing");
+    assert_why(ADDRESS);
+    assert_why("has 0.0001");
+    assert_why("up to 0.0003");
+}
+
+/* An endpoint that estimates nothing for the poor: it is said that they are poor. */
+static void test_a_price_that_cannot_be_paid(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    struct node_wallet_call call = {.calldata = &calldata,
+                                    .value = base_u256_from_u64(UINT64_C(2000000000000000000))};
+    rpc_server_set(server, "eth_estimateGas",
+                   "\"error\":{\"code\":-32000,\"message\":\"gas required exceeds allowance\"}");
+    open_with_key();
+    assert_int_equal(node_wallet_send_call(&w, &sent, &call, why), BASE_EREFUSED);
+    assert_why("1 ether are missing");
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 0);
+}
+
+static void test_value_goes_along(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    struct chain_tx tx;
+    struct base_eth_address from;
+    struct node_wallet_call call = {
+        .calldata = &calldata, .value = base_u256_from_u64(GWEI), .what = "mint"};
+    open_with_key();
+    assert_int_equal(node_wallet_send_call(&w, &sent, &call, why), BASE_OK);
+    sent_transaction(&tx, &from);
+    assert_wei(&tx.value, GWEI);
+    assert_wei(&sent.value, GWEI);
+    assert_wei(&sent.max_cost, 60000 * 5 * GWEI + GWEI);
+    assert_string_equal(sent.what, "mint");
+}
+
+/* ---- no receipt: the same nonce, dearer ---- */
+
+static void set_receipts_after(size_t nulls)
+{
+    char text[1024];
+    snprintf(text, sizeof text, RECEIPT, 1, "");
+    rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
+    for (size_t i = 1; i < nulls; i++)
+        rpc_server_then(server, "eth_getTransactionReceipt", "\"result\":null");
+    rpc_server_then(server, "eth_getTransactionReceipt", text);
+}
+
+static void test_a_transaction_that_nobody_mines_is_replaced(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    struct chain_tx tx;
+    struct base_eth_address from;
+    set_receipts_after(4);
+    open_with_key();
+    w.wait_ms = 1200; /* a replacement after 300 ms */
+    if (node_wallet_send(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
+    assert_true(sent.replaced >= 1);
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), sent.replaced + 1);
+    sent_transaction(&tx, &from);
+    assert_int_equal(tx.nonce, 7);
+    assert_int_equal(tx.gas_limit, 60000);
+    /* 12.5 % and one wei more, each time. */
+    struct base_u256 least = base_u256_from_u64(5 * GWEI * 9 / 8),
+                     tip = base_u256_from_u64(GWEI * 9 / 8);
+    assert_true(base_u256_compare(&tx.max_fee, &least) > 0);
+    assert_true(base_u256_compare(&tx.max_priority_fee, &tip) > 0);
+    assert_true(base_u256_equal(&tx.max_fee, &sent.max_fee));
+}
+
+static void test_a_replacement_has_the_same_bound(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    struct chain_tx tx;
+    struct base_eth_address from;
+    rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
+    open_with_key();
+    w.max_fee = base_u256_from_u64(5 * GWEI + GWEI / 2);
+    w.wait_ms = 1200;
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_ETIMEOUT);
+    assert_int_equal(sent.replaced, 0);
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
+    sent_transaction(&tx, &from);
+    assert_wei(&tx.max_fee, 5 * GWEI);
+}
+
+/* ---- nonces ---- */
+
+#define REFUSES(text) "\"error\":{\"code\":-32000,\"message\":\"" text "\"}"
+
+static void test_what_is_known_already_is_sent(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    rpc_server_set(server, "eth_sendRawTransaction", REFUSES("already known"));
+    open_with_key();
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
+}
+
+static void assert_conflict(const char *words)
+{
+    struct node_wallet_sent sent;
+    struct node_wallet_call call = {.calldata = &calldata};
+    rpc_server_set(server, "eth_sendRawTransaction", words);
+    assert_int_equal(node_wallet_send_once(&w, &sent, &call, why), BASE_ESTATE);
+    assert_why("nonce 7");
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
+}
+
+static void test_a_nonce_that_another_took(void **state)
+{
+    (void)state;
+    open_with_key();
+    assert_conflict(REFUSES("nonce too low: next nonce 8, tx nonce 7"));
+    assert_conflict(REFUSES("replacement transaction underpriced"));
+}
+
+/* What is right whoever else sends is estimated and sent anew, with the next nonce. */
+static void test_a_conflict_is_read_and_sent_anew(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    struct chain_tx tx;
+    struct base_eth_address from;
+    rpc_server_set(server, "eth_getTransactionCount", "\"result\":\"0x7\"");
+    rpc_server_then(server, "eth_getTransactionCount", "\"result\":\"0x8\"");
+    rpc_server_set(server, "eth_sendRawTransaction", REFUSES("nonce too low"));
+    rpc_server_then(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
+    open_with_key();
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(rpc_server_count(server, "eth_estimateGas"), 2);
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 2);
+    sent_transaction(&tx, &from);
+    assert_int_equal(tx.nonce, 8);
+}
+
+/* Accepted, and then another one with the same nonce was mined: ours never will be. */
+static void test_a_nonce_that_is_used_while_we_wait(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    struct node_wallet_call call = {.calldata = &calldata};
+    rpc_server_set(server, "eth_getTransactionCount", "\"result\":\"0x7\"");
+    rpc_server_then(server, "eth_getTransactionCount", "\"result\":\"0x8\"");
+    rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
+    open_with_key();
+    w.wait_ms = 60000;
+    assert_int_equal(node_wallet_send_once(&w, &sent, &call, why), BASE_ESTATE);
+    assert_why("nonce 7");
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
+}
+
+/* ---- an endpoint that breaks off ---- */
+
+static void test_silence_is_no_refusal(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    set_receipts_after(2);
+    rpc_server_set(server, "eth_sendRawTransaction", "\"result\":17");
+    rpc_server_then(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
+    open_with_key();
+    w.wait_ms = 20000;
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(sent.replaced, 0); /* the same bytes again */
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 2);
+}
+
+/* ---- confirmations ---- */
+
+static void test_confirmations_by_chain(void **state)
+{
+    (void)state;
+    assert_int_equal(open_it(), BASE_OK);
+    assert_int_equal(w.confirmations, 1);
+    node_wallet_close(&w);
+    rpc_server_set(server, "eth_chainId", "\"result\":\"0x2105\"");
+    assert_int_equal(node_wallet_open(&w, rpc_server_url(server), 8453, &contract, NULL, why),
+                     BASE_OK);
+    assert_int_equal(w.confirmations, 2);
+}
+
+static void test_confirmations_are_waited_for(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    rpc_server_set(server, "eth_blockNumber", "\"result\":\"0x2a\"");
+    rpc_server_then(server, "eth_blockNumber", "\"result\":\"0x2b\"");
+    rpc_server_then(server, "eth_blockNumber", "\"result\":\"0x2c\"");
+    open_with_key();
+    w.confirmations = 3;
+    w.wait_ms = 20000;
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(rpc_server_count(server, "eth_blockNumber"), 3);
+    rpc_server_set(server, "eth_blockNumber", "\"result\":\"0x2b\"");
+    w.wait_ms = 300;
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_ETIMEOUT);
+    assert_why("block 42");
+    assert_why("3 confirmations");
+}
+
+static void test_a_reorganisation_is_noticed(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    char text[1024];
+    snprintf(text, sizeof text, RECEIPT, 1, "");
+    rpc_server_set(server, "eth_getTransactionReceipt", text);
+    rpc_server_then(server, "eth_getTransactionReceipt", "\"result\":null");
+    rpc_server_then(server, "eth_getTransactionReceipt", text);
+    rpc_server_set(server, "eth_blockNumber", "\"result\":\"0x2a\"");
+    rpc_server_then(server, "eth_blockNumber", "\"result\":\"0x2a\"");
+    rpc_server_then(server, "eth_blockNumber", "\"result\":\"0x2b\"");
+    open_with_key();
+    w.confirmations = 2;
+    w.wait_ms = 20000;
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(rpc_server_count(server, "eth_getTransactionReceipt"), 3);
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 2); /* the same again */
+    assert_int_equal(sent.replaced, 0);
+}
+
+/* ---- mints, and words for a revert on the chain ---- */
+
+static void test_a_revert_on_the_chain_is_explained(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    char text[256];
+    uint8_t selector[4];
+    chain_abi_selector(selector, "MintingPrivate()");
+    snprintf(text, sizeof text,
+             "\"error\":{\"code\":3,\"message\":\"execution reverted\",\"data\":"
+             "\"0x%02x%02x%02x%02x\"}",
+             selector[0], selector[1], selector[2], selector[3]);
+    rpc_server_set(server, "eth_call", text);
+    set_receipt(0, "");
+    open_with_key();
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_EREFUSED);
+    assert_true(sent.reverted);
+    assert_why("MintingPrivate");
 }
 
 static void test_a_mint_names_its_token(void **state)
@@ -592,6 +849,20 @@ int main(void)
         TEST(test_no_receipt_at_all),
         TEST(test_a_transaction_that_reverted),
         TEST(test_a_mint_names_its_token),
+        TEST(test_a_wallet_that_cannot_pay),
+        TEST(test_a_price_that_cannot_be_paid),
+        TEST(test_value_goes_along),
+        TEST(test_a_transaction_that_nobody_mines_is_replaced),
+        TEST(test_a_replacement_has_the_same_bound),
+        TEST(test_what_is_known_already_is_sent),
+        TEST(test_a_nonce_that_another_took),
+        TEST(test_a_conflict_is_read_and_sent_anew),
+        TEST(test_a_nonce_that_is_used_while_we_wait),
+        TEST(test_silence_is_no_refusal),
+        TEST(test_confirmations_by_chain),
+        TEST(test_confirmations_are_waited_for),
+        TEST(test_a_reorganisation_is_noticed),
+        TEST(test_a_revert_on_the_chain_is_explained),
         TEST(test_seats_come_page_by_page),
         TEST(test_a_contract_that_is_not_ours),
         TEST(test_closing_forgets_the_key),
