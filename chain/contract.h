@@ -17,6 +17,11 @@ void chain_contract_call_register_instance(struct base_buf *out, const struct ba
                                            const struct base_eth_address *instance);
 void chain_contract_call_deactivate(struct base_buf *out, const struct base_u256 *token_id);
 void chain_contract_call_cancel(struct base_buf *out, const struct base_u256 *token_id);
+void chain_contract_call_burn(struct base_buf *out, const struct base_u256 *token_id);
+/* The token's weight counts for the instance's seat, which the same owner holds. */
+void chain_contract_call_bind_weight(struct base_buf *out, const struct base_u256 *token_id,
+                                     const struct base_eth_address *instance);
+void chain_contract_call_unbind_weight(struct base_buf *out, const struct base_u256 *token_id);
 void chain_contract_call_transfer(struct base_buf *out, const struct base_eth_address *from,
                                   const struct base_eth_address *to,
                                   const struct base_u256 *token_id);
@@ -27,13 +32,24 @@ struct chain_register { /* what register() takes besides the Binding */
     struct base_eth_address app_id;
     struct base_sig65 app_sig, kms_sig; /* DStack's own: v 0 or 1, as everywhere here */
     struct base_sig65 node_sig, proof_sig;
-    bool has_owner_sig; /* not needed when the owner sends the transaction */
-    struct base_sig65 owner_sig;
+    /* As the contract takes it: 65 bytes with v 27 or 28 of a key, or whatever an EIP-1271 wallet
+     * checks; borrowed. Empty when the owner sends the transaction. */
+    struct base_slice owner_sig;
 };
-/* v + 27 in the three signatures over the Binding and in the chain's two: done here. A v above 1
- * makes out fail. */
+#define CHAIN_OWNER_SIG_BYTES_MAX 4096
+/* v + 27 in the node's and the proof key's signatures and in the chain's two: done here. A v above
+ * 1, or a longer owner_sig, makes out fail. */
 void chain_contract_call_register(struct base_buf *out, const struct base_binding *binding,
                                   const struct chain_register *args);
+
+/* owner_sig as above; empty when the owner sends. */
+void chain_contract_call_renew(struct base_buf *out, const struct base_renewal *renewal,
+                               const struct base_slice *owner_sig);
+/* node_sig: v 0 or 1; NULL when the owner sends. */
+void chain_contract_call_set_endpoint(struct base_buf *out, const struct base_endpoint *endpoint,
+                                      const struct base_sig65 *node_sig);
+/* A view without arguments: "mintPrice()". */
+void chain_contract_call_plain(struct base_buf *out, const char *signature);
 
 struct chain_cluster_state {
     struct base_eth_address kms_root;
@@ -60,6 +76,12 @@ int chain_contract_encode_cluster_state(struct base_buf *out,
                                         const struct chain_cluster_state *state);
 int chain_contract_encode_members(struct base_buf *out, const struct chain_seat *seats,
                                   size_t count);
+
+/* Why the contract refused, as a sentence for people with the values that it gave and the error's
+ * name at the end: "token 7 is not of this wallet (NotTokenOwner)". Printable ASCII, whatever the
+ * data is. False when it is none of our contract's errors; out is untouched then. */
+#define CHAIN_CONTRACT_WORDS_BYTES 320
+bool chain_contract_explain(char out[CHAIN_CONTRACT_WORDS_BYTES], const void *data, size_t len);
 
 /* Signatures of our contract's custom errors, for chain_abi_revert_decode. */
 extern const char *const chain_contract_errors[];

@@ -44,8 +44,7 @@ struct chain_prototype_peer {
  * 8 arguments, keys compressed, signatures as they are. */
 void chain_prototype_call_register_peer(struct base_buf *out,
                                         const struct chain_prototype_peer *peer);
-void chain_prototype_call_deactivate(struct base_buf *out,
-                                     const struct base_eth_address *instance);
+void chain_prototype_call_deactivate(struct base_buf *out, const struct base_eth_address *instance);
 void chain_prototype_call_mint(struct base_buf *out, const struct base_eth_address *to,
                                const struct base_eth_address *instance); /* NULL: the empty text */
 /* transferFrom(address,address,uint256) is chain_contract_call_transfer. */

@@ -50,22 +50,25 @@ void node__wallet_request_init(struct node_wallet *w, struct chain_rpc_request *
     w->next_id += CHAIN_RPC_BATCH_MAX;
 }
 
+/* In the contract's words where it has any. */
 int node__wallet_explain(const struct chain_rpc_reply *reply, size_t index, const char *what,
                          char *why)
 {
     struct chain_rpc_error error;
     struct chain_abi_revert revert = {0};
+    char words[CHAIN_CONTRACT_WORDS_BYTES];
     if (chain_rpc_reply_error(&error, reply, index) != BASE_OK) {
-        snprintf(why, NODE_WALLET_WHY_BYTES, "%s: an answer of another form than asked for", what);
+        snprintf(why, NODE_WALLET_WHY_BYTES, "%.150s: an answer of another form than asked for",
+                 what);
         return BASE_EMALFORMED;
     }
-    if (error.has_data)
-        chain_abi_revert_decode(&revert, error.data, error.data_len, chain_contract_errors,
-                                chain_contract_error_count);
-    if (revert.kind == CHAIN_ABI_REVERT_CUSTOM || revert.kind == CHAIN_ABI_REVERT_STRING)
-        snprintf(why, NODE_WALLET_WHY_BYTES, "%s: the contract refuses: %s", what, revert.text);
+    if (error.has_data) chain_abi_revert_decode(&revert, error.data, error.data_len, NULL, 0);
+    if (error.has_data && chain_contract_explain(words, error.data, error.data_len))
+        snprintf(why, NODE_WALLET_WHY_BYTES, "%.150s: the contract refuses: %s", what, words);
+    else if (revert.kind == CHAIN_ABI_REVERT_STRING || revert.kind == CHAIN_ABI_REVERT_PANIC)
+        snprintf(why, NODE_WALLET_WHY_BYTES, "%.150s: the contract refuses: %s", what, revert.text);
     else
-        snprintf(why, NODE_WALLET_WHY_BYTES, "%s: %s", what, error.message);
+        snprintf(why, NODE_WALLET_WHY_BYTES, "%.150s: %s", what, error.message);
     return error.has_data ? BASE_EREFUSED : BASE_EREMOTE;
 }
 

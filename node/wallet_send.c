@@ -450,8 +450,8 @@ static int explain_revert(struct node_wallet *w, const struct flight *f, const c
         node__wallet_explain(&reply, 0, what, now);
     chain_rpc_reply_deinit(&reply);
     chain_rpc_request_deinit(&request);
-    return say(why, BASE_EREFUSED, "transaction %.66s was mined in block %" PRIu64
-               " and reverted; %.280s",
+    return say(why, BASE_EREFUSED,
+               "transaction %.66s was mined in block %" PRIu64 " and reverted; %.280s",
                hash_text(&f->hashes[f->mined]).text, f->receipt.block_number,
                now[0] != '\0' ? now
                               : "somebody was faster, or a deadline passed; look at the seat and "
@@ -483,8 +483,8 @@ static int fly(struct node_wallet *w, struct node_wallet_sent *sent, struct flig
     sent->tx_hash = f->hashes[f->mined];
     sent->block = f->receipt.block_number;
     sent->gas_used = f->receipt.gas_used;
-    sent->has_minted = chain_rpc_receipt_minted(&sent->minted, &f->receipt, &w->contract,
-                                                &w->mint_to) == BASE_OK;
+    sent->has_minted =
+        chain_rpc_receipt_minted(&sent->minted, &f->receipt, &w->contract, &w->mint_to) == BASE_OK;
     sent->reverted = !f->receipt.success;
     return sent->reverted ? explain_revert(w, f, sent->what, why) : BASE_OK;
 }

@@ -17,8 +17,7 @@ static struct base_u256 number(const char *text)
     return value;
 }
 
-static const char *const top =
-    "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+static const char *const top = "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
 
 static void assert_is(struct base_u256 value, const char *decimal)
 {
@@ -43,10 +42,11 @@ static void test_sums_and_products(void **state)
 /* Wrapped round, an absurd fee would be a cheap one. */
 static void test_the_top_is_the_end(void **state)
 {
-    struct base_u256 most = number(top), one = number("1"), half = number("0x8000000000000000"
-                                                                         "0000000000000000"
-                                                                         "0000000000000000"
-                                                                         "0000000000000000");
+    struct base_u256 most = number(top), one = number("1"),
+                     half = number("0x8000000000000000"
+                                   "0000000000000000"
+                                   "0000000000000000"
+                                   "0000000000000000");
     (void)state;
     assert_true(base_u256_equal(&most, &most));
     struct base_u256 sum = base_u256_add(&most, &one);

@@ -88,8 +88,11 @@ static void put_register(struct base_buf *out, const json_t *c)
     fixed(args.node_xy, 64, arg(c, 1));
     fixed(args.proof_xy, 64, arg(c, 2));
     fixed(args.app_xy, 64, json_object_get(chain, "appXY"));
-    args.has_owner_sig = strcmp(json_string_value(arg(c, 6)), "0x") != 0;
-    if (args.has_owner_sig) args.owner_sig = signature(arg(c, 6));
+    uint8_t owner_sig[CHAIN_OWNER_SIG_BYTES_MAX];
+    args.owner_sig.data = owner_sig;
+    assert_int_equal(base_hex_decode_var(owner_sig, &args.owner_sig.len, sizeof owner_sig,
+                                         json_string_value(arg(c, 6))),
+                     BASE_OK);
     chain_contract_call_register(out, &binding, &args);
 }
 
@@ -167,12 +170,22 @@ static void test_register_refuses_a_foreign_v(void **state)
     (void)state;
     struct base_buf buf;
     struct base_binding binding = {.url = "", .url_len = 0};
-    struct chain_register args = {.has_owner_sig = false};
+    struct chain_register args = {.owner_sig = {NULL, 0}};
     base_buf_init(&buf, CHAIN_ABI_CALL_BYTES_MAX);
     chain_contract_call_register(&buf, &binding, &args);
     assert_false(buf.failed);
     base_buf_clear(&buf);
     args.app_sig.bytes[64] = 27; /* what an agent must not send */
+    chain_contract_call_register(&buf, &binding, &args);
+    assert_true(buf.failed);
+    base_buf_clear(&buf);
+    args.app_sig.bytes[64] = 1;
+    static const uint8_t long_sig[CHAIN_OWNER_SIG_BYTES_MAX + 1];
+    args.owner_sig = (struct base_slice){long_sig, CHAIN_OWNER_SIG_BYTES_MAX};
+    chain_contract_call_register(&buf, &binding, &args);
+    assert_false(buf.failed);
+    base_buf_clear(&buf);
+    args.owner_sig.len++;
     chain_contract_call_register(&buf, &binding, &args);
     assert_true(buf.failed);
     base_buf_deinit(&buf);
@@ -491,6 +504,216 @@ static bool is_ours(const char *function)
     return true;
 }
 
+/* ---- refusals in words ---- */
+
+static const char *words_of(const char *signature, const void *args, size_t len)
+{
+    static char words[CHAIN_CONTRACT_WORDS_BYTES];
+    uint8_t data[4 + 512];
+    chain_abi_selector(data, signature);
+    if (len > 0) memcpy(data + 4, args, len);
+    return chain_contract_explain(words, data, 4 + len) ? words : NULL;
+}
+
+static size_t put_words(struct base_buf *out, uint64_t first, uint64_t second)
+{
+    struct base_u256 a = base_u256_from_u64(first), b = base_u256_from_u64(second);
+    base_buf_clear(out);
+    base_buf_append(out, a.bytes, sizeof a.bytes);
+    base_buf_append(out, b.bytes, sizeof b.bytes);
+    return out->len;
+}
+
+static void test_words_hold_the_values(void **state)
+{
+    (void)state;
+    struct base_buf args;
+    base_buf_init(&args, 512);
+    size_t len = put_words(&args, 7, 9);
+    assert_string_equal(words_of("NotTokenOwner(uint256,address)", args.data, len),
+                        "token 7 is not of the wallet 0x0000000000000000000000000000000000000009 "
+                        "(NotTokenOwner)");
+    len = put_words(&args, 0, UINT64_C(250000000000000000));
+    assert_string_equal(words_of("MintPrice(uint256,uint256)", args.data, len),
+                        "minting costs exactly 0.25 ether, and 0 were sent (MintPrice)");
+    /* A string: offset, length, bytes; control characters never reach a terminal. */
+    put_words(&args, 32, 5);
+    base_buf_append(&args, "a\x1b[2J", 5);
+    assert_non_null(strstr(words_of("UrlHost(string)", args.data, args.len), "\"a?[2J\" is no"));
+    base_buf_deinit(&args);
+}
+
+/* A contract of another mind than ours: values that are missing, offsets to nowhere. */
+static void test_words_of_broken_data(void **state)
+{
+    (void)state;
+    struct base_buf args;
+    char words[CHAIN_CONTRACT_WORDS_BYTES];
+    base_buf_init(&args, 512);
+    assert_string_equal(words_of("ClusterFull(uint256)", "", 0),
+                        "all ? seats of the cluster are taken: one must be burned, or maxNodes "
+                        "raised (ClusterFull)");
+    for (size_t i = 0; i < 2; i++) {
+        put_words(&args, i == 0 ? UINT64_MAX : 32, UINT64_MAX);
+        assert_non_null(strstr(words_of("UrlHost(string)", args.data, args.len), "? is no host"));
+        assert_non_null(strstr(words_of("UrlHost(string)", args.data, 33), "? is no host"));
+        assert_non_null(strstr(words_of("UrlHost(string)", args.data, 32), "? is no host"));
+    }
+    assert_null(words_of("NoErrorOfOurs()", "", 0));
+    assert_false(chain_contract_explain(words, "abc", 3));
+    base_buf_deinit(&args);
+}
+
+/* The signature of an error of the ABI file: all types are plain words. */
+static void signature_of(char *out, size_t cap, const json_t *error)
+{
+    const json_t *inputs = json_object_get(error, "inputs");
+    size_t at =
+        (size_t)snprintf(out, cap, "%s(", json_string_value(json_object_get(error, "name")));
+    for (size_t i = 0; i < json_array_size(inputs); i++)
+        at +=
+            (size_t)snprintf(out + at, cap - at, "%s%s", i > 0 ? "," : "",
+                             json_string_value(json_object_get(json_array_get(inputs, i), "type")));
+    snprintf(out + at, cap - at, ")");
+}
+
+static void test_each_error_of_the_contract_has_a_sentence(void **state)
+{
+    (void)state;
+    static const uint8_t args[4 * 32];
+    json_t *abi =
+        json_load_file(NFTMESH_TESTS_DIR "/../contracts/abi/DstackMembershipNFT.json", 0, NULL);
+    size_t count = 0;
+    assert_non_null(abi);
+    for (size_t i = 0; i < json_array_size(abi); i++) {
+        const json_t *entry = json_array_get(abi, i);
+        char signature[160], name[80];
+        if (strcmp(json_string_value(json_object_get(entry, "type")), "error") != 0) continue;
+        signature_of(signature, sizeof signature, entry);
+        const char *words = words_of(signature, args, sizeof args);
+        if (words == NULL) fail_msg("%s has no sentence in chain/contract_words.c", signature);
+        snprintf(name, sizeof name, " (%.*s)", (int)strcspn(signature, "("), signature);
+        assert_non_null(strstr(words, name));
+        count++;
+    }
+    assert_true(count > 40);
+    for (size_t i = 0; i < chain_contract_error_count; i++)
+        assert_non_null(words_of(chain_contract_errors[i], args, sizeof args));
+    json_decref(abi);
+}
+
+/* ---- what else is sent ---- */
+
+static void check_hex(const struct base_buf *buf, const char *hex)
+{
+    uint8_t wanted[1024];
+    size_t len;
+    assert_false(buf->failed);
+    assert_int_equal(base_hex_decode_var(wanted, &len, sizeof wanted, hex), BASE_OK);
+    assert_int_equal(buf->len, len);
+    assert_memory_equal(buf->data, wanted, len);
+}
+
+/* Encoded by ethers 6 from the contract's ABI. */
+static void test_renew_and_set_endpoint(void **state)
+{
+    (void)state;
+    static const uint8_t owner_sig[] = {0xab, 0xcd, 0xef};
+    struct base_buf buf;
+    struct base_sig65 node_sig;
+    struct base_slice sig = {owner_sig, sizeof owner_sig};
+    struct base_renewal renewal = {
+        .token_id = base_u256_from_u64(7), .nonce = 3, .expires_at = 1000, .deadline = 900};
+    struct base_endpoint endpoint = {.token_id = base_u256_from_u64(7),
+                                     .url = "tcp://a:1",
+                                     .url_len = 9,
+                                     .nonce = 3,
+                                     .deadline = 900};
+    memset(renewal.node_key.bytes, 0x11, sizeof renewal.node_key.bytes);
+    renewal.node_key.bytes[0] = 2;
+    endpoint.node_key = renewal.node_key;
+    memset(node_sig.bytes, 0x22, 64);
+    node_sig.bytes[64] = 1;
+    base_buf_init(&buf, CHAIN_ABI_CALL_BYTES_MAX);
+    chain_contract_call_renew(&buf, &renewal, &sig);
+    check_hex(&buf, "ae20137e"
+                    "0000000000000000000000000000000000000000000000000000000000000040"
+                    "0000000000000000000000000000000000000000000000000000000000000140"
+                    "0000000000000000000000000000000000000000000000000000000000000007"
+                    "00000000000000000000000000000000000000000000000000000000000000a0"
+                    "0000000000000000000000000000000000000000000000000000000000000003"
+                    "00000000000000000000000000000000000000000000000000000000000003e8"
+                    "0000000000000000000000000000000000000000000000000000000000000384"
+                    "0000000000000000000000000000000000000000000000000000000000000021"
+                    "0211111111111111111111111111111111111111111111111111111111111111"
+                    "1100000000000000000000000000000000000000000000000000000000000000"
+                    "0000000000000000000000000000000000000000000000000000000000000003"
+                    "abcdef0000000000000000000000000000000000000000000000000000000000");
+    base_buf_clear(&buf);
+    chain_contract_call_set_endpoint(&buf, &endpoint, &node_sig);
+    check_hex(&buf, "34c7f32a"
+                    "0000000000000000000000000000000000000000000000000000000000000040"
+                    "0000000000000000000000000000000000000000000000000000000000000180"
+                    "0000000000000000000000000000000000000000000000000000000000000007"
+                    "00000000000000000000000000000000000000000000000000000000000000a0"
+                    "0000000000000000000000000000000000000000000000000000000000000100"
+                    "0000000000000000000000000000000000000000000000000000000000000003"
+                    "0000000000000000000000000000000000000000000000000000000000000384"
+                    "0000000000000000000000000000000000000000000000000000000000000021"
+                    "0211111111111111111111111111111111111111111111111111111111111111"
+                    "1100000000000000000000000000000000000000000000000000000000000000"
+                    "0000000000000000000000000000000000000000000000000000000000000009"
+                    "7463703a2f2f613a310000000000000000000000000000000000000000000000"
+                    "0000000000000000000000000000000000000000000000000000000000000041"
+                    "2222222222222222222222222222222222222222222222222222222222222222"
+                    "2222222222222222222222222222222222222222222222222222222222222222"
+                    "1c00000000000000000000000000000000000000000000000000000000000000");
+    base_buf_clear(&buf);
+    chain_contract_call_set_endpoint(&buf, &endpoint, NULL);
+    check_hex(&buf, "34c7f32a"
+                    "0000000000000000000000000000000000000000000000000000000000000040"
+                    "0000000000000000000000000000000000000000000000000000000000000180"
+                    "0000000000000000000000000000000000000000000000000000000000000007"
+                    "00000000000000000000000000000000000000000000000000000000000000a0"
+                    "0000000000000000000000000000000000000000000000000000000000000100"
+                    "0000000000000000000000000000000000000000000000000000000000000003"
+                    "0000000000000000000000000000000000000000000000000000000000000384"
+                    "0000000000000000000000000000000000000000000000000000000000000021"
+                    "0211111111111111111111111111111111111111111111111111111111111111"
+                    "1100000000000000000000000000000000000000000000000000000000000000"
+                    "0000000000000000000000000000000000000000000000000000000000000009"
+                    "7463703a2f2f613a310000000000000000000000000000000000000000000000"
+                    "0000000000000000000000000000000000000000000000000000000000000000");
+    base_buf_clear(&buf);
+    node_sig.bytes[64] = 27;
+    chain_contract_call_set_endpoint(&buf, &endpoint, &node_sig);
+    assert_true(buf.failed);
+    base_buf_deinit(&buf);
+}
+
+static void test_burn_and_weight(void **state)
+{
+    (void)state;
+    struct base_buf buf;
+    struct base_u256 token = base_u256_from_u64(7);
+    struct base_eth_address instance;
+    memset(&instance, 0x33, sizeof instance);
+    base_buf_init(&buf, CHAIN_ABI_CALL_BYTES_MAX);
+    chain_contract_call_burn(&buf, &token);
+    check_hex(&buf, "42966c68"
+                    "0000000000000000000000000000000000000000000000000000000000000007");
+    base_buf_clear(&buf);
+    chain_contract_call_bind_weight(&buf, &token, &instance);
+    check_hex(&buf, "9a94b28d"
+                    "0000000000000000000000000000000000000000000000000000000000000007"
+                    "0000000000000000000000003333333333333333333333333333333333333333");
+    base_buf_clear(&buf);
+    chain_contract_call_unbind_weight(&buf, &token);
+    check_hex(&buf, "58b6ca6a"
+                    "0000000000000000000000000000000000000000000000000000000000000007");
+    base_buf_deinit(&buf);
+}
+
 int main(void)
 {
     struct json_vectors_tests tests = {0};
@@ -518,6 +741,12 @@ int main(void)
     json_vectors_add(&tests, test_half_a_pair_of_keys_is_refused, NULL, "half a pair of keys");
     json_vectors_add(&tests, test_hostile_url_is_kept_as_bytes, NULL, "hostile URL");
     json_vectors_add(&tests, test_bounds_of_page_and_state, NULL, "bounds");
+    json_vectors_add(&tests, test_words_hold_the_values, NULL, "words hold the values");
+    json_vectors_add(&tests, test_words_of_broken_data, NULL, "words of broken data");
+    json_vectors_add(&tests, test_each_error_of_the_contract_has_a_sentence, NULL,
+                     "each error has a sentence");
+    json_vectors_add(&tests, test_renew_and_set_endpoint, NULL, "renew, setEndpoint");
+    json_vectors_add(&tests, test_burn_and_weight, NULL, "burn, bindWeight, unbindWeight");
     int failed = json_vectors_run(&tests, "chain_contract", NULL);
     json_decref(root);
     return failed;
