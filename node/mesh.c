@@ -349,10 +349,10 @@ static int parts_new(struct mesh *m)
     if (rv == BASE_OK) rv = node_metrics_new(&m->metrics);
     if (rv == BASE_OK) rv = node_view_slot_new(&m->slot);
     if (rv == BASE_OK) rv = node_refusal_ring_new(&m->refusals);
-    if (rv == BASE_OK) rv = mesh_chain_new(m);
     if (rv == BASE_OK) rv = loop_new(m);
     if (rv == BASE_OK) rv = node_inbox_new(&m->inbox, &m->loop);
     if (rv == BASE_OK) rv = node_http_client_new(&m->client, &m->loop, m->config->tls_ca);
+    if (rv == BASE_OK) rv = mesh_chain_new(m);
     m->targets = calloc(MESH_TARGETS_MAX, sizeof *m->targets);
     if (rv == BASE_OK && m->targets == NULL) rv = BASE_ENOMEM;
     for (size_t i = 0; i < sizeof m->session_out / sizeof m->session_out[0]; i++) {
@@ -383,9 +383,8 @@ static void mesh_free(struct mesh *m)
         free(item);
     }
     gossip_free(m->gossip);
-    chain_poll_free(m->poll);
+    node_chain_client_free(m->chain);
     chain_snapshot_free(m->snapshot);
-    free(m->poll_out);
     free(m->members);
     free(m->targets);
     for (size_t i = 0; i < sizeof m->session_out / sizeof m->session_out[0]; i++)

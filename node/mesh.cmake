@@ -1,3 +1,8 @@
+# The chain and the guest agent, asked on a loop: for the daemon and for the library.
+nftmesh_library(node_ask SOURCES chain_client.c agent_client.c pins_store.c
+  DEPS node_http_client node_surface attest chain base)
+target_compile_definitions(node_ask PRIVATE _GNU_SOURCE)
+
 # The daemon: drives the cores, performs their actions.
 nftmesh_library(node_dial_rules SOURCES dial_rules.c DEPS node_surface base)
 target_compile_definitions(node_dial_rules PRIVATE _GNU_SOURCE)
@@ -10,6 +15,6 @@ nftmesh_test(test_node_contract_info LABELS unit DEPS node_contract_info)
 nftmesh_library(node_mesh
   SOURCES mesh.c mesh_boot.c mesh_chain.c mesh_contract.c mesh_control.c mesh_dial.c mesh_event.c mesh_expiry.c mesh_gossip.c
           mesh_links.c mesh_view.c
-  DEPS node_contract_info node_dial_rules node_binding node_session node_link node_http_client node_surface node_version gossip chain attest base
+  DEPS node_contract_info node_dial_rules node_ask node_binding node_session node_link node_http_client node_surface node_version gossip chain attest base
        PkgConfig::UV)
 target_compile_definitions(node_mesh PRIVATE _GNU_SOURCE)

@@ -8,10 +8,9 @@
 #include "base/aead.h"
 #include "base/ecdsa.h"
 #include "base/err.h"
+#include "node/agent_client.h"
 
 /* ---- the guest agent: who are we, and what is our app proof key ---- */
-
-static void ask(struct mesh *m, enum attest_agent_method method);
 
 static void ask_again(struct mesh *m, const char *why)
 {
@@ -69,50 +68,19 @@ static void take_key(struct mesh *m, const struct attest_agent_key *key)
     mesh_dirty(m);
 }
 
-static void on_key(void *ctx, const struct node_http_answer *answer)
+static void on_agent(void *ctx, const struct node_agent_answer *answer)
 {
     struct mesh *m = ctx;
-    struct attest_agent_key key;
-    char why[ATTEST_AGENT_WHY_BYTES];
     if (m->stopping) return;
+    if (answer->err == BASE_ENOTFOUND) {
+        mesh_fail(m, 1, "guest agent: %s: deploy the app with an instance id", answer->why);
+        return;
+    }
     if (answer->err != BASE_OK) {
-        ask_again(m, answer->text);
+        ask_again(m, answer->why);
         return;
     }
-    int rv = attest_agent_key_parse(&key, why, m->agent_api, ATTEST_PURPOSE, answer->status,
-                                    answer->body, answer->body_len);
-    if (rv == BASE_OK)
-        take_key(m, &key);
-    else
-        ask_again(m, why);
-    base_memzero(&key, sizeof key);
-}
-
-static void on_info(void *ctx, const struct node_http_answer *answer)
-{
-    struct mesh *m = ctx;
-    char why[ATTEST_AGENT_WHY_BYTES];
-    if (m->stopping) return;
-    if (answer->err != BASE_OK) {
-        ask_again(m, answer->text);
-        return;
-    }
-    int rv = attest_agent_info_parse(&m->agent_info, why, answer->status, answer->body,
-                                     answer->body_len);
-    if (rv == BASE_EREMOTE && m->agent_api == ATTEST_AGENT_DSTACK) {
-        m->agent_api = ATTEST_AGENT_TAPPD; /* no such method: an older agent's socket */
-        ask(m, ATTEST_AGENT_INFO);
-        return;
-    }
-    if (rv == BASE_ENOTFOUND) {
-        mesh_fail(m, 1, "guest agent: %s: deploy the app with an instance id", why);
-        return;
-    }
-    if (rv != BASE_OK) {
-        m->agent_api = ATTEST_AGENT_DSTACK;
-        ask_again(m, why);
-        return;
-    }
+    m->agent_info = answer->info;
     if (attest_dev_judge(m->config->dev, m->config->chain_id, m->config->kms_roots,
                          m->config->kms_root_count,
                          m->agent_info.app_name) == ATTEST_DEV_SIMULATOR) {
@@ -122,39 +90,16 @@ static void on_info(void *ctx, const struct node_http_answer *answer)
                   m->config->dstack);
         return;
     }
-    ask(m, ATTEST_AGENT_GET_KEY);
-}
-
-static void ask(struct mesh *m, enum attest_agent_method method)
-{
-    struct base_buf body;
-    char url[128], path[ATTEST_PATH_BYTES];
-    struct node_http_request http = {.url = url,
-                                     .unix_socket = m->config->dstack,
-                                     .answer_bytes_max = ATTEST_AGENT_REPLY_BYTES_MAX,
-                                     .timeout_ms = 10000};
-    m->agent_next_ms = UINT64_MAX;
-    base_buf_init(&body, ATTEST_AGENT_REQUEST_BYTES_MAX);
-    snprintf(url, sizeof url, "http://dstack%s", attest_agent_path(m->agent_api, method));
-    if (method == ATTEST_AGENT_INFO) {
-        attest_agent_info_body(&body);
-    } else {
-        attest_proof_path(path, m->config->chain_id, &m->config->contract, &m->agent_info.instance);
-        (void)attest_agent_get_key_body(&body, path, ATTEST_PURPOSE);
-    }
-    http.body = body.data;
-    http.body_len = body.len;
-    int rv = body.failed ? BASE_ENOMEM
-                         : node_http_client_post(m->client, NULL, &http,
-                                                 method == ATTEST_AGENT_INFO ? on_info : on_key, m);
-    base_buf_deinit(&body);
-    if (rv != BASE_OK) ask_again(m, base_strerror(rv));
+    take_key(m, &answer->key);
 }
 
 void mesh_boot_step(struct mesh *m, uint64_t now_ms)
 {
     if (m->has_identity || m->stopping || m->agent_next_ms > now_ms) return;
-    ask(m, ATTEST_AGENT_INFO);
+    m->agent_next_ms = UINT64_MAX;
+    int rv = node_agent_ask(m->client, m->config->dstack, m->config->chain_id, &m->config->contract,
+                            on_agent, m);
+    if (rv != BASE_OK) ask_again(m, base_strerror(rv));
 }
 
 uint64_t mesh_boot_deadline_ms(const struct mesh *m)

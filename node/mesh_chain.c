@@ -6,71 +6,16 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "chain/rpc.h"
+#include "node/pins_store.h"
 
 #define REFERENCE_SAVE_MS 60000 /* the stored reference may be so old after a crash */
-
-/* ---- bodies to endpoints and back ---- */
-
-struct request {
-    struct mesh *mesh;
-    size_t endpoint;
-    uint64_t id, start_ms;
-};
-
-static void on_answer(void *ctx, const struct node_http_answer *answer)
-{
-    struct request *r = ctx;
-    struct mesh *m = r->mesh;
-    struct chain_poll_event ev = {.kind = CHAIN_POLL_FAIL, .endpoint = r->endpoint};
-    char origin[NODE_HTTP_ORIGIN_BYTES], text[64];
-    bool ok = answer->err == BASE_OK && answer->status == 200;
-    ev.request_id = r->id;
-    if (ok) {
-        ev.kind = CHAIN_POLL_REPLY;
-        ev.data = answer->body;
-        ev.len = answer->body_len;
-    } else if (answer->err == BASE_OK) {
-        snprintf(text, sizeof text, "HTTP status %d", answer->status);
-        ev.reason = text;
-    } else {
-        ev.reason = answer->text;
-    }
-    node_http_origin(origin, m->config->rpc[r->endpoint]);
-    node_metrics_rpc(m->metrics, origin, "batch", ok ? "ok" : "failed", mesh_now() - r->start_ms);
-    free(r);
-    if (!m->stopping) mesh_chain_step(m, &ev);
-}
-
-static void send_request(struct mesh *m, const struct chain_poll_action *a)
-{
-    struct request *r = calloc(1, sizeof *r);
-    struct node_http_request http = {
-        .url = m->config->rpc[a->endpoint],
-        .body = a->body,
-        .body_len = a->body_len,
-        .answer_bytes_max = CHAIN_RPC_REPLY_BYTES_MAX,
-        .timeout_ms = (uint32_t)a->timeout_ms,
-    };
-    if (r == NULL) return; /* the poller's own time-out sees to it */
-    *r = (struct request){m, a->endpoint, a->request_id, mesh_now()};
-    if (node_http_client_post(m->client, NULL, &http, on_answer, r) != BASE_OK) free(r);
-}
 
 /* ---- a new reference block ---- */
 
 /* What was first seen or accepted outlives a restart. */
 static int save_pins(struct mesh *m, char why[NODE_STORE_WHY_BYTES])
 {
-    struct attest_pins_file file = {.chain_id = m->config->chain_id,
-                                    .contract = m->config->contract};
-    struct base_buf text;
-    attest_pins_store(&file, &m->pins);
-    base_buf_init(&text, ATTEST_PINS_BYTES_MAX);
-    attest_pins_file_encode(&text, &file);
-    int rv = node_store_text_save(m->store, "pins", text.data, text.len, why);
-    base_buf_deinit(&text);
-    return rv;
+    return node_pins_save(&m->pins, m->store, m->config->chain_id, &m->config->contract, why);
 }
 
 static void see_pins(struct mesh *m)
@@ -153,33 +98,34 @@ static void take_note(struct mesh *m, const struct chain_poll_action *a)
     mesh_dirty(m);
 }
 
+static void on_snapshot(void *ctx, struct chain_snapshot *snapshot)
+{
+    take_snapshot(ctx, snapshot);
+}
+
+static void on_note(void *ctx, const struct chain_poll_action *note)
+{
+    take_note(ctx, note);
+}
+
+static void on_quiet(void *ctx)
+{
+    mesh_chain_refresh(ctx);
+}
+
+static void on_reply(void *ctx, const char *url, bool ok, uint64_t took_ms)
+{
+    struct mesh *m = ctx;
+    char origin[NODE_HTTP_ORIGIN_BYTES];
+    node_http_origin(origin, url);
+    node_metrics_rpc(m->metrics, origin, "batch", ok ? "ok" : "failed", took_ms);
+}
+
 void mesh_chain_step(struct mesh *m, const struct chain_poll_event *event)
 {
-    struct chain_poll_actions *out = m->poll_out;
-    if (m->poll == NULL) return;
-    int rv = chain_poll_step(m->poll, mesh_now(), event, out);
+    if (m->chain == NULL || m->stopping) return;
+    int rv = node_chain_client_step(m->chain, event);
     if (rv != BASE_OK) mesh_log(m, BASE_LOG_ERROR, "chain", "poll", "%s", base_strerror(rv));
-    /* The snapshot is handled last: what it brings about may wake the poller again, and this
-     * list is borrowed until then. */
-    struct chain_snapshot *snapshot = NULL;
-    for (size_t i = 0; i < out->count; i++) {
-        const struct chain_poll_action *a = &out->items[i];
-        switch (a->kind) {
-        case CHAIN_POLL_REQUEST:
-            send_request(m, a);
-            break;
-        case CHAIN_POLL_SNAPSHOT:
-            snapshot = a->snapshot;
-            break;
-        case CHAIN_POLL_NOTE:
-            take_note(m, a);
-            break;
-        }
-    }
-    if (snapshot != NULL)
-        take_snapshot(m, snapshot);
-    else
-        mesh_chain_refresh(m);
 }
 
 void mesh_chain_wake(struct mesh *m)
@@ -341,34 +287,16 @@ int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap)
 
 static int load_pins(struct mesh *m)
 {
-    char why[NODE_STORE_WHY_BYTES], text[ATTEST_PINS_BYTES_MAX], pins_why[ATTEST_PINS_WHY_BYTES];
-    struct attest_pins_file file;
-    size_t len;
+    char why[NODE_STORE_WHY_BYTES];
     int rv = attest_pins_set_flags(&m->pins, m->config->kms_roots, m->config->kms_root_count,
                                    m->config->app_ids, m->config->app_id_count);
     if (rv != BASE_OK) {
         snprintf(m->why, sizeof m->why, "--kms-root, --app-id: %s", base_strerror(rv));
         return rv;
     }
-    rv = node_store_text_load(m->store, "pins", text, &len, sizeof text, why);
-    if (rv == BASE_ENOTFOUND) return BASE_OK;
-    if (rv == BASE_OK) {
-        rv = attest_pins_file_decode(&file, pins_why, text, len);
-        if (rv != BASE_OK) snprintf(why, sizeof why, "%s/pins: %s", m->config->data_dir, pins_why);
-    }
-    if (rv != BASE_OK) {
-        snprintf(m->why, sizeof m->why, "%s", why);
-        return rv;
-    }
-    if (file.chain_id != m->config->chain_id ||
-        !base_address_equal(&file.contract, &m->config->contract)) {
-        snprintf(m->why, sizeof m->why,
-                 "%s/pins belongs to another contract or chain: use a data-dir for each mesh",
-                 m->config->data_dir);
-        return BASE_EINVAL;
-    }
-    attest_pins_load(&m->pins, &file);
-    return BASE_OK;
+    rv = node_pins_load(&m->pins, m->store, m->config->chain_id, &m->config->contract, why);
+    if (rv != BASE_OK) snprintf(m->why, sizeof m->why, "%s", why);
+    return rv;
 }
 
 static void load_reference(struct mesh *m, struct chain_poll_config *poll)
@@ -391,26 +319,36 @@ static void load_reference(struct mesh *m, struct chain_poll_config *poll)
 
 int mesh_chain_new(struct mesh *m)
 {
-    struct chain_poll_config poll = {
-        .urls = (const char *const *)m->config->rpc,
-        .url_count = m->config->rpc_count,
-        .agree = (uint32_t)m->config->rpc_agree,
-        .confirmations = (uint32_t)m->config->finality.depth,
-        .chain_id = m->config->chain_id,
-        .contract = m->config->contract,
+    struct node_chain_client_config config = {
+        .http = m->client,
+        .now_ms = mesh_now,
+        .ctx = m,
+        .on_snapshot = on_snapshot,
+        .on_note = on_note,
+        .on_quiet = on_quiet,
+        .on_reply = on_reply,
+        .poll = {.urls = (const char *const *)m->config->rpc,
+                 .url_count = m->config->rpc_count,
+                 .agree = (uint32_t)m->config->rpc_agree,
+                 .confirmations = (uint32_t)m->config->finality.depth,
+                 .chain_id = m->config->chain_id,
+                 .contract = m->config->contract},
     };
+    struct chain_poll_config *poll = &config.poll;
     char why[CHAIN_POLL_TEXT_BYTES];
-    poll.finality = m->config->finality.kind == NODE_FINALITY_SAFE        ? CHAIN_FINALITY_SAFE
-                    : m->config->finality.kind == NODE_FINALITY_FINALIZED ? CHAIN_FINALITY_FINALIZED
-                                                                          : CHAIN_FINALITY_LATEST;
+    poll->finality = m->config->finality.kind == NODE_FINALITY_SAFE ? CHAIN_FINALITY_SAFE
+                     : m->config->finality.kind == NODE_FINALITY_FINALIZED
+                         ? CHAIN_FINALITY_FINALIZED
+                         : CHAIN_FINALITY_LATEST;
     int rv = load_pins(m);
     if (rv != BASE_OK) return rv;
     for (size_t i = 0; i < m->pins.root_count && i < CHAIN_ROOTS_MAX; i++)
-        poll.roots[poll.root_count++] = m->pins.roots[i];
-    load_reference(m, &poll);
-    m->poll_out = calloc(1, sizeof *m->poll_out);
-    rv = m->poll_out == NULL ? BASE_ENOMEM : chain_poll_new(&m->poll, &poll, mesh_now(), why);
+        poll->roots[poll->root_count++] = m->pins.roots[i];
+    load_reference(m, poll);
+    rv = node_chain_client_new(&m->chain, &config, why);
     if (rv != BASE_OK)
-        snprintf(m->why, sizeof m->why, "--rpc: %s", rv == BASE_ENOMEM ? base_strerror(rv) : why);
+        snprintf(m->why, sizeof m->why, "--rpc: %s", why);
+    else
+        m->poll = node_chain_client_poll(m->chain);
     return rv;
 }

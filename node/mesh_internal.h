@@ -21,6 +21,7 @@
 #include "chain/poll.h"
 #include "gossip/gossip.h"
 #include "node/admission.h"
+#include "node/chain_client.h"
 #include "node/contract_info.h"
 #include "node/dial_rules.h"
 #include "node/expiry.h"
@@ -191,7 +192,6 @@ struct mesh {
     /* Guest agent and identity. */
     unsigned agent_tries;
     uint64_t agent_next_ms; /* UINT64_MAX: not waiting to ask again */
-    enum attest_agent_api agent_api;
     struct attest_agent_info agent_info;
     struct node_identity identity;
     bool has_identity;
@@ -199,8 +199,8 @@ struct mesh {
     uint8_t seed[NODE_STORE_SEED_BYTES];
 
     /* The chain. */
-    struct chain_poll *poll;
-    struct chain_poll_actions *poll_out;
+    struct node_chain_client *chain;
+    struct chain_poll *poll; /* the client's */
     struct chain_snapshot *snapshot;
     struct attest_pins pins;
     enum attest_pins_verdict pins_verdict;
