@@ -30,7 +30,8 @@ enum hello_key {
 #define KEY_MAX             63
 #define KEYS_NEEDED         ((1u << KEY_AUTHORISATION) - 1) /* 0 to 15 */
 #define BOOT_BYTES          24
-#define AUTHORISATION_BYTES (8 + 32 + 8 + 3 * BASE_SIG65_BYTES)
+#define AUTHORISATION_SIGS  (8 + 32 + 8)
+#define AUTHORISATION_BYTES (AUTHORISATION_SIGS + 3 * BASE_SIG65_BYTES)
 
 static int unpack_u16(struct base_unpacker *u, uint16_t *out)
 {
@@ -71,14 +72,22 @@ static int unpack_boot(struct base_unpacker *u, struct attest_hello *out)
     return BASE_OK;
 }
 
-/* Only that it is there and of its size: the statement itself belongs to the prototype's
- * contract, and a HELLO that carries one is refused or judged elsewhere. */
+/* issued block || its hash || not after || signatures of owner, N and D */
 static int unpack_authorisation(struct base_unpacker *u, struct attest_hello *out)
 {
-    uint8_t bytes[AUTHORISATION_BYTES];
+    struct attest_authorisation *a = &out->authorisation;
+    uint8_t bytes[AUTHORISATION_BYTES], *at = bytes + AUTHORISATION_SIGS;
+    int rv = base_unpack_bin_exact(u, bytes, sizeof bytes);
 
+    if (rv != BASE_OK) return rv;
     out->has_authorisation = true;
-    return base_unpack_bin_exact(u, bytes, sizeof bytes);
+    a->issued_block = base_get_u64be(bytes);
+    memcpy(a->issued_block_hash.bytes, bytes + 8, BASE_HASH32_BYTES);
+    a->not_after = base_get_u64be(bytes + 8 + BASE_HASH32_BYTES);
+    memcpy(a->owner_sig.bytes, at, BASE_SIG65_BYTES);
+    memcpy(a->node_sig.bytes, at + BASE_SIG65_BYTES, BASE_SIG65_BYTES);
+    memcpy(a->proof_sig.bytes, at + 2 * BASE_SIG65_BYTES, BASE_SIG65_BYTES);
+    return BASE_OK;
 }
 
 static int unpack_value(struct base_unpacker *u, struct attest_hello *out, enum hello_key key)
@@ -211,18 +220,32 @@ static void pack_proofs(struct base_packer *p, const struct attest_hello *hello)
     pack_bytes(p, KEY_POP, hello->pop.bytes, sizeof hello->pop.bytes);
 }
 
+/* Key 16 */
+static void pack_authorisation(struct base_packer *p, const struct attest_authorisation *a)
+{
+    uint8_t bytes[AUTHORISATION_BYTES], *at = bytes + AUTHORISATION_SIGS;
+
+    base_put_u64be(bytes, a->issued_block);
+    memcpy(bytes + 8, a->issued_block_hash.bytes, BASE_HASH32_BYTES);
+    base_put_u64be(bytes + 8 + BASE_HASH32_BYTES, a->not_after);
+    memcpy(at, a->owner_sig.bytes, BASE_SIG65_BYTES);
+    memcpy(at + BASE_SIG65_BYTES, a->node_sig.bytes, BASE_SIG65_BYTES);
+    memcpy(at + 2 * BASE_SIG65_BYTES, a->proof_sig.bytes, BASE_SIG65_BYTES);
+    pack_bytes(p, KEY_AUTHORISATION, bytes, sizeof bytes);
+}
+
 int attest_hello_encode(void *out, size_t *out_len, size_t cap, const struct attest_hello *hello)
 {
     struct base_packer p;
 
     assert(out != NULL && out_len != NULL && hello != NULL);
-    assert(!hello->has_authorisation); /* we never send one */
     assert(hello->settings.len <= ATTEST_SETTINGS_BYTES_MAX);
     assert(hello->record.len <= ATTEST_RECORD_BYTES_MAX);
     base_packer_init(&p, out, cap);
-    base_pack_map(&p, KEY_AUTHORISATION);
+    base_pack_map(&p, hello->has_authorisation ? KEY_AUTHORISATION + 1 : KEY_AUTHORISATION);
     pack_place(&p, hello);
     pack_proofs(&p, hello);
+    if (hello->has_authorisation) pack_authorisation(&p, &hello->authorisation);
     if (p.failed) return BASE_ETOOBIG;
     *out_len = p.len;
     return BASE_OK;

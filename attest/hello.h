@@ -11,6 +11,15 @@
 #define ATTEST_WIRE_MINOR         1
 #define ATTEST_FEATURES           0u /* feature bits that we know */
 
+/* The owner's word for a node key where the contract stores none; the keys, the seat and the
+ * instance that it is about are the HELLO's own. */
+struct attest_authorisation {
+    uint64_t issued_block;
+    struct base_hash32 issued_block_hash;
+    uint64_t not_after;                               /* seconds since 1970 */
+    struct base_sig65 owner_sig, node_sig, proof_sig; /* by the owner, by N, by D */
+};
+
 struct attest_hello { /* slices are borrowed from the decoded bytes */
     uint16_t wire_minor;
     uint64_t features;
@@ -29,6 +38,7 @@ struct attest_hello { /* slices are borrowed from the decoded bytes */
     struct base_sig65 app_sig, kms_sig;
     struct base_sig65 pop;
     bool has_authorisation; /* key 16: only with the prototype's contract, else refused */
+    struct attest_authorisation authorisation;
 };
 
 /* BASE_EMALFORMED: not one map of ascending integer keys 0..63 without duplicates, a missing key,

@@ -3,6 +3,7 @@
 #include "attest/sigchain.h"
 #include "base/ecdsa.h"
 #include "base/err.h"
+#include "node/authority.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@ struct bench {
     struct node_refusal *out;
     const struct base_key33 *node_key;   /* proved by the handshake, or named by gossip */
     const struct chain_seat *seat;       /* NULL: the key stands on none */
+    struct chain_seat authorised;        /* the seat, with the keys that HELLO shows for it */
     const struct base_eth_address *root; /* set by line 15 */
     struct node_facts claim;
     struct node_proof proof;
@@ -21,6 +23,7 @@ struct bench {
     struct base_sig65 record_sig;
     struct gossip_record record;
     const struct attest_hello *hello;     /* HELLO only */
+    struct node_bundle *bundle;           /* HELLO only: the authorisation that it shows */
     const struct node_hello_input *input; /* HELLO only */
 };
 
@@ -153,6 +156,39 @@ static bool record_is_of_key(struct bench *b)
     return refuse_keys(b, NODE_REASON_RECORD_KEY, b->node_key, &b->record.node_key);
 }
 
+static bool stores_no_keys(const struct node_admission *admission)
+{
+    return admission->snapshot != NULL && admission->snapshot->kind == CHAIN_KIND_PROTOTYPE;
+}
+
+/* Line 7 for a HELLO, where the contract stores no keys. Of the seat's root: the one that the chain
+ * descends from; of a chain that descends from none line 17 says what is wrong with it. */
+static bool owner_authorises(struct bench *b)
+{
+    const struct node_authority_world *world = b->admission->world;
+    const struct chain_seat *seat;
+    enum node_reason why;
+    if (!stores_no_keys(b->admission)) return true;
+    if (!b->hello->has_authorisation) {
+        refuse(b, NODE_REASON_NO_AUTHORISATION);
+        node_refusal_expect(b->out, "the owner's authorisation of these keys");
+        return false;
+    }
+    seat = chain_snapshot_find_token(world->raw, &b->claim.token_id);
+    b->seat = NULL;
+    if (seat == NULL) return true; /* the next line says so */
+    node_bundle_of_hello(b->bundle, b->hello, b->node_key, &seat->owner);
+    enum node_authority_verdict verdict =
+        node_authority_judge(b->out, b->admission->authority, world, b->bundle);
+    if (verdict != NODE_AUTHORITY_ACCEPTED && verdict != NODE_AUTHORITY_SAME) return false;
+    const struct base_eth_address *root = node_authority_root_of(&why, world, &b->bundle->proof);
+    if (root == NULL && world->pins->root_count > 0) root = &world->pins->roots[0];
+    node_authority_seat(&b->authorised, seat, b->bundle,
+                        root != NULL ? node_authority_root_epoch(world, root) : 0);
+    b->seat = &b->authorised;
+    return true;
+}
+
 /* Line 7 */
 static bool key_on_a_seat(struct bench *b)
 {
@@ -277,7 +313,7 @@ static bool record_is_signed(struct bench *b)
     return false;
 }
 
-static enum node_reason chain_reason(enum attest_verdict verdict)
+enum node_reason node_chain_reason(enum attest_verdict verdict)
 {
     switch (verdict) {
     case ATTEST_ACCEPT:
@@ -300,12 +336,9 @@ static enum node_reason chain_reason(enum attest_verdict verdict)
     return NODE_REASON_CHAIN_ENCODING;
 }
 
-/* Line 17: the purpose is ours, the root the one of line 15, the app id the seat's. */
-static bool chain_descends_from_root(struct bench *b)
+struct attest_sigchain node_proof_chain(const struct node_proof *p)
 {
-    static const struct base_eth_address no_root;
-    const struct node_proof *p = &b->proof;
-    struct attest_sigchain chain = {
+    return (struct attest_sigchain){
         .purpose = {(const uint8_t *)ATTEST_PURPOSE, strlen(ATTEST_PURPOSE)},
         .derived_key = {p->proof_key.bytes, BASE_KEY33_BYTES},
         .app_key = {p->app_key.bytes, BASE_KEY33_BYTES},
@@ -313,11 +346,19 @@ static bool chain_descends_from_root(struct bench *b)
         .kms_sig = {p->kms_sig.bytes, BASE_SIG65_BYTES},
         .app_id = {p->app_id.bytes, BASE_ADDRESS_BYTES},
     };
+}
+
+/* Line 17: the purpose is ours, the root the one of line 15, the app id the seat's. */
+static bool chain_descends_from_root(struct bench *b)
+{
+    static const struct base_eth_address no_root;
+    const struct node_proof *p = &b->proof;
+    struct attest_sigchain chain = node_proof_chain(p);
     struct attest_trust trust = {ATTEST_PURPOSE, b->root != NULL ? *b->root : no_root,
                                  &b->seat->app_id, 1};
     enum attest_verdict verdict;
     attest_sigchain_verify(&verdict, &chain, &trust);
-    enum node_reason reason = chain_reason(verdict);
+    enum node_reason reason = node_chain_reason(verdict);
     if (reason == NODE_REASON_NONE) return true;
     refuse(b, reason);
     b->out->code = NODE_CODE_NOT_ADMITTED; /* an app id at this line too */
@@ -362,6 +403,7 @@ static const struct line {
     {4, HELLO, same_mesh},
     {5, HELLO, same_settings},
     {6, HELLO | MEMBER, record_is_of_key},
+    {7, HELLO, owner_authorises},
     {7, ALL, key_on_a_seat},
     {8, HELLO | RECHECK, token_as_claimed},
     {9, HELLO | MEMBER | RECHECK, instance_as_claimed},
@@ -411,6 +453,10 @@ enum node_reason node_admission_judge_static(struct node_refusal *out,
         node_refusal_find(out, "our own, %s", hex_of(node_key->bytes, BASE_KEY33_BYTES).text);
         return out->reason;
     }
+    if (stores_no_keys(admission)) {
+        node_refusal_set(out, NODE_REASON_NONE, admission->snapshot->block.number);
+        return NODE_REASON_NONE;
+    }
     return node_admission_judge_key(out, admission, node_key);
 }
 
@@ -421,7 +467,7 @@ static bool well_formed(struct bench *b, struct attest_hello *hello)
     const char *what = NULL;
     if (attest_hello_decode(hello, in->data, in->len) != BASE_OK)
         what = "a HELLO that does not follow its format";
-    else if (hello->has_authorisation)
+    else if (hello->has_authorisation && !stores_no_keys(b->admission))
         what = "an authorisation, which this contract has no use for";
     else if (gossip_record_decode(&b->record, hello->record.data, hello->record.len) != BASE_OK)
         what = "a record that does not follow its format";
@@ -438,11 +484,13 @@ static struct node_proof hello_proof(const struct attest_hello *hello)
 }
 
 enum node_reason node_admission_judge_hello(struct node_refusal *out, struct attest_hello *hello,
-                                            struct node_facts *facts,
+                                            struct node_facts *facts, struct node_bundle *bundle,
                                             const struct node_admission *admission,
                                             const struct node_hello_input *in)
 {
+    struct node_bundle unasked;
     struct bench b = {.admission = admission, .out = out, .node_key = &in->node_key, .input = in};
+    b.bundle = bundle != NULL ? bundle : &unasked;
     if (!well_formed(&b, hello)) return out->reason;
     b.hello = hello;
     b.proof = hello_proof(hello);

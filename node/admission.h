@@ -15,6 +15,8 @@
  * The checks have the numbers of docs/wire.md (Admission) and run in that order: memory look-ups
  * before curve work, so that only a seat's holder can make us compute. Of two faults the one with
  * the smaller number is named. */
+struct node_authority;
+struct node_authority_world;
 struct node_admission {                    /* what we judge by; pointers are borrowed */
     const struct chain_snapshot *snapshot; /* NULL before the first one: nobody is admitted */
     const struct attest_pins *pins;
@@ -23,6 +25,11 @@ struct node_admission {                    /* what we judge by; pointers are bor
     struct base_eip712_domain domain; /* of the two above */
     const char *settings;             /* ours, terminated */
     bool dev;                         /* only then may a root whose private key is public count */
+    /* With a contract that stores no keys (snapshot->kind): the owners' authorisations that we
+     * know, and the chain by which a HELLO's is judged. snapshot is then the one derived from them.
+     */
+    const struct node_authority *authority;
+    const struct node_authority_world *world;
 };
 
 /* Proof blob: what travels with a record through gossip, so that whoever hears of a member can
@@ -41,6 +48,10 @@ void node_proof_encode(uint8_t out[NODE_PROOF_BYTES], const struct node_proof *p
 /* BASE_EMALFORMED for another length, BASE_EUNSUPPORTED for another version. */
 int node_proof_decode(struct node_proof *out, const void *data, size_t len);
 void node_proof_of(struct node_proof *out, const struct node_keyset *keys);
+/* As a chain to be verified, for our purpose. Borrows from proof. */
+struct attest_sigchain node_proof_chain(const struct node_proof *proof);
+/* Which word says that a chain does not hold; NODE_REASON_NONE for ATTEST_ACCEPT. */
+enum node_reason node_chain_reason(enum attest_verdict verdict);
 
 /* What an accepted peer claimed of its seat: held against each new snapshot. */
 struct node_facts {
@@ -56,17 +67,21 @@ enum node_reason node_admission_judge_key(struct node_refusal *out,
                                           const struct node_admission *admission,
                                           const struct base_key33 *node_key);
 
-/* Line 1, for a responder after act 3: not our own key, then as judge_key. own_ephemeral: the
- * peer's ephemeral key in act 1 was one that we dialled with. */
+/* Line 1, for a responder after act 3: not our own key, then as judge_key; but where the contract
+ * stores no keys HELLO decides. own_ephemeral: the peer's ephemeral key in act 1 was one that we
+ * dialled with. */
 enum node_reason node_admission_judge_static(struct node_refusal *out,
                                              const struct node_admission *admission,
                                              const struct node_identity *identity,
                                              const struct base_key33 *node_key, bool own_ephemeral);
 
-/* Lines 2 to 18 on a whole HELLO.
+/* Lines 2 to 18 on a whole HELLO. Where the contract stores no keys HELLO shows the owner's
+ * authorisation, which takes part in line 7: it is judged by node_authority_judge(), and lines 7 to
+ * 18 run on the seat with its keys filled in.
  *
  * hello     decoded on success, slices into data; undefined after a refusal by line 2.
  * facts     set on NODE_REASON_NONE only.
+ * bundle    the authorisation, where there is one and the owner is known; may be NULL.
  * role      the peer's.
  * h         handshake hash of the session in which the HELLO came.
  * node_key  the peer's static key in that session. */
@@ -77,8 +92,9 @@ struct node_hello_input {
     const uint8_t *data;
     size_t len;
 };
+struct node_bundle;
 enum node_reason node_admission_judge_hello(struct node_refusal *out, struct attest_hello *hello,
-                                            struct node_facts *facts,
+                                            struct node_facts *facts, struct node_bundle *bundle,
                                             const struct node_admission *admission,
                                             const struct node_hello_input *in);
 

@@ -75,6 +75,8 @@ int node_identity_hello(uint8_t *out, size_t *out_len, const struct node_identit
     hello.app_key = keys->app_key;
     hello.app_sig = keys->app_sig;
     hello.kms_sig = keys->kms_sig;
+    hello.has_authorisation = keys->has_authorisation;
+    hello.authorisation = keys->authorisation;
     int rv = sign_pop(&hello.pop, identity, keys, role, h);
     if (rv != BASE_OK) return rv;
     return attest_hello_encode(out, out_len, ATTEST_HELLO_BYTES_MAX, &hello);

@@ -20,6 +20,8 @@ struct node_keyset {
     struct base_sig65 app_sig, kms_sig;
     struct base_u256 token_id;
     struct base_eth_address instance;
+    bool has_authorisation; /* the contract stores no keys: HELLO shows the owner's word for them */
+    struct attest_authorisation authorisation;
 };
 
 /* D and its chain as the guest agent gave them, and N from D and the data-dir's 32 bytes. token_id

@@ -361,6 +361,8 @@ static void perform(struct mesh_conn *c, const struct node_session_action *a)
     case NODE_SESSION_JUDGED:
         on_judged(c, a->peer);
         break;
+    case NODE_SESSION_WAITING:
+        break;
     case NODE_SESSION_UP:
         on_up(c, a->peer);
         break;

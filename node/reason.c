@@ -84,6 +84,35 @@ static const struct reason_entry REASONS[NODE_REASON_COUNT] = {
                          "key; it does not hold that key, or relays somebody else's answer."},
     [NODE_REASON_KEY_IN_USE] = {"key_in_use", NODE_CODE_KEY_IN_USE,
                                 "Check 19: no other live process may hold the same node key."},
+    [NODE_REASON_NO_AUTHORISATION] =
+        {"no_authorisation", NODE_CODE_NO_SEAT,
+         "Check 7: this contract stores no keys, so the peer must show "
+         "the seat owner's authorisation of its keys; `nftmesh "
+         "authorize` makes one."},
+    [NODE_REASON_SUPERSEDED] =
+        {"superseded", NODE_CODE_NO_SEAT,
+         "Check 7: the authorisation must be the owner's latest word for the "
+         "seat; a later one, or a revocation, is known here."},
+    [NODE_REASON_AUTHORISATION_SIGNATURE] = {"authorisation_signature", NODE_CODE_NO_SEAT,
+                                             "Check 7: the authorisation must be signed by the "
+                                             "seat's owner, the node key and the app proof key."},
+    [NODE_REASON_NOT_YET] = {"not_yet", NODE_CODE_NO_SEAT,
+                             "Check 7: the authorisation must be issued at or before our reference "
+                             "block; ours may be behind, and it is judged again at the next one."},
+    [NODE_REASON_AUTHORISATION_BLOCK] = {"authorisation_block", NODE_CODE_NO_SEAT,
+                                         "Check 7: the block at which the authorisation was issued "
+                                         "must be on the chain; after a reorganisation the owner "
+                                         "issues another one."},
+    [NODE_REASON_AUTHORISATION_TERM] = {"authorisation_term", NODE_CODE_NO_SEAT,
+                                        "Check 7: the authorisation must end at most 30 days after "
+                                        "the block at which it was issued."},
+    [NODE_REASON_NODE_KEY_TAKEN] =
+        {"node_key_taken", NODE_CODE_NO_SEAT,
+         "Check 7: a node key counts for one seat only; one with a lower "
+         "token id has it."},
+    [NODE_REASON_VERIFYING] = {"verifying", NODE_CODE_NOT_READY,
+                               "This node is still asking the chain for the block at which the "
+                               "authorisation was issued, or for the seat's transfers."},
     [NODE_REASON_NOT_READY] = {"not_ready", NODE_CODE_NOT_READY,
                                "This node has no seat or no snapshot of the chain yet, so it can "
                                "admit nobody."},

@@ -34,6 +34,15 @@ enum node_reason {
     NODE_REASON_CHAIN_KMS_ROOT,
     NODE_REASON_POP,        /* 18 */
     NODE_REASON_KEY_IN_USE, /* 19 */
+    /* With a contract that stores no keys, as a part of line 7: the owner's authorisation. */
+    NODE_REASON_NO_AUTHORISATION, /* there is none in HELLO */
+    NODE_REASON_SUPERSEDED,       /* the owner has issued a later one, or revoked */
+    NODE_REASON_AUTHORISATION_SIGNATURE,
+    NODE_REASON_NOT_YET, /* issued after our reference block */
+    NODE_REASON_AUTHORISATION_BLOCK,
+    NODE_REASON_AUTHORISATION_TERM, /* longer than 30 days */
+    NODE_REASON_NODE_KEY_TAKEN,
+    NODE_REASON_VERIFYING, /* we are still asking the chain for what it takes to judge */
     /* Not the peer's fault. */
     NODE_REASON_NOT_READY, /* we have no seat, or no snapshot, ourselves */
     NODE_REASON_BUSY,      /* over our budget for peers that are not proved yet */

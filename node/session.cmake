@@ -1,10 +1,13 @@
 # Who comes in, and one link's life: pure, no uv and no nng.
 nftmesh_library(node_session
-  SOURCES reason.c identity.c admission.c session.c session_body.c session_frame.c
+  SOURCES reason.c identity.c admission.c authority.c bundle.c session.c session_body.c session_frame.c
           session_hello.c session_send.c
   DEPS attest chain gossip base)
 nftmesh_test(test_node_admission LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_admission.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
+  DEPS node_session)
+nftmesh_test(test_node_authority LABELS unit
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_authority.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_session)
 nftmesh_test(test_node_session_hello LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session_hello.c
@@ -14,6 +17,7 @@ nftmesh_test(test_node_session LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_session)
 nftmesh_fuzz(fuzz_node_body DEPS node_session CORPUS tests/fuzz/corpus/node_body)
+nftmesh_fuzz(fuzz_bundle DEPS node_session CORPUS tests/fuzz/corpus/bundle)
 nftmesh_fuzz(fuzz_node_session
   SOURCES ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_node_session.c
           ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c

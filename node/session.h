@@ -2,7 +2,7 @@
 #define NFTMESH_NODE_SESSION_H
 
 #include "attest/cipher.h"
-#include "node/admission.h"
+#include "node/authority.h"
 
 /* One link's life, from act 1 to the last frame: handshake, HELLO, counters, window, goodbye.
  * Pure: (now, event) in, actions out. The rim owns pipe, clock and entropy; the mesh owns the
@@ -113,6 +113,8 @@ struct node_session_peer {
     uint16_t wire_minor;
     uint64_t features;
     struct base_hash32 h; /* of this session */
+    bool has_bundle;      /* the owner's authorisation, where the contract stores no keys */
+    struct node_bundle bundle;
 };
 
 enum node_session_action_kind {
@@ -120,6 +122,8 @@ enum node_session_action_kind {
     NODE_SESSION_JUDGED,   /* lines 0 to 18 hold. Line 19 is the mesh's: ADMIT or DENY */
     NODE_SESSION_UP,       /* the peer is in */
     NODE_SESSION_DOWN,     /* once after each UP */
+    NODE_SESSION_WAITING,  /* before REFUSED: the peer's authorisation cannot be judged yet, and may
+                            * count later. To be offered to the authority */
     NODE_SESSION_REFUSED,  /* instead of UP: we refused, or the peer did. A time-out, or a pipe
                             * that is gone, is CLOSE alone */
     NODE_SESSION_FRAME,    /* a gossip or consensus frame of the peer */
@@ -143,6 +147,7 @@ struct node_session_action {
             size_t len;
         } send;
         const struct node_session_peer *peer; /* JUDGED, UP */
+        const struct node_bundle *bundle;     /* WAITING */
         struct {
             enum node_reason reason; /* why the session is down */
             bool by_peer;            /* it said goodbye; code and text are its words */

@@ -165,6 +165,7 @@ static void keep_peer(struct node_session *s, const struct attest_hello *hello)
     s->peer.start_incarnation = hello->start_incarnation;
     s->peer.wire_minor = hello->wire_minor;
     s->peer.features = hello->features;
+    s->peer.has_bundle = hello->has_authorisation;
     s->judged = true;
 }
 
@@ -184,8 +185,11 @@ void node__session_read_hello(struct node_session *s, const struct attest_frame 
         node__session_refuse_plain(s, NODE_REASON_NOT_READY, "no seat of our own", out);
         return;
     }
-    if (node_admission_judge_hello(&refusal, &hello, &s->peer.facts, s->env->admission, &in) !=
-        NODE_REASON_NONE) {
+    enum node_reason reason = node_admission_judge_hello(&refusal, &hello, &s->peer.facts,
+                                                         &s->peer.bundle, s->env->admission, &in);
+    if (reason == NODE_REASON_NOT_YET || reason == NODE_REASON_VERIFYING)
+        node__session_add(out, NODE_SESSION_WAITING)->bundle = &s->peer.bundle;
+    if (reason != NODE_REASON_NONE) {
         node__session_refuse_with(s, &refusal, NULL, out);
         return;
     }

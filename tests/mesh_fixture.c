@@ -156,6 +156,7 @@ void mesh_fixture_deinit(struct mesh_fixture *f)
 {
     for (size_t i = 0; i < f->snapshot_count; i++)
         chain_snapshot_free(f->snapshots[i]);
+    node_authority_free(f->prototype.authority);
     memset(f, 0, sizeof *f);
 }
 
@@ -164,14 +165,137 @@ struct chain_snapshot *mesh_fixture_snapshot(struct mesh_fixture *f)
     struct chain_snapshot *snapshot;
     assert(f->snapshot_count < FIXTURE_SNAPSHOTS);
     f->head.block.number++;
+    if (f->prototype.on) f->head.block = mesh_fixture_block(f, f->head.block.number);
     must(chain_snapshot_new(&snapshot, &f->head, f->seats, FIXTURE_NODES));
     f->snapshots[f->snapshot_count++] = snapshot;
     return snapshot;
 }
 
+/* --- the prototype's contract ---------------------------------------------------------------- */
+
+static bool know_block(void *ctx, uint64_t number, struct chain_block *out)
+{
+    const struct mesh_fixture *f = ctx;
+    if (number == f->prototype.block_hidden) return false;
+    *out = mesh_fixture_block(f, number);
+    return true;
+}
+
+struct chain_block mesh_fixture_block(const struct mesh_fixture *f, uint64_t number)
+{
+    char label[48];
+    bool forked = f->prototype.forked != 0 && number >= f->prototype.forked;
+    struct chain_block block = {.number = number};
+    snprintf(label, sizeof label, "block %llu%s", (unsigned long long)number, forked ? "b" : "");
+    block.hash = hash_of(label);
+    block.time_s = FIXTURE_TIME_S + 12 * number;
+    return block;
+}
+
+void mesh_fixture_owner(struct base_privkey *out, uint64_t token_id)
+{
+    char label[32];
+    snprintf(label, sizeof label, "wallet %llu", (unsigned long long)token_id);
+    mesh_fixture_privkey(out, label);
+}
+
+static struct base_eth_address owner_address(uint64_t token_id)
+{
+    struct base_privkey priv;
+    struct base_key33 key;
+    struct base_eth_address address;
+    mesh_fixture_owner(&priv, token_id);
+    must(base_ecdsa_pubkey(&key, &priv));
+    must(base_ecdsa_address(&address, &key));
+    return address;
+}
+
+void mesh_fixture_to_prototype(struct mesh_fixture *f)
+{
+    struct fixture_prototype *p = &f->prototype;
+    p->on = true;
+    must(node_authority_new(&p->authority));
+    f->head.kind = CHAIN_KIND_PROTOTYPE;
+    f->head.transfers_from_block = 1;
+    p->world = (struct node_authority_world){
+        .pins = &f->pins,
+        .domain = f->nodes[0].identity.domain,
+        .app_ids = &f->app_id,
+        .app_id_count = 1,
+        .block = know_block,
+        .ctx = f,
+    };
+    for (size_t i = 0; i < FIXTURE_NODES; i++) {
+        f->seats[i] = (struct chain_seat){
+            .token_id = f->nodes[i].identity.keys.token_id,
+            .owner = owner_address(i + 1),
+            .instance = f->nodes[i].identity.keys.instance,
+            .active = true,
+            .weight = 1,
+        };
+        f->nodes[i].admission.authority = p->authority;
+        f->nodes[i].admission.world = &p->world;
+    }
+    mesh_fixture_publish(f);
+}
+
+void mesh_fixture_sign_bundle(const struct mesh_fixture *f, struct node_bundle *bundle,
+                              const struct node_keyset *keys)
+{
+    struct base_privkey owner;
+    struct base_hash32 digest;
+    uint64_t token_id;
+    must(base_u256_to_u64(&token_id, &bundle->token_id));
+    mesh_fixture_owner(&owner, token_id);
+    node_bundle_digest(&digest, &f->prototype.world.domain, bundle);
+    must(base_ecdsa_sign(&bundle->owner_sig, &digest, &owner));
+    if (bundle->revokes) return;
+    must(base_ecdsa_sign(&bundle->node_sig, &digest, &keys->node_priv));
+    must(base_ecdsa_sign(&bundle->proof_sig, &digest, &keys->proof_priv));
+}
+
+void mesh_fixture_bundle(const struct mesh_fixture *f, struct node_bundle *out,
+                         const struct node_keyset *keys, uint64_t block)
+{
+    struct chain_block issued = mesh_fixture_block(f, block);
+    uint64_t token_id;
+    must(base_u256_to_u64(&token_id, &keys->token_id));
+    *out = (struct node_bundle){
+        .token_id = keys->token_id,
+        .owner = owner_address(token_id),
+        .issued_block = block,
+        .issued_block_hash = issued.hash,
+        .not_after = issued.time_s + NODE_AUTHORITY_TERM_S - 3600,
+        .instance = keys->instance,
+        .node_key = keys->node_key,
+    };
+    node_proof_of(&out->proof, keys);
+    mesh_fixture_sign_bundle(f, out, keys);
+}
+
+void mesh_fixture_revocation(const struct mesh_fixture *f, struct node_bundle *out,
+                             uint64_t token_id, uint64_t block)
+{
+    *out = (struct node_bundle){
+        .revokes = true,
+        .token_id = base_u256_from_u64(token_id),
+        .owner = owner_address(token_id),
+        .issued_block = block,
+        .issued_block_hash = mesh_fixture_block(f, block).hash,
+    };
+    mesh_fixture_sign_bundle(f, out, NULL);
+}
+
 void mesh_fixture_publish(struct mesh_fixture *f)
 {
     struct chain_snapshot *snapshot = mesh_fixture_snapshot(f);
+    if (f->prototype.on) {
+        assert(f->snapshot_count < FIXTURE_SNAPSHOTS);
+        f->prototype.world.raw = snapshot;
+        node_authority_renew(f->prototype.authority, &f->prototype.world);
+        must(node_authority_derive(&snapshot, f->prototype.authority, &f->prototype.world));
+        f->snapshots[f->snapshot_count++] = snapshot;
+    }
     for (size_t i = 0; i < FIXTURE_NODES; i++)
         f->nodes[i].admission.snapshot = snapshot;
 }
@@ -255,6 +379,9 @@ static void perform(struct fixture_link *link, size_t i, const struct node_sessi
         break;
     case NODE_SESSION_JUDGED:
         end->judged++;
+        break;
+    case NODE_SESSION_WAITING:
+        end->waiting++;
         break;
     case NODE_SESSION_UP:
         assert(end->ups == 0 && end->refusals == 0);

@@ -7,7 +7,7 @@
  * a contract, and an in-memory link on which sessions (or a puppet that breaks the rules) meet in
  * virtual time. Whatever fails in here is the test's own fault and asserts. */
 #define FIXTURE_NODES     4
-#define FIXTURE_SNAPSHOTS 16
+#define FIXTURE_SNAPSHOTS 64
 #define FIXTURE_CHAIN_ID  31337u
 #define FIXTURE_TIME_S    1800000000u /* of the first block */
 #define FIXTURE_SETTINGS  "finality=latest-2 purpose=nftmesh-node-v1 weight=nft window=4 lease=3000"
@@ -21,6 +21,15 @@ struct fixture_node {
     struct node_session_env env;
 };
 
+/* What the world of the prototype's contract adds: its seats have no keys, owners sign for them. */
+struct fixture_prototype {
+    bool on;
+    struct node_authority *authority;  /* one for all nodes */
+    struct node_authority_world world; /* its raw snapshot is the latest published */
+    uint64_t block_hidden;             /* the one whose hash nobody knows; 0: none */
+    uint64_t forked;                   /* this block and later ones have other hashes; 0: none */
+};
+
 struct mesh_fixture {
     struct base_privkey kms_priv, app_priv;
     struct base_eth_address kms_root, app_id;
@@ -31,6 +40,7 @@ struct mesh_fixture {
     struct fixture_node nodes[FIXTURE_NODES];
     struct chain_snapshot *snapshots[FIXTURE_SNAPSHOTS]; /* all that were made, until deinit */
     size_t snapshot_count;
+    struct fixture_prototype prototype;
 };
 
 void mesh_fixture_init(struct mesh_fixture *f);
@@ -39,6 +49,20 @@ void mesh_fixture_deinit(struct mesh_fixture *f);
 struct chain_snapshot *mesh_fixture_snapshot(struct mesh_fixture *f);
 /* Seen by everybody; sessions still want their SNAPSHOT event. */
 void mesh_fixture_publish(struct mesh_fixture *f);
+
+/* From here on it is the prototype's contract: no seat has keys until its owner says so. Blocks are
+ * 12 s apart, and the fixture's first one has number 101. */
+void mesh_fixture_to_prototype(struct mesh_fixture *f);
+void mesh_fixture_owner(struct base_privkey *out, uint64_t token_id);
+struct chain_block mesh_fixture_block(const struct mesh_fixture *f, uint64_t number);
+/* The owner of keys->token_id authorises these keys at the block, for 30 days less an hour. */
+void mesh_fixture_bundle(const struct mesh_fixture *f, struct node_bundle *out,
+                         const struct node_keyset *keys, uint64_t block);
+void mesh_fixture_revocation(const struct mesh_fixture *f, struct node_bundle *out,
+                             uint64_t token_id, uint64_t block);
+/* Signed anew by the token's owner, and by N and D of keys where it is no revocation. */
+void mesh_fixture_sign_bundle(const struct mesh_fixture *f, struct node_bundle *bundle,
+                              const struct node_keyset *keys);
 
 void mesh_fixture_address(struct base_eth_address *out, const char *label);
 void mesh_fixture_privkey(struct base_privkey *out, const char *label);
@@ -67,7 +91,7 @@ struct fixture_end {
     bool hold_sent;    /* the link is full: no SENT */
     bool pipe_closed;  /* CLOSE was performed */
     /* What happened, and the last of each. */
-    unsigned ups, downs, refusals, closes, judged, renewals, answers, sends;
+    unsigned ups, downs, refusals, closes, judged, waiting, renewals, answers, sends;
     unsigned frames[FIXTURE_FRAMES];
     struct node_session_action refused, down, answer;
     enum node_reason close;

@@ -211,6 +211,37 @@ static void make_bodies(const struct ends *ends)
     add("proof", bytes, NODE_PROOF_BYTES);
 }
 
+/* An authorisation of the keys above by the wallet of 0x41, and a revocation by the same. */
+static void make_authority(void)
+{
+    struct base_privkey owner = priv_of(0x41);
+    struct base_key33 owner_key = key_of(0x41);
+    const struct node_keyset *keys = &identity.keys;
+    struct node_bundle bundle = {.token_id = keys->token_id,
+                                 .issued_block = 1000,
+                                 .not_after = 1802592000,
+                                 .instance = keys->instance,
+                                 .node_key = keys->node_key};
+    struct node_bundle revocation = {.revokes = true, .issued_block = 1001};
+    struct base_hash32 digest;
+    uint8_t bytes[NODE_BUNDLE_BYTES_MAX];
+    memset(bundle.issued_block_hash.bytes, 0xe1, BASE_HASH32_BYTES);
+    must(base_ecdsa_address(&bundle.owner, &owner_key));
+    node_proof_of(&bundle.proof, keys);
+    node_bundle_digest(&digest, &identity.domain, &bundle);
+    must(base_ecdsa_sign(&bundle.owner_sig, &digest, &owner));
+    must(base_ecdsa_sign(&bundle.node_sig, &digest, &keys->node_priv));
+    must(base_ecdsa_sign(&bundle.proof_sig, &digest, &keys->proof_priv));
+    add("authority", bytes, node_bundle_encode(bytes, &bundle));
+    add("authority-digest", digest.bytes, sizeof digest.bytes);
+    revocation.token_id = bundle.token_id;
+    revocation.owner = bundle.owner;
+    memset(revocation.issued_block_hash.bytes, 0xe2, BASE_HASH32_BYTES);
+    node_bundle_digest(&digest, &identity.domain, &revocation);
+    must(base_ecdsa_sign(&revocation.owner_sig, &digest, &owner));
+    add("authority-revocation", bytes, node_bundle_encode(bytes, &revocation));
+}
+
 /* ---- gossip ---- */
 
 static void add_gossip(const char *name, struct gossip_frame *frame, uint8_t type)
@@ -308,6 +339,7 @@ static void make_examples(void)
     make_record(&record);
     make_frames(&ends, &record);
     make_bodies(&ends);
+    make_authority();
     make_probes();
     make_sync();
     make_statements();
@@ -434,6 +466,7 @@ static void test_each_frame_type_and_its_bound(void **state)
     assert_type(GOSSIP_FRAME_PULL, "PULL");
     assert_type(GOSSIP_FRAME_UPDATE, "UPDATE");
     assert_type(GOSSIP_FRAME_EVENT, "EVENT");
+    assert_type(NODE_FRAME_AUTHORITY, "AUTHORITY");
 }
 
 static void test_each_number(void **state)
@@ -458,6 +491,9 @@ static void test_each_number(void **state)
         {"text in REFUSE and BYE, bytes", NODE_SESSION_TEXT_BYTES_MAX},
         {"record body, bytes", GOSSIP_RECORD_BYTES_MAX},
         {"proof blob, bytes", NODE_PROOF_BYTES},
+        {"authorisation in AUTHORITY, bytes", NODE_BUNDLE_BYTES_MAX},
+        {"revocation in AUTHORITY, bytes", NODE_BUNDLE_REVOCATION_BYTES},
+        {"an authorisation lasts, seconds at most", NODE_AUTHORITY_TERM_S},
         {"wire minor", ATTEST_WIRE_MINOR},
         {"feature bits known", ATTEST_FEATURES},
     };

@@ -124,7 +124,7 @@ static enum node_reason judge_hello(struct scene *s, struct node_refusal *refusa
     s->admission.snapshot = mesh_fixture_snapshot(s->f);
     struct node_hello_input in = {s->role, s->h, s->node_key, s->data, s->len};
     enum node_reason reason =
-        node_admission_judge_hello(refusal, &hello, &facts, &s->admission, &in);
+        node_admission_judge_hello(refusal, &hello, &facts, NULL, &s->admission, &in);
     assert_int_equal(reason, refusal->reason);
     assert_int_equal(refusal->block, s->admission.snapshot->block.number);
     return reason;
@@ -484,7 +484,7 @@ static void test_nobody_is_admitted_without_a_snapshot(void **state)
     make_hello(&s);
     s.admission.snapshot = NULL;
     struct node_hello_input in = {s.role, s.h, s.node_key, s.data, s.len};
-    assert_int_equal(node_admission_judge_hello(&refusal, &hello, &facts, &s.admission, &in),
+    assert_int_equal(node_admission_judge_hello(&refusal, &hello, &facts, NULL, &s.admission, &in),
                      NODE_REASON_NOT_READY);
     assert_int_equal(node_admission_judge_key(&refusal, &s.admission, &s.node_key),
                      NODE_REASON_NOT_READY);
@@ -561,7 +561,7 @@ static void test_facts_are_set_on_acceptance_only(void **state)
         s.admission.snapshot = mesh_fixture_snapshot(s.f);
         facts = untouched;
         struct node_hello_input in = {s.role, s.h, s.node_key, s.data, s.len};
-        node_admission_judge_hello(&refusal, &hello, &facts, &s.admission, &in);
+        node_admission_judge_hello(&refusal, &hello, &facts, NULL, &s.admission, &in);
         assert_memory_equal(&facts, &untouched, sizeof facts);
     }
 }

@@ -179,6 +179,7 @@ static void perform(struct impostor *im, const struct node_session_action *a)
         finish(im);
         break;
     case NODE_SESSION_DOWN:
+    case NODE_SESSION_WAITING:
     case NODE_SESSION_FRAME:
     case NODE_SESSION_ANSWER:
     case NODE_SESSION_RENEW:
