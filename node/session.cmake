@@ -13,6 +13,10 @@ nftmesh_test(test_node_session_hello LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session_hello.c
           ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_session)
+nftmesh_test(test_node_session_prototype LABELS unit
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session_prototype.c
+          ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
+  DEPS node_session)
 nftmesh_test(test_node_session LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_session)
