@@ -367,12 +367,6 @@ enum node_authority_verdict node_authority_judge(struct node_refusal *out,
 
 /* ---- line 9 ---- */
 
-static bool root_may_count(const struct node_authority_world *world,
-                           const struct base_eth_address *root)
-{
-    return attest_pins_has_root(world->pins, root) && (world->dev || !attest_root_is_public(root));
-}
-
 const struct base_eth_address *node_authority_root_of(enum node_reason *why,
                                                       const struct node_authority_world *world,
                                                       const struct node_proof *proof)
@@ -385,7 +379,6 @@ const struct base_eth_address *node_authority_root_of(enum node_reason *why,
     for (size_t i = 0; i < world->pins->root_count; i++) {
         const struct base_eth_address *root = &world->pins->roots[i];
         enum attest_verdict verdict;
-        if (!root_may_count(world, root)) continue;
         trust.kms_root = *root;
         attest_sigchain_verify(&verdict, &chain, &trust);
         *why = node_chain_reason(verdict);
@@ -560,7 +553,7 @@ static void renew_kept(struct node_authority *a, const struct node_authority_wor
     if (!kept->present) return;
     enum node_authority_verdict verdict = node_authority_judge(&refusal, a, world, &kept->bundle);
     bool holds = verdict == NODE_AUTHORITY_ACCEPTED || verdict == NODE_AUTHORITY_SAME;
-    bool trusted = kept->bundle.revokes || (root_may_count(world, &kept->root) &&
+    bool trusted = kept->bundle.revokes || (attest_pins_has_root(world->pins, &kept->root) &&
                                             app_may_count(world, &kept->bundle.proof.app_id));
     if (refusal.reason == NODE_REASON_AUTHORISATION_BLOCK ||
         refusal.reason == NODE_REASON_EXPIRED) {

@@ -36,7 +36,6 @@ struct node_authority_world {         /* what to judge by; borrowed */
     const struct chain_snapshot *raw; /* as the chain has it, without keys; NULL: nothing yet */
     const struct attest_pins *pins;
     struct base_eip712_domain domain;
-    bool dev; /* only then may a root whose private key is public count */
     /* The apps that count, since this contract has no list: --app-id, else our own agent's. */
     const struct base_eth_address *app_ids;
     size_t app_id_count;
