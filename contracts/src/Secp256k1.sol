@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 /// Public keys and signatures as bytes from a stranger: one encoding of each is accepted, everything else is refused.
 library Secp256k1 {
     uint256 internal constant P = 0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f;
+    uint256 internal constant N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
     uint256 internal constant HALF_N = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
     /// Is xy a point (X || Y, 64 bytes, both below p, y^2 = x^3 + 7)?
@@ -31,11 +32,12 @@ library Secp256k1 {
         return address(uint160(uint256(keccak256(xy))));
     }
 
-    /// Is this r || s || v, 65 bytes, v 27 or 28 and s at most n/2? The range of r, and s above zero, are
-    /// ecrecover's own checks: it recovers nothing then.
+    /// Is this r || s || v, 65 bytes, 1 <= r < n, 1 <= s <= n/2, v 27 or 28?
     function isSignature(bytes calldata sig) internal pure returns (bool) {
         if (sig.length != 65) return false;
-        if (uint256(bytes32(sig[32:64])) > HALF_N) return false;
+        uint256 r = uint256(bytes32(sig[:32]));
+        uint256 s = uint256(bytes32(sig[32:64]));
+        if (r == 0 || r >= N || s == 0 || s > HALF_N) return false;
         return uint8(sig[64]) == 27 || uint8(sig[64]) == 28;
     }
 

@@ -15,6 +15,8 @@ interface Vm {
     function cool(address target) external;
     function createWallet(uint256 privateKey) external returns (Wallet memory);
     function deal(address account, uint256 newBalance) external;
+    function envOr(string calldata name, uint256 byDefault) external view returns (uint256);
+    function envUint(string calldata name) external view returns (uint256);
     function etch(address target, bytes calldata code) external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
     function expectRevert(bytes calldata revertData) external;
@@ -29,10 +31,15 @@ interface Vm {
     function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
     function prank(address sender) external;
+    function exists(string calldata path) external view returns (bool);
     function readFile(string calldata path) external view returns (string memory);
+    function readFileBinary(string calldata path) external view returns (bytes memory);
     function roll(uint256 newHeight) external;
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function skip(bool skipTest, string calldata reason) external;
     function startBroadcast() external;
+    function startBroadcast(address sender) external;
+    function startBroadcast(uint256 privateKey) external;
     function stopBroadcast() external;
     function toString(uint256 value) external pure returns (string memory);
     function warp(uint256 newTimestamp) external;

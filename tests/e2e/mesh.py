@@ -177,11 +177,13 @@ class Rpc:
 class Chain(Process):
     """anvil with a block each second, and what the tests do as wallets of it."""
 
-    def __init__(self, block_time=1, log_path=None, port=None):
+    def __init__(self, block_time=1, log_path=None, port=None, chain_id=CHAIN_ID):
         self.port = port or free_port()
+        self.id = chain_id
         self.url = f"http://127.0.0.1:{self.port}"
         self.rpc = Rpc(self.url)
         super().__init__([ANVIL, "--port", str(self.port), "--block-time", str(block_time),
+                          "--chain-id", str(chain_id),
                           "--slots-in-an-epoch", "1", "--accounts", "3", "--silent"],
                          "anvil", log_path=log_path)
         wait_for("anvil answers", self._answers)
@@ -190,7 +192,7 @@ class Chain(Process):
 
     def _answers(self):
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            return self.rpc.call("eth_chainId") == hex(CHAIN_ID)
+            return self.rpc.call("eth_chainId") == hex(self.id)
         return False
 
     def height(self):
