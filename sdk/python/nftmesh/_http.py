@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import AsyncIterator, Dict, List, Optional, Tuple
+from types import TracebackType
+from typing import AsyncIterator, Dict, List, Optional, Tuple, Type
 
 ANSWER_BYTES_MAX = 64 << 20
 LINE_BYTES_MAX = 64 << 10
@@ -14,6 +15,36 @@ HEADERS_MAX = 64
 
 class HttpError(Exception):
     """The other end does not speak HTTP as we know it, or too much of it."""
+
+
+class Deadline:
+    """`async with Deadline(seconds)`: asyncio.TimeoutError when its body takes longer.
+
+    asyncio.wait_for() of Python before 3.12 can lose a cancellation that comes while what it waits
+    for comes about, and asyncio.timeout() is not there before 3.11."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._expired = seconds, False
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._task.cancel()
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]], value: Optional[BaseException],
+                        trace: Optional[TracebackType]) -> None:
+        self._timer.cancel()
+        if not self._expired:
+            return
+        # Where Python counts, a cancellation by somebody else goes on as one.
+        uncancel = getattr(self._task, "uncancel", lambda: 0)
+        if uncancel() == 0 and kind is asyncio.CancelledError:
+            raise asyncio.TimeoutError from None
 
 
 class Address:
@@ -140,11 +171,13 @@ async def exchange(address: Address, method: str, path: str, body: Optional[byte
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    reader, writer = await asyncio.wait_for(address.connect(), timeout_s)
+    async with Deadline(timeout_s):
+        reader, writer = await address.connect()
     try:
         writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (body or b""))
         await writer.drain()
-        answer = await asyncio.wait_for(_head(reader), timeout_s)
+        async with Deadline(timeout_s):
+            answer = await _head(reader)
         yield answer
     except asyncio.IncompleteReadError:
         raise HttpError("the connection ended in the middle of the answer") from None

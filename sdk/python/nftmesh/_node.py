@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -12,8 +13,8 @@ import time
 from typing import Any, AsyncGenerator, AsyncIterator, Dict, Optional, Tuple, TypeVar
 
 from . import _http
-from .errors import (NftmeshConfigError, NftmeshNodeError, NftmeshNotRegistered, NftmeshRefused,
-                     NftmeshTimeout, NftmeshUnknown, NftmeshUnsupported, NftmeshWalletError)
+from .errors import (NftmeshConfigError, NftmeshError, NftmeshNodeError, NftmeshNotRegistered,
+                     NftmeshRefused, NftmeshTimeout, NftmeshUnknown, NftmeshUnsupported, NftmeshWalletError)
 from .peers import ListState, Peer, Peers, PeerState
 
 logger = logging.getLogger("nftmesh")
@@ -79,8 +80,9 @@ class Node:
         if self._closed:
             raise NftmeshConfigError("this DStackP2PSDK is closed")
         try:
-            status, raw = await asyncio.wait_for(
-                _http.request(self._address, method, path, body, headers, timeout_s), timeout_s)
+            async with _http.Deadline(timeout_s):
+                status, raw = await _http.request(self._address, method, path, body, headers,
+                                                  timeout_s)
             answer = json.loads(raw)
         except asyncio.TimeoutError:
             raise NftmeshTimeout(f"the node at {self._address.text} did not answer {path} within "
@@ -162,17 +164,24 @@ class Node:
     # ---- peers ----
 
     async def peers(self) -> Peers:
+        # What is said of the table must have been true before and after it was read, of one process:
+        # a node that starts, or joins, in between has a table that is not the cluster's yet.
         try:
+            before = await self._status()
+            table = await self._get("/v1/members")
             status = await self._status()
-            members = (await self._get("/v1/members")).get("members")
         except (NftmeshNodeError, NftmeshTimeout) as e:
-            if self._last is None:
-                raise
-            return self._stale(str(e), time.monotonic() - self._last_s)
-        block = status.get("block")
+            return self._without_answer(e)
+        members, block = table.get("members"), table.get("block")
         if not isinstance(block, dict) or not isinstance(members, list):
-            raise NftmeshUnknown("the node has not read the chain yet: " +
-                                 _check(status, "chain")[1])
+            return self._without_answer(NftmeshUnknown("the node has not read the chain yet: " +
+                                                       _check(status, "chain")[1]))
+        if before.get("started") != status.get("started"):
+            return self._without_answer(NftmeshUnknown("the node was started anew just now"))
+        for said, name in itertools.product((before, status), ("seat", "joined")):
+            stands, why = _check(said, name)
+            if not stands:
+                return self._without_answer(NftmeshUnknown(f"the node is not in the mesh: {why}"))
         confirmed, why = _check(status, "chain")
         age_s = 0.0 if confirmed else max(0.0, time.time() - _count(block.get("time")))
         found = [_peer(m, age_s) for m in members if isinstance(m, dict) and m.get("self") is False]
@@ -182,10 +191,12 @@ class Node:
         self._last, self._last_s = peers, time.monotonic()
         return peers
 
-    def _stale(self, why: str, age_s: float) -> Peers:
-        assert self._last is not None
+    def _without_answer(self, error: NftmeshError) -> Peers:
+        """The last list as a stale one; the error where there never was one."""
+        if self._last is None:
+            raise error
         return Peers(self._last.peers, ListState.STALE, self._last.block,
-                     self._last.age_s + age_s, why)
+                     self._last.age_s + time.monotonic() - self._last_s, error.message)
 
     # ---- changes ----
 
@@ -232,7 +243,8 @@ class Node:
         try:
             yield
             while not reader.done():
-                await asyncio.wait_for(heard.wait(), EVENTS_SILENT_S)
+                async with _http.Deadline(EVENTS_SILENT_S):
+                    await heard.wait()
                 heard.clear()
                 yield
                 await asyncio.sleep(EVENT_SETTLE_S)
