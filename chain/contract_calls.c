@@ -122,8 +122,8 @@ static void put_signature(struct chain_abi_writer *w, const struct base_sig65 *s
     chain_abi_put_bytes(w, shifted.bytes, sizeof shifted.bytes);
 }
 
-/* An owner's, as it gave it: a contract that owns a token has a form of its own. Empty when the owner
- * sends. Too long for any wallet we know: no calldata. */
+/* An owner's, as it gave it: a contract that owns a token has a form of its own. Empty when the
+ * owner sends. Too long for any wallet we know: no calldata. */
 static void put_owner_signature(struct chain_abi_writer *w, const struct base_slice *sig)
 {
     if (sig->len > CHAIN_OWNER_SIG_BYTES_MAX) w->tail.failed = true;

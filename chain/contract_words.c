@@ -71,9 +71,9 @@ static const struct {
      "token $1 gives its weight to token $2's seat: take it away first (nftmesh weight --remove)"},
     {"StandsBehindNone(uint256)", "token $1 gives its weight to no seat"},
     /* statements */
-    {"NonceDiffers(uint64,uint64)",
-     "the statement has nonce $2 and the token is at $1: it was used, or something else changed the "
-     "seat since; make it anew"},
+    {"NonceDiffers(uint64,uint64)", "the statement has nonce $2 and the token is at $1: it was "
+                                    "used, or something else changed the "
+                                    "seat since; make it anew"},
     {"DeadlinePassed(uint64)",
      "the statement's deadline, block time $1 (seconds since 1970), has passed: make it anew"},
     {"DeadlineTooFar(uint64)", "the statement's deadline $1 is more than 7 days ahead"},

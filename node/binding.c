@@ -86,7 +86,43 @@ static void put_binding(struct base_buf *json, const struct base_binding *b)
                     (unsigned long long)b->deadline);
 }
 
-int node_binding_answer(struct base_buf *json, const struct node_identity *identity,
+static int sign_endpoint(struct base_buf *json, const struct node_identity *identity,
+                         const json_t *body, char *why, size_t cap)
+{
+    const struct node_keyset *keys = &identity->keys;
+    struct base_endpoint e = {.node_key = keys->node_key};
+    struct base_hash32 digest;
+    struct base_sig65 sig;
+    int rv = field(get_u256(&e.token_id, body, "token"), "token", "a token id", why, cap);
+    if (rv == BASE_OK)
+        rv = field(base_json_get_string(&e.url, &e.url_len, body, "url"), "url", "a string", why,
+                   cap);
+    if (rv == BASE_OK && e.url_len > CHAIN_URL_BYTES_MAX)
+        rv = field(BASE_EINVAL, "url", "at most 256 bytes", why, cap);
+    if (rv == BASE_OK)
+        rv = field(base_json_get_u64(&e.nonce, body, "nonce"), "nonce", "a number", why, cap);
+    if (rv == BASE_OK)
+        rv = field(base_json_get_u64(&e.deadline, body, "deadline"), "deadline",
+                   "seconds since 1970", why, cap);
+    if (rv != BASE_OK) return rv;
+    base_eip712_endpoint(&digest, &identity->domain, &e);
+    rv = base_ecdsa_sign(&sig, &digest, &keys->node_priv);
+    base_buf_puts(json, "{\"token\":\"0x");
+    base_buf_hex(json, e.token_id.bytes, sizeof e.token_id.bytes);
+    base_buf_puts(json, "\"");
+    put_hex(json, "node_key", e.node_key.bytes, sizeof e.node_key.bytes);
+    base_buf_puts(json, ",\"url\":");
+    base_buf_json_string(json, e.url, e.url_len);
+    base_buf_printf(json, ",\"nonce\":%llu,\"deadline\":%llu", (unsigned long long)e.nonce,
+                    (unsigned long long)e.deadline);
+    put_hex(json, "node_sig", sig.bytes, sizeof sig.bytes);
+    base_buf_puts(json, "}");
+    if (rv == BASE_OK && json->failed) rv = BASE_ENOMEM;
+    if (rv != BASE_OK) snprintf(why, cap, "%s", base_strerror(rv));
+    return rv;
+}
+
+static int sign_binding(struct base_buf *json, const struct node_identity *identity,
                         const json_t *body, char *why, size_t cap)
 {
     const struct node_keyset *keys = &identity->keys;
@@ -111,4 +147,14 @@ int node_binding_answer(struct base_buf *json, const struct node_identity *ident
     if (rv == BASE_OK && json->failed) rv = BASE_ENOMEM;
     if (rv != BASE_OK) snprintf(why, cap, "%s", base_strerror(rv));
     return rv;
+}
+
+int node_binding_answer(struct base_buf *json, const struct node_identity *identity,
+                        const json_t *body, char *why, size_t cap)
+{
+    const json_t *statement = json_object_get(body, "statement");
+    if (statement == NULL) return sign_binding(json, identity, body, why, cap);
+    if (json_is_string(statement) && strcmp(json_string_value(statement), "endpoint") == 0)
+        return sign_endpoint(json, identity, body, why, cap);
+    return field(BASE_EINVAL, "statement", "\"endpoint\", or none for a Binding", why, cap);
 }

@@ -1,246 +1,67 @@
 #include "node/seat.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
-#include "attest/agent.h"
-#include "attest/pins.h"
-#include "base/ecdsa.h"
+#include "attest/sigchain.h"
 #include "base/err.h"
-#include "node/binding.h"
-#include "node/store.h"
+#include "base/u256.h"
 
-#define WHY              NODE_WALLET_WHY_BYTES
-#define ANSWER_BYTES_MAX 65536
-#define CALL_TIMEOUT_MS  10000
-#define DEADLINE_S       3600
-#define EXPIRES_MAX_S    (UINT64_C(400) * 86400)
+#define WHY        NODE_WALLET_WHY_BYTES
+#define ROUNDS_MAX 16  /* plan, step, plan, ..: conflicts and lagging endpoints included */
+#define FAILS_MAX  4   /* rounds whose step failed */
+#define PAUSE_MS   500 /* until an endpoint shows what was mined */
+/* Not estimated in a dry run while the step before is missing: the contract's own figures, with
+ * 21,000 and the calldata, rounded up. */
+#define GUESS_BIND_GAS     90000
+#define GUESS_REGISTER_GAS 420000
 
-/* Who signs: a running node through its control socket, or we ourselves from its data-dir. */
-struct signer {
-    struct node_http_sync *http;
-    char control[NODE_STORE_PATH_BYTES];
-    bool running;
-    struct node_identity identity; /* when no node runs */
+struct work {
+    struct node_wallet *w;
+    struct node_seat_signer signer;
+    struct node_seat_request request;
+    struct node_seat_result *result;
+    struct node_seat_want want;
+    /* as the chain was when it was read last */
+    struct chain_cluster_state state;
+    struct chain_seat seat;
+    bool has_seat;
+    uint64_t now_s;
 };
 
-/* ---- the keys, when no node runs ---- */
-
-static int agent_call(struct signer *s, struct node_http_sync_answer *answer, const char *dstack,
-                      enum attest_agent_api api, enum attest_agent_method method,
-                      const struct base_buf *body, char *why)
+static int say(char *why, int rv, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int say(char *why, int rv, const char *format, ...)
 {
-    char url[128];
-    struct node_http_request http = {.url = url,
-                                     .unix_socket = dstack,
-                                     .body = body->data,
-                                     .body_len = body->len,
-                                     .answer_bytes_max = ATTEST_AGENT_REPLY_BYTES_MAX,
-                                     .timeout_ms = CALL_TIMEOUT_MS};
-    snprintf(url, sizeof url, "http://dstack%s", attest_agent_path(api, method));
-    int rv = node_http_sync_call(s->http, answer, &http);
-    if (rv != BASE_OK)
-        snprintf(why, WHY, "no node runs here, and the guest agent at %s: %s", dstack,
-                 answer->text);
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(why, WHY, format, ap);
+    va_end(ap);
     return rv;
 }
 
-static int agent_info(struct signer *s, struct attest_agent_info *info, const char *dstack,
-                      char *why)
+static void tell(const struct node_wallet *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void tell(const struct node_wallet *w, const char *format, ...)
 {
-    struct node_http_sync_answer answer;
-    struct base_buf body;
-    char agent_why[ATTEST_AGENT_WHY_BYTES];
-    base_buf_init(&body, ATTEST_AGENT_REQUEST_BYTES_MAX);
-    attest_agent_info_body(&body);
-    int rv = agent_call(s, &answer, dstack, ATTEST_AGENT_DSTACK, ATTEST_AGENT_INFO, &body, why);
-    if (rv == BASE_OK) {
-        rv = attest_agent_info_parse(info, agent_why, answer.status, answer.body.data,
-                                     answer.body.len);
-        if (rv != BASE_OK) snprintf(why, WHY, "guest agent: %s", agent_why);
-    }
-    base_buf_deinit(&answer.body);
-    base_buf_deinit(&body);
-    return rv;
+    char line[WHY];
+    va_list ap;
+    if (w->told == NULL) return;
+    va_start(ap, format);
+    vsnprintf(line, sizeof line, format, ap);
+    va_end(ap);
+    w->told(w->told_ctx, line);
 }
 
-static int agent_key(struct signer *s, struct attest_agent_key *key, const char *dstack,
-                     const char *path, char *why)
+uint64_t node_seat_expiry(uint64_t now_s, uint64_t expires_ms)
 {
-    struct node_http_sync_answer answer;
-    struct base_buf body;
-    char agent_why[ATTEST_AGENT_WHY_BYTES];
-    base_buf_init(&body, ATTEST_AGENT_REQUEST_BYTES_MAX);
-    (void)attest_agent_get_key_body(&body, path, ATTEST_PURPOSE);
-    int rv = agent_call(s, &answer, dstack, ATTEST_AGENT_DSTACK, ATTEST_AGENT_GET_KEY, &body, why);
-    if (rv == BASE_OK) {
-        rv = attest_agent_key_parse(key, agent_why, ATTEST_AGENT_DSTACK, ATTEST_PURPOSE,
-                                    answer.status, answer.body.data, answer.body.len);
-        if (rv != BASE_OK) snprintf(why, WHY, "guest agent: %s", agent_why);
-        base_memzero(answer.body.data, answer.body.len);
-    }
-    base_buf_deinit(&answer.body);
-    base_buf_deinit(&body);
-    return rv;
+    uint64_t expires_s = expires_ms / 1000, most = NODE_SEAT_EXPIRES_MAX_S - NODE_SEAT_DEADLINE_S;
+    return now_s + (expires_s < most ? expires_s : most);
 }
 
-static int own_seed(uint8_t seed[NODE_STORE_SEED_BYTES], const char *dir, char *why)
-{
-    struct node_store *store;
-    bool made;
-    int rv = node_store_open(&store, dir, why);
-    if (rv != BASE_OK) return rv;
-    rv = node_store_seed(store, seed, &made, why);
-    node_store_close(store);
-    return rv;
-}
-
-/* The same rule as for a node's start: the simulator proves nothing. */
-static int check_agent(const struct attest_agent_info *info, const struct node_wallet *w,
-                       const struct node_seat_request *request, char *why)
-{
-    switch (attest_dev_judge(request->dev, w->chain_id, NULL, 0, info->app_name)) {
-    case ATTEST_DEV_SIMULATOR:
-        snprintf(why, WHY,
-                 "the guest agent at %s is the simulator: it proves nothing; use --dev "
-                 "on a development chain, or a real DStack VM",
-                 request->dstack);
-        return BASE_EINVAL;
-    case ATTEST_DEV_CHAIN_ID:
-        snprintf(why, WHY, "--dev: only on a development chain, with chain id 31337 or 1337");
-        return BASE_EINVAL;
-    case ATTEST_DEV_PUBLIC_ROOT: /* no root is judged here: the contract does */
-    case ATTEST_DEV_UNDECIDED:
-    case ATTEST_DEV_OK:
-        return BASE_OK;
-    }
-    return BASE_OK;
-}
-
-static int own_identity(struct signer *s, const struct node_wallet *w,
-                        const struct node_seat_request *request, char *why)
-{
-    struct attest_agent_info info;
-    struct attest_agent_key key = {0};
-    uint8_t seed[NODE_STORE_SEED_BYTES] = {0};
-    char path[ATTEST_PATH_BYTES];
-    int rv = agent_info(s, &info, request->dstack, why);
-    if (rv == BASE_OK) rv = check_agent(&info, w, request, why);
-    if (rv != BASE_OK) return rv;
-    attest_proof_path(path, w->chain_id, &w->contract, &info.instance);
-    rv = agent_key(s, &key, request->dstack, path, why);
-    if (rv == BASE_OK) rv = own_seed(seed, request->data_dir, why);
-    if (rv == BASE_OK) {
-        rv = node_keyset_from_agent(&s->identity.keys, &info, &key, seed);
-        if (rv != BASE_OK) snprintf(why, WHY, "node key: %s", base_strerror(rv));
-    }
-    node_identity_set_mesh(&s->identity, w->chain_id, &w->contract);
-    base_memzero(&key, sizeof key);
-    base_memzero(seed, sizeof seed);
-    return rv;
-}
-
-static int signer_open(struct signer *s, const struct node_wallet *w,
-                       const struct node_seat_request *request, char *why)
-{
-    memset(s, 0, sizeof *s);
-    s->http = w->http;
-    snprintf(s->control, sizeof s->control, "%s/control.sock", request->data_dir);
-    s->running = access(s->control, R_OK | W_OK) == 0;
-    return s->running ? BASE_OK : own_identity(s, w, request, why);
-}
-
-/* ---- a signed Binding, as JSON, and back ---- */
-
-static int ask_node(struct signer *s, struct base_buf *out, const char *body, char *why)
-{
-    struct node_http_sync_answer answer;
-    struct node_http_request http = {.url = "http://node/v1/binding",
-                                     .unix_socket = s->control,
-                                     .body = body,
-                                     .body_len = strlen(body),
-                                     .answer_bytes_max = ANSWER_BYTES_MAX,
-                                     .timeout_ms = CALL_TIMEOUT_MS};
-    int rv = node_http_sync_call(s->http, &answer, &http);
-    if (rv != BASE_OK) {
-        snprintf(why, WHY, "the node's control socket %s: %s", s->control, answer.text);
-    } else if (answer.status != 200) {
-        snprintf(why, WHY, "the node refuses to sign: %.300s",
-                 answer.body.data != NULL ? answer.body.data : "");
-        rv = BASE_EREMOTE;
-    } else {
-        base_buf_append(out, answer.body.data, answer.body.len);
-    }
-    base_buf_deinit(&answer.body);
-    return rv;
-}
-
-static int sign_binding(struct signer *s, json_t **out, const char *body, char *why)
-{
-    struct base_buf text;
-    char json_why[BASE_JSON_WHY_BYTES];
-    json_t *json = NULL;
-    int rv;
-    base_buf_init(&text, ANSWER_BYTES_MAX);
-    if (s->running) {
-        rv = ask_node(s, &text, body, why);
-    } else {
-        rv = base_json_parse(&json, body, strlen(body), ANSWER_BYTES_MAX, json_why);
-        if (rv == BASE_OK) rv = node_binding_answer(&text, &s->identity, json, why, WHY);
-        json_decref(json);
-    }
-    if (rv == BASE_OK) {
-        rv = base_json_parse(out, text.data, text.len, ANSWER_BYTES_MAX, json_why);
-        if (rv != BASE_OK) snprintf(why, WHY, "the node's Binding: %s", json_why);
-    }
-    base_buf_deinit(&text);
-    return rv;
-}
-
-static int read_keys(const json_t *json, struct base_binding *b, struct chain_register *args)
-{
-    int rv = base_json_get_hex(b->instance.bytes, 20, json, "instance");
-    if (rv == BASE_OK) rv = base_json_get_hex(b->node_key.bytes, 33, json, "node_key");
-    if (rv == BASE_OK) rv = base_json_get_hex(b->proof_key.bytes, 33, json, "proof_key");
-    if (rv == BASE_OK) rv = base_json_get_hex(args->node_xy, 64, json, "node_xy");
-    if (rv == BASE_OK) rv = base_json_get_hex(args->proof_xy, 64, json, "proof_xy");
-    if (rv == BASE_OK) rv = base_json_get_hex(args->app_xy, 64, json, "app_xy");
-    if (rv == BASE_OK) rv = base_json_get_hex(args->app_id.bytes, 20, json, "app_id");
-    if (rv == BASE_OK) rv = base_json_get_hex(args->app_sig.bytes, 65, json, "app_sig");
-    if (rv == BASE_OK) rv = base_json_get_hex(args->kms_sig.bytes, 65, json, "kms_sig");
-    if (rv == BASE_OK) rv = base_json_get_hex(args->node_sig.bytes, 65, json, "node_sig");
-    if (rv == BASE_OK) rv = base_json_get_hex(args->proof_sig.bytes, 65, json, "proof_sig");
-    return rv;
-}
-
-static int make_binding(struct signer *s, struct base_binding *b, struct chain_register *args,
-                        char *why)
-{
-    struct base_buf body;
-    char owner[BASE_ADDRESS_TEXT_BYTES];
-    json_t *json = NULL;
-    base_buf_init(&body, 4096);
-    base_address_format(owner, &b->owner);
-    base_buf_puts(&body, "{\"token\":\"0x");
-    base_buf_hex(&body, b->token_id.bytes, sizeof b->token_id.bytes);
-    base_buf_printf(&body, "\",\"owner\":\"%s\",\"url\":", owner);
-    base_buf_json_string(&body, b->url, b->url_len);
-    base_buf_printf(&body, ",\"nonce\":%llu,\"expires_at\":%llu,\"deadline\":%llu}",
-                    (unsigned long long)b->nonce, (unsigned long long)b->expires_at,
-                    (unsigned long long)b->deadline);
-    int rv = body.failed ? BASE_ENOMEM : sign_binding(s, &json, body.data, why);
-    if (rv == BASE_OK) {
-        rv = read_keys(json, b, args);
-        if (rv != BASE_OK) snprintf(why, WHY, "the node's Binding lacks a field");
-    }
-    json_decref(json);
-    base_buf_deinit(&body);
-    return rv;
-}
-
-/* ---- which seat ---- */
+/* ---- reading ---- */
 
 static const struct chain_seat *find_token(const struct chain_seat *seats, size_t count,
                                            const struct base_u256 *token)
@@ -251,130 +72,411 @@ static const struct chain_seat *find_token(const struct chain_seat *seats, size_
     return NULL;
 }
 
-static const struct chain_seat *choose_seat(const struct node_wallet *w,
-                                            const struct node_seat_request *request,
-                                            const struct base_eth_address *instance,
-                                            const struct chain_seat *seats, size_t count)
+int node_seat_read(struct node_wallet *w, struct chain_seat *out, struct chain_cluster_state *state,
+                   const struct base_u256 *token, char *why)
 {
-    const struct chain_seat *free_seat = NULL;
-    if (request->has_token) return find_token(seats, count, &request->token);
-    for (size_t i = 0; i < count; i++) {
-        if (!base_address_equal(&seats[i].owner, &w->address)) continue;
-        if (base_address_equal(&seats[i].instance, instance)) return &seats[i];
-        if (free_seat == NULL && base_is_zero(seats[i].instance.bytes, BASE_ADDRESS_BYTES))
-            free_seat = &seats[i];
-    }
-    return free_seat;
-}
-
-static bool stands(const struct chain_seat *seat, const struct base_binding *b,
-                   const struct node_seat_request *request, uint64_t now_s)
-{
-    const char *url = request->url != NULL ? request->url : "";
-    return seat->has_keys && seat->active && base_key33_equal(&seat->node_key, &b->node_key) &&
-           base_key33_equal(&seat->proof_key, &b->proof_key) &&
-           base_address_equal(&seat->bound_by, &b->owner) && strcmp(seat->url, url) == 0 &&
-           seat->expires_at > now_s + request->expires_ms / 2000;
-}
-
-/* ---- the two steps ---- */
-
-static int send_instance(struct node_wallet *w, struct node_seat_result *result,
-                         const struct base_binding *b, char *why)
-{
-    struct base_buf calldata;
-    base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
-    chain_contract_call_register_instance(&calldata, &b->token_id, &b->instance);
-    int rv = node_wallet_send(w, &result->sent, &calldata, why);
-    base_buf_deinit(&calldata);
-    return rv;
-}
-
-static int send_register(struct node_wallet *w, struct node_seat_result *result,
-                         const struct base_binding *b, const struct chain_register *args, char *why)
-{
-    struct base_buf calldata;
-    base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
-    chain_contract_call_register(&calldata, b, args);
-    int rv = node_wallet_send(w, &result->sent, &calldata, why);
-    base_buf_deinit(&calldata);
-    return rv;
-}
-
-/* The seat as it stands now, copied out. */
-static int read_seat(struct node_wallet *w, struct chain_seat *out,
-                     const struct node_seat_request *request,
-                     const struct base_eth_address *instance, char *why)
-{
-    struct chain_cluster_state state;
     struct chain_seat *seats;
     size_t count;
-    int rv = node_wallet_seats(w, &state, &seats, &count, why);
+    char text[BASE_U256_TEXT_BYTES];
+    int rv = node_wallet_seats(w, state, &seats, &count, why);
     if (rv != BASE_OK) return rv;
-    const struct chain_seat *seat = choose_seat(w, request, instance, seats, count);
-    if (seat == NULL) {
-        snprintf(why, WHY,
-                 request->has_token
-                     ? "no such token on this contract: mint a seat first"
-                     : "this wallet has no free seat: mint one, or name one by --token");
-        rv = BASE_EINVAL;
-    } else if (!base_address_equal(&seat->owner, &w->address)) {
-        char owner[BASE_ADDRESS_TEXT_BYTES];
-        base_address_format(owner, &seat->owner);
-        snprintf(why, WHY, "the token belongs to %s, not to this wallet", owner);
-        rv = BASE_EINVAL;
-    } else {
-        *out = *seat;
-    }
+    const struct chain_seat *seat = find_token(seats, count, token);
+    if (seat != NULL) *out = *seat;
+    free(seats);
+    base_u256_format(text, token);
+    return seat != NULL ? BASE_OK
+                        : say(why, BASE_EINVAL,
+                              "there is no token %s on this contract: mint a seat first", text);
+}
+
+static int judge_seat(struct work *k, const struct chain_seat *seat, char *why)
+{
+    char owner[BASE_ADDRESS_TEXT_BYTES];
+    k->has_seat = seat != NULL;
+    if (seat == NULL && k->request.has_token)
+        return say(why, BASE_EINVAL, "no such token on this contract: mint a seat first");
+    if (seat == NULL && !k->request.mint)
+        return say(why, BASE_EINVAL,
+                   "this wallet has no free seat: mint one (--mint), or name one by --token");
+    if (seat == NULL) return BASE_OK;
+    base_address_format(owner, &seat->owner);
+    if (!base_address_equal(&seat->owner, &k->want.owner))
+        return say(why, BASE_EINVAL, "the token belongs to %s, not to this wallet", owner);
+    k->seat = *seat;
+    k->result->token = seat->token_id;
+    k->result->has_token = true;
+    return BASE_OK;
+}
+
+static int read_chain(struct work *k, char *why)
+{
+    struct chain_seat *seats;
+    size_t count;
+    int rv = node_wallet_time(k->w, &k->now_s, why);
+    if (rv == BASE_OK) rv = node_wallet_seats(k->w, &k->state, &seats, &count, why);
+    if (rv != BASE_OK) return rv;
+    rv = judge_seat(k,
+                    k->request.has_token ? find_token(seats, count, &k->request.token)
+                                         : node_seat_choose(&k->want, seats, count),
+                    why);
     free(seats);
     return rv;
 }
 
-static int register_with(struct node_wallet *w, struct signer *s, struct node_seat_result *result,
-                         const struct node_seat_request *request, char *why)
+/* ---- before anything is paid: would the contract take our keys? ---- */
+
+static void compress(struct base_key33 *out, const uint8_t xy[64])
 {
-    struct chain_seat seat;
-    struct chain_register args;
-    struct base_binding b = {.owner = w->address, .url = request->url != NULL ? request->url : ""};
-    struct base_binding probe = b;
-    uint64_t now_s = 0;
-    b.url_len = strlen(b.url);
-    /* The node's keys and instance first: they tell which seat is meant. */
-    int rv = make_binding(s, &probe, &args, why);
-    if (rv == BASE_OK) rv = node_wallet_time(w, &now_s, why);
-    if (rv == BASE_OK) rv = read_seat(w, &seat, request, &probe.instance, why);
+    out->bytes[0] = (uint8_t)(2 + (xy[63] & 1));
+    memcpy(out->bytes + 1, xy, 32);
+}
+
+static struct base_slice slice(const void *data, size_t len)
+{
+    return (struct base_slice){data, len};
+}
+
+/* The contract's own check, with the root and the app ids that it has now: what fails it would
+ * fail after the instance was bound and paid for. */
+static int check_chain(const struct work *k, const struct chain_register *args, char *why)
+{
+    static const char purpose[] = ATTEST_PURPOSE;
+    enum attest_verdict verdict;
+    struct base_key33 app_key;
+    char root[BASE_ADDRESS_TEXT_BYTES], app[2 * BASE_ADDRESS_BYTES + 1];
+    compress(&app_key, args->app_xy);
+    struct attest_trust trust = {.purpose = purpose,
+                                 .kms_root = k->state.kms_root,
+                                 .app_ids = k->state.app_ids,
+                                 .app_id_count = k->state.app_id_count};
+    struct attest_sigchain chain = {
+        .purpose = slice(purpose, sizeof purpose - 1),
+        .derived_key = slice(k->want.proof_key.bytes, sizeof k->want.proof_key.bytes),
+        .app_key = slice(app_key.bytes, sizeof app_key.bytes),
+        .app_sig = slice(args->app_sig.bytes, sizeof args->app_sig.bytes),
+        .kms_sig = slice(args->kms_sig.bytes, sizeof args->kms_sig.bytes),
+        .app_id = slice(args->app_id.bytes, sizeof args->app_id.bytes)};
+    attest_sigchain_verify(&verdict, &chain, &trust);
+    base_address_format(root, &k->state.kms_root);
+    base_hex_encode(app, args->app_id.bytes, sizeof args->app_id.bytes);
+    if (verdict == ATTEST_ACCEPT) return BASE_OK;
+    if (verdict == ATTEST_REJECT_APP_ID)
+        return say(why, BASE_EINVAL,
+                   "the contract does not allow app %s: its owner must add it; nothing was sent",
+                   app);
+    if (verdict == ATTEST_REJECT_KMS_ROOT)
+        return say(why, BASE_EINVAL,
+                   "this VM's keys do not descend from the contract's KMS root %s: another KMS, or "
+                   "the root was rotated; nothing was sent",
+                   root);
+    return say(why, BASE_EINVAL, "the guest agent's signature chain fails at %s; nothing was sent",
+               attest_verdict_name(verdict));
+}
+
+/* The node's keys and instance tell which seat is meant. */
+static int learn_node(struct work *k, struct chain_register *args, char *why)
+{
+    struct base_binding probe = {
+        .owner = k->want.owner, .url = k->want.url, .url_len = strlen(k->want.url)};
+    int rv = node_seat_signer_binding(&k->signer, &probe, args, why);
+    k->want.instance = probe.instance;
+    k->want.node_key = probe.node_key;
+    k->want.proof_key = probe.proof_key;
+    return rv;
+}
+
+/* ---- minting ---- */
+
+static int read_word(struct node_wallet *w, struct base_u256 *out, const char *signature, char *why)
+{
+    struct base_buf calldata, data;
+    base_buf_init(&calldata, 64);
+    base_buf_init(&data, 1024);
+    chain_contract_call_plain(&calldata, signature);
+    int rv = node_wallet_view(w, &data, &calldata, why);
+    if (rv == BASE_OK) {
+        rv = chain_contract_decode_u256(out, data.data, data.len);
+        if (rv != BASE_OK) say(why, rv, "%s: an answer of another form", signature);
+    }
+    base_buf_deinit(&calldata);
+    base_buf_deinit(&data);
+    return rv;
+}
+
+int node_seat_mint(struct node_wallet *w, struct node_wallet_sent *sent,
+                   const struct base_eth_address *to, char *why)
+{
+    struct base_u256 owner, price;
+    struct base_buf calldata;
+    char what[NODE_WALLET_WHAT_BYTES], text[BASE_ADDRESS_TEXT_BYTES];
+    int rv = read_word(w, &owner, "owner()", why);
+    if (rv == BASE_OK) rv = read_word(w, &price, "mintPrice()", why);
     if (rv != BASE_OK) return rv;
-    result->token = seat.token_id;
-    b.token_id = seat.token_id;
-    if (stands(&seat, &probe, request, now_s)) {
-        result->stood_already = true;
-        return BASE_OK;
-    }
-    if (!base_address_equal(&seat.instance, &probe.instance)) {
-        probe.token_id = seat.token_id;
-        rv = send_instance(w, result, &probe, why);
-        if (rv != BASE_OK || w->dry_run) return rv;
-        rv = read_seat(w, &seat, request, &probe.instance, why);
-        if (rv != BASE_OK) return rv;
-    }
+    bool is_owner = memcmp(owner.bytes + 12, w->address.bytes, BASE_ADDRESS_BYTES) == 0;
+    base_address_format(text, to);
+    snprintf(what, sizeof what, "mintNodeAccess(%s)", text);
+    w->mint_to = *to;
+    base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
+    chain_contract_call_mint(&calldata, to);
+    struct node_wallet_call call = {.calldata = &calldata, .what = what};
+    if (!is_owner) call.value = price;
+    rv = node_wallet_send_call(w, sent, &call, why);
+    base_buf_deinit(&calldata);
+    return rv;
+}
+
+/* ---- the steps ---- */
+
+static int send_step(struct work *k, struct node_wallet_sent *sent, const struct base_buf *calldata,
+                     const char *what, char *why)
+{
+    struct node_wallet_call call = {.calldata = calldata, .what = what};
+    return node_wallet_send_once(k->w, sent, &call, why);
+}
+
+static int call_bind(struct work *k, struct base_buf *calldata, char *what)
+{
+    char token[BASE_U256_TEXT_BYTES], instance[2 * BASE_ADDRESS_BYTES + 1];
+    base_u256_format(token, &k->seat.token_id);
+    base_hex_encode(instance, k->want.instance.bytes, sizeof k->want.instance.bytes);
+    snprintf(what, NODE_WALLET_WHAT_BYTES, "registerInstance(token %s, instance %s)", token,
+             instance);
+    chain_contract_call_register_instance(calldata, &k->seat.token_id, &k->want.instance);
+    return BASE_OK;
+}
+
+static int call_register(struct work *k, struct base_buf *calldata, char *what, char *why)
+{
+    struct chain_register args;
+    char token[BASE_U256_TEXT_BYTES], key[9];
+    struct base_binding b = {.owner = k->want.owner,
+                             .token_id = k->seat.token_id,
+                             .url = k->want.url,
+                             .url_len = strlen(k->want.url),
+                             .nonce = k->seat.nonce,
+                             .expires_at = node_seat_expiry(k->now_s, k->request.expires_ms),
+                             .deadline = k->now_s + NODE_SEAT_DEADLINE_S};
     memset(&args, 0, sizeof args);
-    b.nonce = seat.nonce;
-    b.expires_at =
-        now_s + (request->expires_ms / 1000 < EXPIRES_MAX_S ? request->expires_ms / 1000
-                                                            : EXPIRES_MAX_S - DEADLINE_S);
-    b.deadline = now_s + DEADLINE_S;
-    rv = make_binding(s, &b, &args, why);
-    if (rv == BASE_OK) rv = send_register(w, result, &b, &args, why);
+    int rv = node_seat_signer_binding(&k->signer, &b, &args, why);
+    if (rv != BASE_OK) return rv;
+    base_u256_format(token, &b.token_id);
+    base_hex_encode(key, b.node_key.bytes, 4);
+    snprintf(what, NODE_WALLET_WHAT_BYTES, "register(token %s, node %s.., %s)", token, key,
+             b.url_len > 0 ? b.url : "no address");
+    chain_contract_call_register(calldata, &b, &args);
+    return BASE_OK;
+}
+
+static int call_endpoint(struct work *k, struct base_buf *calldata, char *what)
+{
+    char token[BASE_U256_TEXT_BYTES];
+    struct base_endpoint e = {.token_id = k->seat.token_id,
+                              .node_key = k->want.node_key,
+                              .url = k->want.url,
+                              .url_len = strlen(k->want.url),
+                              .nonce = k->seat.nonce,
+                              .deadline = k->now_s + NODE_SEAT_DEADLINE_S};
+    base_u256_format(token, &e.token_id);
+    snprintf(what, NODE_WALLET_WHAT_BYTES, "setEndpoint(token %s, %s)", token,
+             e.url_len > 0 ? e.url : "no address");
+    chain_contract_call_set_endpoint(calldata, &e, NULL); /* the owner sends */
+    return BASE_OK;
+}
+
+static int call_renew(struct work *k, struct base_buf *calldata, char *what)
+{
+    static const struct base_slice none = {NULL, 0};
+    char token[BASE_U256_TEXT_BYTES];
+    struct base_renewal r = {.token_id = k->seat.token_id,
+                             .node_key = k->want.node_key,
+                             .nonce = k->seat.nonce,
+                             .expires_at = node_seat_expiry(k->now_s, k->request.expires_ms),
+                             .deadline = k->now_s + NODE_SEAT_DEADLINE_S};
+    base_u256_format(token, &r.token_id);
+    snprintf(what, NODE_WALLET_WHAT_BYTES, "renew(token %s, until %llu)", token,
+             (unsigned long long)r.expires_at);
+    chain_contract_call_renew(calldata, &r, &none); /* the owner sends */
+    return BASE_OK;
+}
+
+static int do_step(struct work *k, struct node_wallet_sent *sent, enum node_seat_step step,
+                   char *why)
+{
+    struct base_buf calldata;
+    char what[NODE_WALLET_WHAT_BYTES] = "";
+    int rv = BASE_OK;
+    memset(sent, 0, sizeof *sent);
+    if (step == NODE_SEAT_MINT) return node_seat_mint(k->w, sent, &k->w->address, why);
+    base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
+    switch (step) {
+    case NODE_SEAT_BIND:
+        rv = call_bind(k, &calldata, what);
+        break;
+    case NODE_SEAT_REGISTER:
+        rv = call_register(k, &calldata, what, why);
+        break;
+    case NODE_SEAT_ENDPOINT:
+        rv = call_endpoint(k, &calldata, what);
+        break;
+    case NODE_SEAT_RENEW:
+        rv = call_renew(k, &calldata, what);
+        break;
+    case NODE_SEAT_MINT:
+    case NODE_SEAT_NONE:
+        break;
+    }
+    if (rv == BASE_OK) rv = send_step(k, sent, &calldata, what, why);
+    base_buf_deinit(&calldata);
+    return rv;
+}
+
+/* ---- a dry run: every step of the plan with what it would cost ---- */
+
+static void guess(struct work *k, struct node_seat_done *done)
+{
+    const struct node_wallet_sent *before = &k->result->sent;
+    done->is_guess = true;
+    done->sent = (struct node_wallet_sent){.dry_run = true, .max_fee = before->max_fee};
+    snprintf(done->sent.what, sizeof done->sent.what, "%s", node_seat_step_name(done->step));
+    done->sent.nonce = before->nonce + 1;
+    done->sent.gas_used = done->step == NODE_SEAT_BIND ? GUESS_BIND_GAS : GUESS_REGISTER_GAS;
+    done->sent.max_cost = base_u256_times(&done->sent.max_fee, done->sent.gas_used);
+}
+
+static bool follows(const struct node_seat_plan *plan, size_t i)
+{
+    if (i == 0) return false;
+    enum node_seat_step before = plan->steps[i - 1].step;
+    return before == NODE_SEAT_MINT || before == NODE_SEAT_BIND;
+}
+
+static int dry_run(struct work *k, char *why)
+{
+    struct node_seat_result *result = k->result;
+    int rv = BASE_OK;
+    for (size_t i = 0; rv == BASE_OK && i < result->plan.count; i++) {
+        struct node_seat_done *done = &result->done[i];
+        done->step = result->plan.steps[i].step;
+        if (follows(&result->plan, i))
+            guess(k, done);
+        else
+            rv = do_step(k, &done->sent, done->step, why);
+        if (rv != BASE_OK) break;
+        result->sent = done->sent;
+        result->done_count++;
+    }
+    return rv;
+}
+
+/* ---- plan, step, plan ---- */
+
+static void tell_plan(const struct work *k)
+{
+    const struct node_seat_plan *plan = &k->result->plan;
+    char token[BASE_U256_TEXT_BYTES];
+    base_u256_format(token, &k->seat.token_id);
+    if (plan->count > 0)
+        tell(k->w, "plan%s%s: %zu transaction%s", k->has_seat ? " for token " : "",
+             k->has_seat ? token : "", plan->count, plan->count > 1 ? "s" : "");
+    for (size_t i = 0; i < plan->count; i++)
+        tell(k->w, "  %zu. %s: %s", i + 1, node_seat_step_name(plan->steps[i].step),
+             plan->steps[i].because);
+}
+
+static bool was_done(const struct node_seat_result *result, enum node_seat_step step)
+{
+    for (size_t i = 0; i < result->done_count; i++)
+        if (result->done[i].step == step) return true;
+    return false;
+}
+
+static void note_done(struct work *k, enum node_seat_step step, const struct node_wallet_sent *sent)
+{
+    struct node_seat_result *result = k->result;
+    result->sent = *sent;
+    result->done[result->done_count++] = (struct node_seat_done){.step = step, .sent = *sent};
+    if (step != NODE_SEAT_MINT || !sent->has_minted) return;
+    k->request.has_token = true; /* this one, and no other ever */
+    k->request.token = sent->minted;
+}
+
+/* Another hand may have been faster, or another transaction of this wallet: the chain says. */
+static bool is_worth_another_look(int rv)
+{
+    return rv == BASE_ESTATE || rv == BASE_EREFUSED;
+}
+
+/* BASE_ENOTFOUND: read and plan again. */
+static int advance(struct work *k, const struct node_seat_plan *plan, int *fails, char *why)
+{
+    const struct timespec pause = {0, PAUSE_MS * 1000000L};
+    struct node_wallet_sent sent;
+    enum node_seat_step step = plan->steps[0].step;
+    if (was_done(k->result, step)) { /* mined, and this endpoint does not show it yet */
+        nanosleep(&pause, NULL);
+        return BASE_ENOTFOUND;
+    }
+    int rv = do_step(k, &sent, step, why);
+    if (rv == BASE_OK) {
+        note_done(k, step, &sent);
+        return BASE_ENOTFOUND;
+    }
+    if (!is_worth_another_look(rv) || ++*fails >= FAILS_MAX) return rv;
+    /* A refusal of the same step at the same seat is the answer. */
+    struct chain_seat before = k->seat;
+    struct node_seat_plan now;
+    char ignored[WHY];
+    if (read_chain(k, ignored) != BASE_OK) return rv;
+    node_seat_plan(&now, &k->want, k->has_seat ? &k->seat : NULL, k->state.root_epoch, k->now_s);
+    bool same = now.count > 0 && now.steps[0].step == step && k->seat.nonce == before.nonce;
+    if (rv == BASE_EREFUSED && same) return rv;
+    tell(k->w, "%s", why);
+    return BASE_ENOTFOUND;
+}
+
+static int register_with(struct work *k, char *why)
+{
+    struct chain_register args;
+    struct node_seat_plan plan;
+    int fails = 0, rv = learn_node(k, &args, why);
+    for (int round = 0; rv == BASE_OK && round < ROUNDS_MAX; round++) {
+        rv = node_wallet_settle(k->w, why);
+        if (rv == BASE_OK) rv = read_chain(k, why);
+        if (rv != BASE_OK) return rv;
+        node_seat_plan(&plan, &k->want, k->has_seat ? &k->seat : NULL, k->state.root_epoch,
+                       k->now_s);
+        if (round == 0) {
+            k->result->plan = plan;
+            k->result->stood_already = plan.count == 0;
+            tell_plan(k);
+        }
+        if (plan.count == 0) return BASE_OK;
+        if (round == 0) rv = check_chain(k, &args, why);
+        if (rv != BASE_OK) return rv;
+        if (k->w->dry_run) return dry_run(k, why);
+        rv = advance(k, &plan, &fails, why);
+        if (rv == BASE_ENOTFOUND) rv = BASE_OK;
+    }
+    if (rv == BASE_OK)
+        rv = say(why, BASE_ETIMEOUT,
+                 "the endpoint does not show what was mined: look again in a while, and run the "
+                 "same command; it goes on where this one stopped");
     return rv;
 }
 
 int node_seat_register(struct node_wallet *w, struct node_seat_result *result,
                        const struct node_seat_request *request, char *why)
 {
-    struct signer s;
+    struct work k = {.w = w, .request = *request, .result = result};
+    struct node_seat_source source = {
+        .data_dir = request->data_dir, .dstack = request->dstack, .dev = request->dev};
     memset(result, 0, sizeof *result);
-    int rv = signer_open(&s, w, request, why);
-    if (rv == BASE_OK) rv = register_with(w, &s, result, request, why);
-    node_identity_deinit(&s.identity);
+    k.want.owner = w->address;
+    k.want.url = request->url != NULL ? request->url : "";
+    k.want.expires_s = request->expires_ms / 1000;
+    k.want.may_mint = request->mint;
+    int rv = node_seat_signer_open(&k.signer, w, &source, why);
+    if (rv == BASE_OK) rv = register_with(&k, why);
+    node_seat_signer_close(&k.signer);
     return rv;
 }

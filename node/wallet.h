@@ -94,6 +94,11 @@ int node_wallet_send_call(struct node_wallet *w, struct node_wallet_sent *sent,
 int node_wallet_send(struct node_wallet *w, struct node_wallet_sent *sent,
                      const struct base_buf *calldata, char *why);
 
+/* Waits until no transaction of this wallet is pending, so that what is read next is what stands:
+ * one that an earlier command left behind may be the very step that seems to be missing.
+ * BASE_ETIMEOUT after wait_ms: nothing was sent. A dry run waits for nothing. */
+int node_wallet_settle(struct node_wallet *w, char *why);
+
 /* Reads all seats at the latest block. *seats is malloced. */
 int node_wallet_seats(struct node_wallet *w, struct chain_cluster_state *state,
                       struct chain_seat **seats, size_t *count, char *why);

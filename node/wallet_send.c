@@ -431,6 +431,43 @@ static int wait_for(struct flight *f, struct node_wallet *w, char *why)
     }
 }
 
+/* ---- what is under way already ---- */
+
+static int read_nonces(struct node_wallet *w, uint64_t *pending, uint64_t *mined, char *why)
+{
+    struct chain_rpc_request request;
+    struct chain_rpc_reply reply;
+    node__wallet_request_init(w, &request);
+    chain_rpc_ask_nonce(&request, &w->address);
+    chain_rpc_ask_nonce_mined(&request, &w->address);
+    int rv = node__wallet_ask(w, &reply, &request, why);
+    for (size_t i = 0; rv == BASE_OK && i < 2; i++)
+        if (chain_rpc_reply_u64(i == 0 ? pending : mined, &reply, i) != BASE_OK)
+            rv = node__wallet_explain(&reply, i, "nonce", why);
+    chain_rpc_reply_deinit(&reply);
+    chain_rpc_request_deinit(&request);
+    return rv;
+}
+
+int node_wallet_settle(struct node_wallet *w, char *why)
+{
+    const struct timespec pause = {0, PAUSE_MS * 1000000L};
+    uint64_t end_ms = monotonic_ms() + w->wait_ms;
+    for (bool first = true;; first = false) {
+        uint64_t pending = 0, mined = 0;
+        int rv = read_nonces(w, &pending, &mined, why);
+        if (rv != BASE_OK || pending <= mined || w->dry_run) return rv;
+        if (monotonic_ms() >= end_ms)
+            return say(why, BASE_ETIMEOUT,
+                       "a transaction of this wallet with nonce %" PRIu64 " has been pending for "
+                       "%u s: nothing was sent; wait for it, or replace it",
+                       mined, w->wait_ms / 1000);
+        if (first)
+            tell(w, "waiting for a pending transaction of this wallet, nonce %" PRIu64, mined);
+        nanosleep(&pause, NULL);
+    }
+}
+
 /* ---- the whole ---- */
 
 /* Mined and reverted although the estimate went through: what does the contract say now? */
