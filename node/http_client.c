@@ -167,10 +167,14 @@ static int on_set_timer(CURLM *multi, long ms, void *ctx)
     struct node_http_client *c = ctx;
     (void)multi;
     if (c->closing) return 0;
-    if (ms < 0)
+    if (ms < 0) {
         uv_timer_stop(&c->timer);
-    else
-        uv_timer_start(&c->timer, on_timeout, ms == 0 ? 1 : (uint64_t)ms, 0);
+        return 0;
+    }
+    /* From now, not from when this turn of the loop began: a timer that fires before curl's own
+     * time is due finds nothing to do, and curl does not ask for another. */
+    uv_update_time(c->timer.loop);
+    uv_timer_start(&c->timer, on_timeout, ms == 0 ? 1 : (uint64_t)ms, 0);
     return 0;
 }
 
