@@ -252,7 +252,8 @@ enum MHD_Result node__http_answer(struct node__http_request *request, unsigned s
     MHD_add_response_header(response, "Content-Type", type);
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "Content-Security-Policy", "default-src 'none'");
+    if (header == NULL || strcmp(header, "Content-Security-Policy") != 0)
+        MHD_add_response_header(response, "Content-Security-Policy", "default-src 'none'");
     if (header != NULL) MHD_add_response_header(response, header, value);
     conn_deadline_set(request, node__http_now_ms() + (uint64_t)HTTP_ANSWER_TIMES *
                                                          request->http->config.request_timeout_ms);
@@ -415,6 +416,7 @@ static int config_copy(struct node_http *http, const struct node_http_config *co
     if (own->request_timeout_ms == 0) own->request_timeout_ms = 10000;
     if (own->idle_timeout_s == 0) own->idle_timeout_s = 15;
     if (own->command_timeout_ms == 0) own->command_timeout_ms = 10000;
+    if (own->wallet_timeout_ms == 0) own->wallet_timeout_ms = 600000;
     if (own->keepalive_ms == 0) own->keepalive_ms = 15000;
     if (config->token != NULL) {
         if (strlen(config->token) < NODE_HTTP_TOKEN_BYTES_MIN)

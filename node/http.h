@@ -15,7 +15,8 @@
  *
  * Reading routes answer from the published node_view, so they answer when the loop is stuck; and
  * /livez says that it is. Writing routes, and /contract-info, become a command for the loop: the
- * connection is suspended until node_http_complete(), 10 s at most (then 504). */
+ * connection is suspended until node_http_complete(), 10 s at most, 10 minutes where a receipt is
+ * waited for (then 504). */
 #define NODE_HTTP_BODY_BYTES_MAX          ((size_t)64 << 10)
 #define NODE_HTTP_EVENTS_MAX              1024
 #define NODE_HTTP_EVENT_BYTES_MAX         8192
@@ -39,6 +40,7 @@ enum node_command_kind {
 };
 struct node_command { /* read-only for the loop until it completes the command */
     enum node_command_kind kind;
+    const char *path; /* the route that was asked; static */
     const char *url;
     const char *name;
     uint8_t payload[NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX];
@@ -70,6 +72,7 @@ struct node_http_config {             /* strings borrowed for the call of node_h
     uint32_t request_timeout_ms; /* [10000] from connect or last answer to a whole request */
     uint32_t idle_timeout_s;     /* [15] without any progress */
     uint32_t command_timeout_ms; /* [10000] */
+    uint32_t wallet_timeout_ms;  /* [600000] of those that wait for receipts */
     uint32_t keepalive_ms;       /* [15000] comment on a silent event stream */
 };
 struct node_http;

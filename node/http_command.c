@@ -145,6 +145,7 @@ static struct node__command *command_new(struct node__http_request *request)
     struct node__command *command = calloc(1, sizeof *command);
     if (command == NULL) return NULL;
     command->told.kind = request->route->command;
+    command->told.path = request->route->path;
     command->http = request->http;
     command->request = request;
     atomic_init(&command->refs, 1);
@@ -152,15 +153,21 @@ static struct node__command *command_new(struct node__http_request *request)
     return command;
 }
 
+static bool makes_transactions(const struct node__command *command)
+{
+    return command->told.kind == NODE_COMMAND_REGISTER || command->told.kind == NODE_COMMAND_MINT;
+}
+
 /* Suspends first and hands over then: an answer may come before submit() returns. */
 static enum MHD_Result command_submit(struct node__http_request *request)
 {
     struct node_http *http = request->http;
     struct node__command *command = request->command;
+    uint32_t timeout_ms = makes_transactions(command) ? http->config.wallet_timeout_ms
+                                                      : http->config.command_timeout_ms;
     pthread_mutex_lock(&http->mutex);
-    bool is_waiting =
-        http->config.submit != NULL &&
-        node__http_suspend(request, node__http_now_ms() + http->config.command_timeout_ms);
+    bool is_waiting = http->config.submit != NULL &&
+                      node__http_suspend(request, node__http_now_ms() + timeout_ms);
     pthread_mutex_unlock(&http->mutex);
     if (!is_waiting)
         return node__http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the node is stopping");
@@ -185,7 +192,10 @@ static enum MHD_Result command_answer(struct node__http_request *request)
     if (!is_due)
         return node__http_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the node is stopping");
     return node__http_refuse(request, MHD_HTTP_GATEWAY_TIMEOUT,
-                             "the node's loop did not answer in time; it may still do it");
+                             makes_transactions(command)
+                                 ? "still under way: see wallet in /v1/status, and ask again"
+                                   " afterwards: what stands is not paid for twice"
+                                 : "the node's loop did not answer in time; it may still do it");
 }
 
 enum MHD_Result node__http_command_run(struct node__http_request *request)

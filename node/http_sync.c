@@ -1,5 +1,6 @@
 #include "node/http_sync.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,7 +9,25 @@
 struct node_http_sync {
     uv_loop_t loop;
     struct node_http_client *client;
+    uv_async_t wake;
+    _Atomic bool is_cancelled;
 };
+
+static void on_wake(uv_async_t *wake)
+{
+    (void)wake; /* that the loop turns is enough */
+}
+
+void node_http_sync_cancel(struct node_http_sync *sync)
+{
+    atomic_store(&sync->is_cancelled, true);
+    uv_async_send(&sync->wake);
+}
+
+bool node_http_sync_is_cancelled(const struct node_http_sync *sync)
+{
+    return atomic_load(&((struct node_http_sync *)(uintptr_t)sync)->is_cancelled);
+}
 
 struct waiting {
     struct node_http_sync_answer *answer;
@@ -24,8 +43,13 @@ int node_http_sync_new(struct node_http_sync **out, const char *ca_file)
         free(sync);
         return BASE_ENOMEM;
     }
-    int rv = node_http_client_new(&sync->client, &sync->loop, ca_file);
+    int rv = uv_async_init(&sync->loop, &sync->wake, on_wake) == 0 ? BASE_OK : BASE_EIO;
+    if (rv == BASE_OK) {
+        rv = node_http_client_new(&sync->client, &sync->loop, ca_file);
+        if (rv != BASE_OK) uv_close((uv_handle_t *)&sync->wake, NULL);
+    }
     if (rv != BASE_OK) {
+        uv_run(&sync->loop, UV_RUN_DEFAULT);
         uv_loop_close(&sync->loop);
         free(sync);
         return rv;
@@ -38,6 +62,7 @@ void node_http_sync_free(struct node_http_sync *sync)
 {
     if (sync == NULL) return;
     node_http_client_close(sync->client, NULL, NULL);
+    uv_close((uv_handle_t *)&sync->wake, NULL);
     uv_run(&sync->loop, UV_RUN_DEFAULT);
     uv_loop_close(&sync->loop);
     free(sync);
@@ -58,17 +83,21 @@ int node_http_sync_call(struct node_http_sync *sync, struct node_http_sync_answe
                         const struct node_http_request *request)
 {
     struct waiting w = {.answer = answer};
+    uint64_t id;
     answer->status = 0;
     answer->text[0] = '\0';
     base_buf_init(&answer->body, request->answer_bytes_max + 1);
     int rv = request->body != NULL
-                 ? node_http_client_post(sync->client, NULL, request, on_answer, &w)
-                 : node_http_client_get(sync->client, NULL, request, on_answer, &w);
+                 ? node_http_client_post(sync->client, &id, request, on_answer, &w)
+                 : node_http_client_get(sync->client, &id, request, on_answer, &w);
     if (rv != BASE_OK) {
         snprintf(answer->text, sizeof answer->text, "%s", base_strerror(rv));
         return rv;
     }
-    while (!w.done)
+    while (!w.done && !node_http_sync_is_cancelled(sync))
         uv_run(&sync->loop, UV_RUN_ONCE);
-    return w.err;
+    if (w.done) return w.err;
+    node_http_client_cancel(sync->client, id);
+    snprintf(answer->text, sizeof answer->text, "given up");
+    return BASE_ECLOSED;
 }

@@ -8,6 +8,9 @@
 struct node_http_sync;
 int node_http_sync_new(struct node_http_sync **out, const char *ca_file); /* BASE_ENOMEM */
 void node_http_sync_free(struct node_http_sync *sync);                    /* NULL is fine */
+/* From another thread: the call under way ends with BASE_ECLOSED, and so does every later one. */
+void node_http_sync_cancel(struct node_http_sync *sync);
+bool node_http_sync_is_cancelled(const struct node_http_sync *sync);
 
 struct node_http_sync_answer {
     int status;                      /* 200, 404 .. */

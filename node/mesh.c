@@ -112,6 +112,7 @@ void mesh_stop(struct mesh *m)
     if (m->stopping) return;
     m->stopping = true;
     mesh_dial_give_up(m);
+    mesh_wallet_give_up(m);
     node_http_free(m->http);
     m->http = NULL;
     for (size_t i = 0; i < m->signal_count; i++)

@@ -16,10 +16,9 @@ struct errand { /* one endpoint's part of a reading */
     uint32_t vote;
 };
 
-static const char *kind_of(const struct mesh *m)
+const char *mesh_contract_kind(const struct mesh *m)
 {
-    (void)m;
-    return "nftmesh";
+    return chain_kind_name(m->snapshot == NULL ? CHAIN_KIND_UNKNOWN : m->snapshot->kind);
 }
 
 static void answer(const struct mesh *m, struct node_command *command,
@@ -30,7 +29,7 @@ static void answer(const struct mesh *m, struct node_command *command,
                                               .kms_root = c->kms_root,
                                               .chain_id = m->config->chain_id,
                                               .block = c->block,
-                                              .kind = kind_of(m)};
+                                              .kind = mesh_contract_kind(m)};
     struct base_buf json;
     base_buf_init(&json, JSON_BYTES_MAX);
     node_contract_info_json(&json, &frame, info, detail);

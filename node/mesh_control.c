@@ -163,9 +163,7 @@ static void handle(struct node_inbox_item *item)
         return;
     case NODE_COMMAND_REGISTER:
     case NODE_COMMAND_MINT:
-        node_http_fail(command, 501,
-                       "no wallet key enters this process: use `nftmesh register` "
-                       "or `nftmesh mint`");
+        mesh_wallet_ask(m, command);
         return;
     case NODE_COMMAND_AUTHORIZE:
         node_http_fail(command, 501, "authorisations belong to a contract that stores no keys");

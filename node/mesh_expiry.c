@@ -9,7 +9,8 @@ static void renewal(const struct mesh *m, char *out, size_t cap, const struct ch
     struct base_buf token;
     base_buf_init(&token, 128);
     node_json_u256(&token, &seat->token_id);
-    snprintf(out, cap, "nftmesh register --data-dir %s --token %s --wallet-key-file FILE",
+    snprintf(out, cap, "nftmesh %s --data-dir %s --token %s --wallet-key-file FILE",
+             m->snapshot->kind == CHAIN_KIND_PROTOTYPE ? "authorize" : "register",
              m->config->data_dir, token.failed ? "TOKEN" : token.data);
     base_buf_deinit(&token);
 }
@@ -28,8 +29,9 @@ bool mesh_expiry_warning(const struct mesh *m, char *out, size_t cap)
     out[0] = '\0';
     if (seat == NULL) return false;
     renewal(m, command, sizeof command, seat);
-    return node_expiry_warning(out, cap, "registration", command, seat->expires_at,
-                               m->snapshot->block.time_s);
+    return node_expiry_warning(
+        out, cap, m->snapshot->kind == CHAIN_KIND_PROTOTYPE ? "authorisation" : "registration",
+        command, seat->expires_at, m->snapshot->block.time_s);
 }
 
 uint64_t mesh_expiry_at_s(const struct mesh *m)

@@ -12,6 +12,7 @@
  *   mesh_control.c  commands from the control socket
  *   mesh_contract.c what the contract says besides seats, when somebody asks
  *   mesh_view.c     what the surfaces show
+ *   mesh_wallet.c   the routes that make a transaction
  *   mesh_expiry.c   how near the end of our registration is
  *   mesh_event.c    one line in the log, the same in /v1/events */
 #include "attest/agent.h"
@@ -36,6 +37,7 @@
 #include "node/session.h"
 #include "node/store.h"
 #include "node/view.h"
+#include "node/wallet_work.h"
 
 #define MESH_TARGETS_MAX      1024 /* keys that we know an address for and may dial */
 #define MESH_TURN_MS          500  /* the loop turns at least this often */
@@ -153,6 +155,15 @@ struct mesh_contract {
     size_t waiting_count;
 };
 
+/* ---- the wallet's work ---- */
+struct mesh_job;
+struct mesh_wallet {
+    struct mesh_job *job; /* NULL: none is under way */
+    enum node_wallet_work_kind kind;
+    uint64_t since_wall_ms;
+    char last[NODE_WALLET_WORK_LAST_BYTES]; /* how the one before ended; empty at first */
+};
+
 enum mesh_seat {                        /* our own */
                  MESH_SEAT_UNKNOWN = 0, /* no snapshot yet */
                  MESH_SEAT_MISSING,     /* registers nowhere, or does not count: see why */
@@ -211,6 +222,7 @@ struct mesh {
     struct node_refusal seat_refusal;
     enum node_expiry expiry; /* as last told of */
     struct mesh_contract contract;
+    struct mesh_wallet wallet;
 
     /* Links and sessions. */
     struct mesh_conn *conns;
@@ -321,12 +333,17 @@ int mesh_control_new(struct mesh *m);
 
 /* mesh_contract.c */
 void mesh_contract_ask(struct mesh *m, struct node_command *command);
+const char *mesh_contract_kind(const struct mesh *m); /* "nftmesh", "prototype", "unknown" */
 
 /* mesh_expiry.c */
 void mesh_expiry_judge(struct mesh *m); /* tells of each level once */
 /* The line to show; false: nothing to warn of. */
 bool mesh_expiry_warning(const struct mesh *m, char *out, size_t cap);
 uint64_t mesh_expiry_at_s(const struct mesh *m); /* 0: no seat has our key */
+
+/* mesh_wallet.c */
+void mesh_wallet_ask(struct mesh *m, struct node_command *command);
+void mesh_wallet_give_up(struct mesh *m); /* we stop */
 
 /* mesh_view.c */
 void mesh_view_publish(struct mesh *m);

@@ -167,7 +167,7 @@ static void fill_self(struct mesh *m, struct node_view *view)
     self->version = MESH_VERSION;
     self->chain_id = config->chain_id;
     self->contract = config->contract;
-    self->contract_kind = m->snapshot != NULL ? "nftmesh" : "unknown";
+    self->contract_kind = mesh_contract_kind(m);
     self->rpc_trust = chain_poll_trust_name(status.trust);
     self->trust = attest_pin_source_name(m->pins.root_source);
     self->settings = node_view_text(view, m->identity.settings);
@@ -198,6 +198,10 @@ static void fill_self(struct mesh *m, struct node_view *view)
         self->block_hash = m->snapshot->block.hash;
     }
     self->expires_at_s = mesh_expiry_at_s(m);
+    self->wallet = (struct node_view_wallet){.is_busy = m->wallet.job != NULL,
+                                             .what = node_wallet_work_name(m->wallet.kind),
+                                             .since_ms = m->wallet.since_wall_ms,
+                                             .last = node_view_text(view, m->wallet.last)};
     if (m->gossip != NULL) {
         struct gossip_member_view me;
         memcpy(self->record, m->record.body, m->record.body_len);

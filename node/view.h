@@ -83,6 +83,12 @@ struct node_view_refusal {
     uint64_t block;
     uint64_t time_ms; /* wall clock */
 };
+struct node_view_wallet { /* the routes that make transactions */
+    bool is_busy;
+    const char *what;  /* "register", "mint": of the one under way */
+    uint64_t since_ms; /* wall clock: when it began */
+    const char *last;  /* how the one before ended; NULL or empty: there was none */
+};
 struct node_view_self {
     const char *name, *url, *app_url, *version;
     struct base_key33 node;
@@ -109,6 +115,7 @@ struct node_view_self {
     uint8_t record[1024];
     size_t record_len;
     struct base_sig65 record_sig;
+    struct node_view_wallet wallet;
 };
 struct node_view {
     struct node_view_self self;

@@ -308,6 +308,20 @@ static void put_checks(struct base_buf *out, const struct node_view *view)
     base_buf_puts(out, "]");
 }
 
+static void put_wallet(struct base_buf *out, const struct node_view_wallet *wallet)
+{
+    put_key(out, "wallet");
+    base_buf_puts(out, "{");
+    put_bool(out, "busy", wallet->is_busy);
+    put_text_or_null(out, "what", wallet->is_busy ? wallet->what : NULL);
+    if (wallet->is_busy)
+        put_time(out, "since", wallet->since_ms);
+    else
+        put_text_or_null(out, "since", NULL);
+    put_text_or_null(out, "last", wallet->last);
+    base_buf_puts(out, "}");
+}
+
 void node_view_status_json(struct base_buf *out, const struct node_view *view, uint64_t wall_ms)
 {
     const struct node_view_self *self = &view->self;
@@ -334,6 +348,7 @@ void node_view_status_json(struct base_buf *out, const struct node_view *view, u
     put_checks(out, view);
     put_text_or_null(out, "advice", self->advice);
     put_warnings(out, view);
+    put_wallet(out, &self->wallet);
     put_state_counts(out, view);
     put_u64(out, "peers", view->link_count);
     put_time(out, "started", self->start_ms);

@@ -420,7 +420,8 @@ static int wait_for(struct flight *f, struct node_wallet *w, char *why)
         int rv = look(f, w, &head, &mined_nonce);
         rv = weigh(f, w, rv, head, mined_nonce, why);
         if (rv != BASE_ENOTFOUND) return rv;
-        if (now_ms >= f->end_ms) return timed_out(f, w, why);
+        if (now_ms >= f->end_ms || node_http_sync_is_cancelled(w->http))
+            return timed_out(f, w, why);
         if (!f->is_mined && !f->accepted) {
             f->accepted = submit(w, &f->raw, ignored) == ANSWER_TAKEN;
         } else if (!f->is_mined && now_ms >= f->replace_ms) {
