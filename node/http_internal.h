@@ -24,6 +24,8 @@ enum node__route_kind {
     NODE__ROUTE_HEALTH,
     NODE__ROUTE_PEERS_PROTOTYPE,
     NODE__ROUTE_INFO,
+    NODE__ROUTE_DOCS,
+    NODE__ROUTE_OPENAPI,
     NODE__ROUTE_METRICS,
     NODE__ROUTE_LIVEZ,
     NODE__ROUTE_READYZ,
@@ -110,7 +112,8 @@ uint64_t node__http_now_ms(void);
 uint64_t node__http_wall_ms(void);
 void node__http_unref(struct node_http *http);
 
-/* Answers, with the headers that all answers have. Returns what the access handler returns. */
+/* Answers, with the headers that all answers have, and one more (NULL: none; a policy replaces the
+ * strictest one). Returns what the access handler returns. */
 enum MHD_Result node__http_answer(struct node__http_request *request, unsigned status,
                                   const char *type, const char *text, size_t len,
                                   const char *header, const char *value);

@@ -2,6 +2,7 @@
 
 #include "base/aead.h"
 #include "base/err.h"
+#include "node/http_docs.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@ static const struct node__route routes[] = {
     {"GET", "/peers", READ, NODE__ROUTE_PEERS_PROTOTYPE, NODE_COMMAND_UNDECIDED},
     {"GET", "/info", READ | NODE__BOOTSTRAP, NODE__ROUTE_INFO, NODE_COMMAND_UNDECIDED},
     {"GET", "/contract-info", READ, NODE__ROUTE_ASK, NODE_COMMAND_CONTRACT_INFO},
+    {"GET", "/docs", READ, NODE__ROUTE_DOCS, NODE_COMMAND_UNDECIDED},
+    {"GET", "/openapi.json", READ, NODE__ROUTE_OPENAPI, NODE_COMMAND_UNDECIDED},
     {"GET", "/metrics", READ, NODE__ROUTE_METRICS, NODE_COMMAND_UNDECIDED},
     {"GET", "/livez", READ, NODE__ROUTE_LIVEZ, NODE_COMMAND_UNDECIDED},
     {"GET", "/readyz", READ, NODE__ROUTE_READYZ, NODE_COMMAND_UNDECIDED},
@@ -288,6 +291,8 @@ static unsigned render_view(struct base_buf *out, const struct node__http_reques
         return node_view_is_ready(view) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
     case NODE__ROUTE_ROOT:
     case NODE__ROUTE_HEALTH:
+    case NODE__ROUTE_DOCS:
+    case NODE__ROUTE_OPENAPI:
     case NODE__ROUTE_METRICS:
     case NODE__ROUTE_LIVEZ:
     case NODE__ROUTE_EVENTS:
@@ -310,6 +315,9 @@ static unsigned render(struct base_buf *out, const struct node__http_request *re
     case NODE__ROUTE_HEALTH:
         node_view_health_json(out, view, node__http_wall_ms());
         return MHD_HTTP_OK;
+    case NODE__ROUTE_OPENAPI:
+        base_buf_append(out, node_http_docs_openapi, node_http_docs_openapi_bytes);
+        return MHD_HTTP_OK;
     case NODE__ROUTE_METRICS:
         *type = "text/plain; version=0.0.4; charset=utf-8";
         node_metrics_render(out, http->config.metrics, view, &http->config.build);
@@ -329,6 +337,7 @@ static unsigned render(struct base_buf *out, const struct node__http_request *re
     case NODE__ROUTE_WHY:
         if (view == NULL) base_buf_puts(out, "{\"detail\":\"the node is still starting\"}");
         break;
+    case NODE__ROUTE_DOCS:
     case NODE__ROUTE_EVENTS:
     case NODE__ROUTE_ASK:
     case NODE__ROUTE_COMMAND:
@@ -337,10 +346,25 @@ static unsigned render(struct base_buf *out, const struct node__http_request *re
     return view == NULL ? MHD_HTTP_SERVICE_UNAVAILABLE : render_view(out, request, view);
 }
 
+static enum MHD_Result answer_docs(struct node__http_request *request)
+{
+    struct base_buf out;
+    char policy[NODE_HTTP_DOCS_POLICY_BYTES];
+    base_buf_init(&out, ROUTE_ANSWER_BYTES_MAX);
+    node_http_docs_render(&out, policy);
+    enum MHD_Result result =
+        out.failed ? MHD_NO
+                   : node__http_answer(request, MHD_HTTP_OK, "text/html; charset=utf-8", out.data,
+                                       out.len, "Content-Security-Policy", policy);
+    base_buf_deinit(&out);
+    return result;
+}
+
 enum MHD_Result node__http_route_answer(struct node__http_request *request)
 {
     struct base_buf out;
     const char *type;
+    if (request->route->kind == NODE__ROUTE_DOCS) return answer_docs(request);
     if (request->route->kind == NODE__ROUTE_EVENTS) return node__http_stream_start(request);
     if (request->route->kind == NODE__ROUTE_COMMAND || request->route->kind == NODE__ROUTE_ASK)
         return node__http_command_run(request);

@@ -7,7 +7,7 @@ foreach(item "quote;quote.hex;1" "eventlog;eventlog.json;")
   set(generated ${CMAKE_CURRENT_BINARY_DIR}/simulator_${what}.c)
   add_custom_command(OUTPUT ${generated}
     COMMAND ${CMAKE_COMMAND} -DIN=${source} -DOUT=${generated} -DNAME=node_simulator_${what}
-            -DHEX=${hex} -P ${CMAKE_CURRENT_SOURCE_DIR}/embed.cmake
+            -DHEADER=node/simulator_data.h -DHEX=${hex} -P ${CMAKE_CURRENT_SOURCE_DIR}/embed.cmake
     DEPENDS ${source} ${CMAKE_CURRENT_SOURCE_DIR}/embed.cmake)
   list(APPEND simulator_data ${generated})
 endforeach()

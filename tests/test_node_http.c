@@ -478,6 +478,107 @@ static void test_contract_info_is_asked_of_the_loop(void **state)
     expect(f, "http", "POST", "/contract-info", NULL, "{}", 405, "Allow: GET");
 }
 
+/* /openapi.json has every route there is, and none besides; each with its answers. */
+static void test_openapi_is_the_route_table(void **state)
+{
+    struct fixture *f = *state;
+    json_t *root = ask_json(f, "control", "/"), *spec = ask_json(f, "http", "/openapi.json");
+    json_t *routes = json_object_get(root, "endpoints"), *paths = json_object_get(spec, "paths");
+    const char *path;
+    json_t *method, *operations;
+    assert_memory_equal(text_at(spec, "openapi"), "3.", 2);
+    json_object_foreach(routes, path, method)
+    {
+        const char *name = strcmp(json_string_value(method), "GET") == 0 ? "get" : "post";
+        json_t *operation = json_object_get(json_object_get(paths, path), name);
+        if (operation == NULL) fail_msg("%s is not in openapi.json", path);
+        assert_int_equal(json_object_size(json_object_get(paths, path)), 1);
+        assert_non_null(json_object_get(json_object_get(operation, "responses"), "200"));
+        assert_true(strlen(text_at(operation, "summary")) > 5);
+        assert_int_equal(json_array_size(json_object_get(operation, "tags")), 1);
+    }
+    json_object_foreach(paths, path, operations)
+    {
+        if (json_object_get(routes, path) == NULL) fail_msg("%s is no route", path);
+    }
+    json_decref(root);
+    json_decref(spec);
+}
+
+/* What a route answers has the fields that its schema names: required ones all, others none. */
+static void test_openapi_has_the_fields(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const cases[][2] = {
+        {"/", "Root"},          {"/health", "Health"},    {"/peers", "PeerUrls"},
+        {"/info", "Info"},      {"/v1/status", "Status"}, {"/v1/members", "Members"},
+        {"/v1/peers", "Links"}, {"/v1/why?id=n1", "Why"}};
+    json_t *spec = ask_json(f, "http", "/openapi.json");
+    const json_t *schemas = json_object_get(json_object_get(spec, "components"), "schemas");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *answer = ask_json(f, "http", cases[i][0]), *value;
+        const json_t *schema = json_object_get(schemas, cases[i][1]);
+        const char *key;
+        size_t index;
+        json_object_foreach(answer, key, value)
+        {
+            if (json_object_get(json_object_get(schema, "properties"), key) == NULL)
+                fail_msg("%s: %s is not in the schema", cases[i][0], key);
+        }
+        json_array_foreach(json_object_get(schema, "required"), index, value)
+        {
+            if (json_object_get(answer, json_string_value(value)) == NULL)
+                fail_msg("%s: %s is missing", cases[i][0], json_string_value(value));
+        }
+        json_decref(answer);
+    }
+    json_decref(spec);
+}
+
+/* One page, its script and style under a nonce of this answer alone, nothing from elsewhere. */
+static void test_docs(void **state)
+{
+    struct fixture *f = *state;
+    struct answer one = ask(f, "http", "GET", "/docs", NULL, NULL);
+    struct answer two = ask(f, "http", "GET", "/docs", NULL, NULL);
+    char nonce[33], other[33], needle[64];
+    const char *policy = strstr(one.all, "Content-Security-Policy: default-src 'none';");
+    assert_int_equal(one.status, 200);
+    assert_non_null(strstr(one.all, "Content-Type: text/html; charset=utf-8\r\n"));
+    assert_non_null(policy);
+    assert_null(strstr(policy + 1, "Content-Security-Policy")); /* one alone */
+    assert_null(strstr(one.all, "unsafe"));
+    assert_int_equal(sscanf(strstr(policy, "'nonce-"), "'nonce-%32[0-9a-f]'", nonce), 1);
+    assert_int_equal(sscanf(strstr(two.all, "'nonce-"), "'nonce-%32[0-9a-f]'", other), 1);
+    assert_string_not_equal(nonce, other);
+    snprintf(needle, sizeof needle, "<script nonce=\"%s\">", nonce);
+    assert_non_null(strstr(one.body, needle));
+    snprintf(needle, sizeof needle, "<style nonce=\"%s\">", nonce);
+    assert_non_null(strstr(one.body, needle));
+    static const char *const nowhere[] = {"@NONCE@", "http://", "https://", "innerHTML", " src="};
+    for (size_t i = 0; i < sizeof nowhere / sizeof nowhere[0]; i++)
+        assert_null(strstr(one.body, nowhere[i]));
+    free(one.all);
+    free(two.all);
+}
+
+/* Nothing here lets another origin read an answer. */
+static void test_no_cors(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const paths[] = {"/v1/status", "/docs", "/openapi.json", "/nowhere"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct answer a = ask(f, "http", "GET", paths[i], "Origin: http://evil.example\r\n", NULL);
+        assert_null(strstr(a.all, "Access-Control"));
+        assert_non_null(strstr(a.all, "X-Content-Type-Options: nosniff\r\n"));
+        free(a.all);
+    }
+    struct answer a = ask(f, "http", "OPTIONS", "/register", "Origin: http://x\r\n", NULL);
+    assert_int_equal(a.status, 404);
+    assert_null(strstr(a.all, "Access-Control"));
+    free(a.all);
+}
+
 static void test_why(void **state)
 {
     struct fixture *f = *state;
@@ -1209,6 +1310,10 @@ int main(void)
         TEST(test_many_members),
         TEST(test_routes_of_the_prototype),
         TEST(test_contract_info_is_asked_of_the_loop),
+        TEST(test_openapi_is_the_route_table),
+        TEST(test_openapi_has_the_fields),
+        TEST(test_docs),
+        TEST(test_no_cors),
         TEST(test_why),
         TEST(test_before_the_first_view),
         TEST(test_readyz),
