@@ -177,6 +177,14 @@ int chain_contract_decode_u64(uint64_t *out, const void *data, size_t len)
     return chain_abi_reader_end(&r);
 }
 
+int chain_contract_decode_bool(bool *out, const void *data, size_t len)
+{
+    struct chain_abi_reader r;
+    chain_abi_reader_init(&r, data, len, 1);
+    chain_abi_get_bool(&r, out);
+    return chain_abi_reader_end(&r);
+}
+
 int chain_contract_decode_address(struct base_eth_address *out, const void *data, size_t len)
 {
     struct chain_abi_reader r;
@@ -226,6 +234,27 @@ const char *const chain_contract_errors[] = {
     "NodeKeyDiffers(uint256)",
     "NotRegistered(uint256)",
     "PageTooLong(uint256)",
+    "BaseDomainInvalid(string)",
+    "BaseDomainKnown(string)",
+    "BaseDomainUnknown(string)",
+    "DevModeChain(uint256)",
+    "DomainNotAllowed(string)",
+    "EvidenceKnown()",
+    "EvidenceSignerUnknown(address)",
+    "EvidenceSigners()",
+    "InstanceUnknown(address)",
+    "MintLimit(uint256)",
+    "RegisterPeerReplaced(string)",
+    "StandsAsWeight(uint256,uint256)",
+    "StandsBehindNone(uint256)",
+    "Suspended(uint256,uint64)",
+    "TooManyBaseDomains()",
+    "UrlHost(string)",
+    "UrlPort()",
+    "UrlScheme()",
+    "VoteMalformed(uint8)",
+    "VotesAgree()",
+    "WeightOfItself(uint256)",
     "ERC721NonexistentToken(uint256)",
     "ERC721IncorrectOwner(address,uint256,address)",
     "ERC721InsufficientApproval(address,uint256)",
@@ -236,8 +265,6 @@ const char *const chain_contract_errors[] = {
     "ERC721InvalidSender(address)",
     "OwnableUnauthorizedAccount(address)",
     "OwnableInvalidOwner(address)",
-    "InvalidShortString()",
-    "StringTooLong(string)",
 };
 const size_t chain_contract_error_count =
     sizeof chain_contract_errors / sizeof chain_contract_errors[0];

@@ -26,6 +26,8 @@ void chain_contract_call_transfer(struct base_buf *out, const struct base_eth_ad
                                   const struct base_eth_address *to,
                                   const struct base_u256 *token_id);
 void chain_contract_call_set_kms_root(struct base_buf *out, const struct base_eth_address *root);
+/* Any URL is taken, or again only those under a base domain; true on development chains only. */
+void chain_contract_call_set_dev_mode(struct base_buf *out, bool dev_mode);
 
 struct chain_register { /* what register() takes besides the Binding */
     uint8_t node_xy[64], proof_xy[64], app_xy[64];
@@ -50,6 +52,14 @@ void chain_contract_call_set_endpoint(struct base_buf *out, const struct base_en
                                       const struct base_sig65 *node_sig);
 /* A view without arguments: "mintPrice()". */
 void chain_contract_call_plain(struct base_buf *out, const char *signature);
+void chain_contract_call_token_to_instance(struct base_buf *out, const struct base_u256 *token_id);
+void chain_contract_call_instance_to_token(struct base_buf *out,
+                                           const struct base_eth_address *instance);
+/* The lowest token that the wallet owns; 0 for none. */
+void chain_contract_call_wallet_to_token_id(struct base_buf *out,
+                                            const struct base_eth_address *wallet);
+/* The token whose seat this one gives its weight to; 0 for none. */
+void chain_contract_call_weight_behind(struct base_buf *out, const struct base_u256 *token_id);
 
 struct chain_cluster_state {
     struct base_eth_address kms_root;
@@ -70,6 +80,7 @@ int chain_contract_decode_members(struct chain_seat seats[CHAIN_PAGE_SEATS], siz
                                   const void *data, size_t len);
 int chain_contract_decode_u256(struct base_u256 *out, const void *data, size_t len);
 int chain_contract_decode_u64(uint64_t *out, const void *data, size_t len);
+int chain_contract_decode_bool(bool *out, const void *data, size_t len);
 int chain_contract_decode_address(struct base_eth_address *out, const void *data, size_t len);
 /* The same back to bytes: what tests and fuzz targets hold the decoders against. */
 int chain_contract_encode_cluster_state(struct base_buf *out,

@@ -235,9 +235,40 @@ void chain_contract_call_unbind_weight(struct base_buf *out, const struct base_u
     call_token(out, "unbindWeight(uint256)", token_id);
 }
 
+void chain_contract_call_set_dev_mode(struct base_buf *out, bool dev_mode)
+{
+    struct chain_abi_writer w;
+    begin_call(out, "setDevMode(bool)");
+    chain_abi_writer_init(&w, 1);
+    chain_abi_put_bool(&w, dev_mode);
+    chain_abi_writer_finish(&w, out);
+}
+
 /* ---- reading one value ---- */
 
 void chain_contract_call_plain(struct base_buf *out, const char *signature)
 {
     begin_call(out, signature);
+}
+
+void chain_contract_call_token_to_instance(struct base_buf *out, const struct base_u256 *token_id)
+{
+    call_token(out, "tokenToInstance(uint256)", token_id);
+}
+
+void chain_contract_call_instance_to_token(struct base_buf *out,
+                                           const struct base_eth_address *instance)
+{
+    call_address(out, "instanceToToken(address)", instance);
+}
+
+void chain_contract_call_wallet_to_token_id(struct base_buf *out,
+                                            const struct base_eth_address *wallet)
+{
+    call_address(out, "walletToTokenId(address)", wallet);
+}
+
+void chain_contract_call_weight_behind(struct base_buf *out, const struct base_u256 *token_id)
+{
+    call_token(out, "weightBehind(uint256)", token_id);
 }

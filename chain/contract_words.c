@@ -38,8 +38,8 @@ static const struct {
     {"MintToOther(address)", "only the contract's owner mints to others, here to $1: mint to "
                              "yourself"},
     {"MintPrice(uint256,uint256)", "minting costs exactly $e2 ether, and $e1 were sent"},
-    {"MintLimit(uint256)", "a wallet holds at most $1 seats by public minting: ask the contract's "
-                           "owner for more"},
+    {"MintLimit(uint256)", "a wallet mints at most $1 seats for itself: ask the contract's owner "
+                           "for more"},
     {"ClusterFull(uint256)", "all $1 seats of the cluster are taken: one must be burned, or "
                              "maxNodes raised"},
     /* whose seat it is */
@@ -109,8 +109,6 @@ static const struct {
     /* the rest */
     {"PageTooLong(uint256)", "a page has at most 32 seats, and $1 were asked for"},
     {"RegisterPeerReplaced(string)", "the prototype's registerPeer is gone: use $1"},
-    {"InvalidShortString()", "a name is too long or broken"},
-    {"StringTooLong(string)", "the name $1 is too long"},
 };
 
 struct text {

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "chain/abi.h"
+#include "chain/contract.h"
 #include "chain/tx.h"
 #include "node/cli.h"
 #include "node/testnet_scripts.h"
@@ -202,46 +204,67 @@ static int put_init_code(struct base_buf *out, const struct testnet *t, const ch
                                                           : fail(CLI_FAILED, path, "too large");
 }
 
-/* The owner's first transaction: where it puts the contract follows from its address. */
-static int sign_deployment(struct base_buf *raw, struct testnet *t, const char *path)
+/* One of the owner's transactions, signed, as the nth request of a JSON-RPC batch. */
+static int put_transaction(struct base_buf *text, const struct testnet *t, struct chain_tx *tx,
+                           const struct base_buf *data, uint64_t nonce)
 {
-    struct chain_tx tx = {.type = CHAIN_TX_EIP1559,
-                          .chain_id = CHAIN_ID,
-                          .gas_limit = DEPLOY_GAS,
-                          .max_priority_fee = base_u256_from_u64(GWEI),
-                          .max_fee = base_u256_from_u64(100 * GWEI)};
+    struct base_buf raw;
     struct base_hash32 hash;
-    struct base_buf code;
-    json_t *artifact = NULL;
+    base_buf_init(&raw, CHAIN_TX_BYTES_MAX);
+    tx->type = CHAIN_TX_EIP1559;
+    tx->chain_id = CHAIN_ID;
+    tx->nonce = nonce;
+    tx->gas_limit = DEPLOY_GAS;
+    tx->max_priority_fee = base_u256_from_u64(GWEI);
+    tx->max_fee = base_u256_from_u64(100 * GWEI);
+    tx->data = (struct base_slice){(const uint8_t *)data->data, data->len};
+    int rv = data->failed ? BASE_ETOOBIG : chain_tx_sign(&raw, &hash, tx, &t->owner);
+    if (rv == BASE_OK) {
+        base_buf_printf(text,
+                        "%s{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64
+                        ",\"method\":\"eth_sendRawTransaction\",\"params\":[\"0x",
+                        nonce == 0 ? "[" : ",\n", nonce);
+        base_buf_hex(text, raw.data, raw.len);
+        base_buf_puts(text, "\"]}");
+    }
+    base_buf_deinit(&raw);
+    return rv;
+}
+
+/* The owner's first transaction: where it puts the contract follows from its address. The second
+ * has it take any URL, since the nodes' are on loopback. */
+static int put_deployment(struct base_buf *text, struct testnet *t, const char *path,
+                          const json_t *artifact)
+{
+    struct chain_tx create = {.has_to = false}, setup = {.has_to = true};
+    struct base_buf code, call;
     base_buf_init(&code, CHAIN_TX_BYTES_MAX);
-    int status = read_artifact(&artifact, path);
-    if (status == CLI_OK) status = put_init_code(&code, t, path, artifact);
+    base_buf_init(&call, CHAIN_TX_BYTES_MAX);
+    int status = put_init_code(&code, t, path, artifact);
+    chain_tx_create_address(&t->contract, &t->owner_address, 0);
+    setup.to = t->contract;
+    chain_contract_call_set_dev_mode(&call, true);
     if (status == CLI_OK) {
-        tx.data = (struct base_slice){(const uint8_t *)code.data, code.len};
-        int rv = code.failed ? BASE_ETOOBIG : chain_tx_sign(raw, &hash, &tx, &t->owner);
+        int rv = put_transaction(text, t, &create, &code, 0);
+        if (rv == BASE_OK) rv = put_transaction(text, t, &setup, &call, 1);
         if (rv != BASE_OK) status = fail(CLI_FAILED, path, base_strerror(rv));
     }
-    chain_tx_create_address(&t->contract, &t->owner_address, 0);
-    json_decref(artifact);
+    base_buf_puts(text, "]\n");
+    base_buf_deinit(&call);
     base_buf_deinit(&code);
     return status;
 }
 
 static int write_deployment(struct testnet *t, const char *path)
 {
-    struct base_buf raw, text;
-    base_buf_init(&raw, CHAIN_TX_BYTES_MAX);
+    struct base_buf text;
+    json_t *artifact = NULL;
     base_buf_init(&text, FILE_BYTES_MAX);
-    int status = sign_deployment(&raw, t, path);
-    if (status == CLI_OK) {
-        base_buf_puts(&text, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_sendRawTransaction\","
-                             "\"params\":[\"0x");
-        base_buf_hex(&text, raw.data, raw.len);
-        base_buf_puts(&text, "\"]}\n");
-        status = write_file(t, "chain/deploy.json", 0, 0600, &text);
-    }
+    int status = read_artifact(&artifact, path);
+    if (status == CLI_OK) status = put_deployment(&text, t, path, artifact);
+    if (status == CLI_OK) status = write_file(t, "chain/deploy.json", 0, 0600, &text);
+    json_decref(artifact);
     base_buf_deinit(&text);
-    base_buf_deinit(&raw);
     return status;
 }
 

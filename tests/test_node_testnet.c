@@ -15,6 +15,7 @@
 #include "base/ecdsa.h"
 #include "base/err.h"
 #include "chain/abi.h"
+#include "chain/contract.h"
 #include "chain/tx.h"
 #include "cli_run.h"
 
@@ -166,22 +167,24 @@ static void test_a_node_takes_its_settings(void **state)
     assert_says(run.out, wallet);
 }
 
+/* The nth of the owner's transactions. */
 static void read_deployment(struct chain_tx *tx, struct base_eth_address *from, uint8_t *raw,
-                            size_t cap)
+                            size_t cap, size_t nth)
 {
     struct chain_tx_access access[CHAIN_TX_ACCESS_MAX];
     struct base_sig65 sig;
     size_t len;
     char *text = text_of("chain/deploy.json");
-    json_t *json = json_loads(text, 0, NULL);
+    json_t *batch = json_loads(text, 0, NULL);
     free(text);
-    assert_non_null(json);
+    assert_int_equal(json_array_size(batch), 2);
+    const json_t *json = json_array_get(batch, nth);
     assert_string_equal(json_string_value(json_object_get(json, "method")),
                         "eth_sendRawTransaction");
     const char *hex = json_string_value(json_array_get(json_object_get(json, "params"), 0));
     assert_int_equal(base_hex_decode_var(raw, &len, cap, hex), BASE_OK);
     assert_int_equal(chain_tx_decode(tx, access, &sig, from, raw, len), BASE_OK);
-    json_decref(json);
+    json_decref(batch);
 }
 
 /* The owner's first transaction, of the artifact's code and the arguments that the constructor
@@ -198,7 +201,7 @@ static void test_the_deployment_is_the_owners(void **state)
     size_t count;
     char address[BASE_ADDRESS_TEXT_BYTES];
     made("1");
-    read_deployment(&tx, &from, raw, sizeof raw);
+    read_deployment(&tx, &from, raw, sizeof raw, 0);
     key_of(&key, &owner, "owner.wallet");
     assert_true(base_address_equal(&from, &owner));
     assert_int_equal(tx.nonce, 0);
@@ -228,6 +231,29 @@ static void test_the_deployment_is_the_owners(void **state)
     assert_says(conf, address);
     free(conf);
     free(start);
+}
+
+/* The second one has the contract take URLs on loopback. */
+static void test_the_contract_is_told_to_take_any_url(void **state)
+{
+    (void)state;
+    static uint8_t raw[8192];
+    struct chain_tx tx;
+    struct base_privkey key;
+    struct base_eth_address from, owner, contract;
+    struct base_buf call;
+    made("1");
+    read_deployment(&tx, &from, raw, sizeof raw, 1);
+    key_of(&key, &owner, "owner.wallet");
+    assert_true(base_address_equal(&from, &owner));
+    assert_int_equal(tx.nonce, 1);
+    chain_tx_create_address(&contract, &owner, 0);
+    assert_true(tx.has_to && base_address_equal(&tx.to, &contract));
+    base_buf_init(&call, CHAIN_ABI_CALL_BYTES_MAX);
+    chain_contract_call_set_dev_mode(&call, true);
+    assert_int_equal(tx.data.len, call.len);
+    assert_memory_equal(tx.data.data, call.data, call.len);
+    base_buf_deinit(&call);
 }
 
 static void test_every_wallet_is_funded_and_gets_a_seat(void **state)
@@ -373,6 +399,7 @@ int main(void)
         TEST(test_keys_stay_in_their_files),
         TEST(test_a_node_takes_its_settings),
         TEST(test_the_deployment_is_the_owners),
+        TEST(test_the_contract_is_told_to_take_any_url),
         TEST(test_every_wallet_is_funded_and_gets_a_seat),
         TEST(test_a_shell_can_read_the_scripts),
         TEST(test_ports_follow_the_base),

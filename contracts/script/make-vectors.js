@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 /* Writes vectors/register-example.json: calls of the contract and their return data, for programs that encode and
- * decode them by themselves. Keys and the Binding with its signatures are those of vectors/eip712.json, so every value
+ * decode them by themselves; and vectors/votes.json: votes, their digests and what is evidence. Keys and the Binding with its signatures are those of vectors/eip712.json, so every value
  * comes out the same each time. test/Vectors.t.sol makes the calls and compares what comes back.
  *
- * make-vectors.js --check   exit 1 when the committed file differs */
+ * make-vectors.js --check   exit 1 when a committed file differs */
 'use strict';
 const fs = require('fs');
 const path = require('path');
-const { AbiCoder, Interface, keccak256, toUtf8Bytes } = require('ethers');
+const { AbiCoder, Interface, SigningKey, TypedDataEncoder, keccak256, toUtf8Bytes } = require('ethers');
 
 const vectors = path.join(__dirname, '..', 'vectors');
 const abi = JSON.parse(fs.readFileSync(path.join(__dirname, '..', 'abi', 'DstackMembershipNFT.json'), 'utf8'));
@@ -90,7 +90,7 @@ const registered = {
     appId: chain.appId,
     rootEpoch: 1,
     expiresAt: b.expiresAt,
-    suspendedUntil: 1789999999,
+    suspendedUntil: 1789999000 + 7 * 86400,
     active: true,
     weight: 1,
     nonce: 1,
@@ -102,6 +102,70 @@ const twoApps = [app.kms_root_address, 3, [chain.appId, '0xea549f02e1a25fabd1cb7
 
 const renewal = eip712.cases.find((c) => c.name === 'Renewal');
 const endpoint = eip712.cases.find((c) => c.name === 'Endpoint');
+
+/* ---- votes: what members sign in consensus, and the contract reads as evidence ---- */
+
+const voteType = { Vote: [
+    { name: 'epochId', type: 'bytes32' },
+    { name: 'kind', type: 'uint8' },
+    { name: 'first', type: 'uint64' },
+    { name: 'last', type: 'uint64' },
+    { name: 'hash', type: 'bytes32' },
+] };
+const domain = binding.domain;
+const epochId = keccak256(toUtf8Bytes('epoch'));
+const [h1, h2, none] = [keccak256(toUtf8Bytes('h1')), keccak256(toUtf8Bytes('h2')), '0x' + '00'.repeat(32)];
+
+function vote(name, kind, first, last, hash) {
+    const message = { epochId, kind: String(kind), first: String(first), last: String(last), hash };
+    const digest = TypedDataEncoder.hash(domain, voteType, message);
+    const s = new SigningKey('0x' + N.private_key).sign(digest);
+    return {
+        name,
+        message,
+        struct_hash: TypedDataEncoder.hashStruct('Vote', voteType, message),
+        digest,
+        signature: s.r.slice(2) + s.s.slice(2) + (s.yParity === 0 ? '00' : '01'),
+    };
+}
+
+const votes = {
+    about:
+        'Votes as EIP-712 statements, in the domain of eip712.json, signed by its N (v 0 or 1), and the pairs of them that are evidence. ' +
+        'Made by script/make-vectors.js with ethers; all private keys are public.',
+    domain,
+    type: TypedDataEncoder.from(voteType).encodeType('Vote'),
+    type_hash: keccak256(toUtf8Bytes(TypedDataEncoder.from(voteType).encodeType('Vote'))),
+    signer: N.address,
+    votes: [
+        vote('CAND 5 h1', 1, 5, 5, h1),
+        vote('CAND 5 h2', 1, 5, 5, h2),
+        vote('NOTAR 5 h1', 2, 5, 5, h1),
+        vote('NOTAR 5 h2', 2, 5, 5, h2),
+        vote('FINAL 5 h1', 3, 5, 5, h1),
+        vote('FINAL 5 h2', 3, 5, 5, h2),
+        vote('SKIP 3 to 599', 4, 3, 599, none),
+        vote('SKIP 6 to 599', 4, 6, 599, none),
+    ],
+    evidence: [
+        { votes: ['CAND 5 h1', 'CAND 5 h2'], slot: 5 },
+        { votes: ['NOTAR 5 h1', 'NOTAR 5 h2'], slot: 5 },
+        { votes: ['FINAL 5 h1', 'SKIP 3 to 599'], slot: 5 },
+        { votes: ['FINAL 5 h1', 'FINAL 5 h2'], slot: 5 },
+        { votes: ['FINAL 5 h1', 'NOTAR 5 h2'], slot: 5 },
+    ],
+    no_evidence: [
+        ['NOTAR 5 h1', 'NOTAR 5 h1'],
+        ['CAND 5 h1', 'NOTAR 5 h2'],
+        ['CAND 5 h1', 'FINAL 5 h2'],
+        ['FINAL 5 h1', 'NOTAR 5 h1'],
+        ['FINAL 5 h1', 'SKIP 6 to 599'],
+        ['NOTAR 5 h1', 'SKIP 3 to 599'],
+        ['SKIP 3 to 599', 'SKIP 6 to 599'],
+    ],
+};
+const notars = [votes.votes[2], votes.votes[3]];
+const evidenceArgs = notars.flatMap((v) => [v.message, signature(v.signature)]);
 
 const out = {
     about:
@@ -117,7 +181,11 @@ const out = {
         call('cancel', '', [b.tokenId]),
         call('deactivateInstance', '', [b.tokenId]),
         call('burn', '', [b.tokenId]),
-        call('suspend', '', [b.tokenId, 1789999999]),
+        call('submitEvidence', 'two NOTARs of the node key for one slot, of votes.json', evidenceArgs),
+        call('addBaseDomain', 'the Binding\'s URL is under it', ['example']),
+        call('setDevMode', '', [true]),
+        call('bindWeight', '', [6, b.instance]),
+        call('unbindWeight', '', [6]),
         call('transferFrom', '', [owner.address, other.owner, b.tokenId]),
         call('clusterState', 'one app', [], state),
         call('clusterState', 'two apps, no seat, the largest 64-bit block number', [], twoApps),
@@ -128,7 +196,16 @@ const out = {
         call('rootEpochOf', '', [app.kms_root_address], [1]),
         call('instanceToToken', '', [b.instance], [7]),
         call('tokenToInstance', '', [b.tokenId], [b.instance]),
+        call('weightBehind', 'none', [b.tokenId], [0]),
+        call('walletToTokenId', '', [b.owner], [7]),
         call('totalSupply', '', [], [7]),
+        call('owner', '', [], [owner.address]),
+        call('maxNodes', '', [], [100]),
+        call('publicMinting', '', [], [false]),
+        call('mintPrice', '', [], [0]),
+        call('mintLimit', '', [], [1]),
+        call('devMode', '', [], [false]),
+        call('setKmsRootAddress', '', [other.owner]),
         call('getPeerEndpoints', '', [], [[b.url]]),
     ],
     reverts: [
@@ -168,13 +245,14 @@ function canonical(input) {
     return '(' + input.components.map(canonical).join(',') + ')' + input.type.slice('tuple'.length);
 }
 
-const file = path.join(vectors, 'register-example.json');
-const text = JSON.stringify(out, null, 1) + '\n';
-if (process.argv.includes('--check')) {
-    if (fs.readFileSync(file, 'utf8') !== text) {
-        console.error('vectors/register-example.json differs: run `node script/make-vectors.js` and commit it');
+const files = { 'register-example.json': out, 'votes.json': votes };
+for (const [name, content] of Object.entries(files)) {
+    const file = path.join(vectors, name);
+    const text = JSON.stringify(content, null, 1) + '\n';
+    if (!process.argv.includes('--check')) {
+        fs.writeFileSync(file, text);
+    } else if (!fs.existsSync(file) || fs.readFileSync(file, 'utf8') !== text) {
+        console.error(`vectors/${name} differs: run \`node script/make-vectors.js\` and commit it`);
         process.exit(1);
     }
-} else {
-    fs.writeFileSync(file, text);
 }

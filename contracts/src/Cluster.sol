@@ -7,7 +7,7 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 /// What the cluster's owner decides: the KMS root, the allowed apps, how seats are minted; and the revision, which
 /// tells readers whether anything that they read has changed.
 abstract contract Cluster is Ownable2Step {
-    uint256 public constant APP_IDS_MAX = 64;
+    uint256 internal constant APP_IDS_MAX = 64;
 
     address public kmsRootAddress;
     /// Number of the root now; each registration carries the one it was made under.
@@ -18,6 +18,8 @@ abstract contract Cluster is Ownable2Step {
     uint256 public maxNodes;
     uint256 public mintPrice;
     bool public publicMinting;
+    /// How many tokens one wallet may mint for itself; 0: no limit.
+    uint256 public mintLimit = 1;
 
     /// Zero: this address never was a root. Epochs begin at 1.
     mapping(address root => uint64) public rootEpochOf;
@@ -28,6 +30,7 @@ abstract contract Cluster is Ownable2Step {
     event AppIdAdded(bytes20 appId);
     event AppIdRemoved(bytes20 appId);
     event ClusterConfigUpdated(uint256 maxNodes, bool publicMinting, uint256 mintPrice);
+    event MintLimitSet(uint256 perWallet);
     event Withdrawn(address indexed to, uint256 amount);
 
     error KmsRootZero();
@@ -46,6 +49,7 @@ abstract contract Cluster is Ownable2Step {
             _addAppId(appIds_[i]);
         }
         _setConfig(maxNodes_, false, 0);
+        revision = keccak256(abi.encode(kmsRoot, appIds_, maxNodes_));
     }
 
     /// Registrations made under the old root keep its epoch: a reader who trusts that root still counts them, a
@@ -66,12 +70,17 @@ abstract contract Cluster is Ownable2Step {
         _appIdPlace[last] = place;
         _appIds.pop();
         delete _appIdPlace[appId];
-        _roll(abi.encode("removeAppId", appId));
+        _roll();
         emit AppIdRemoved(appId);
     }
 
     function setClusterConfig(uint256 maxNodes_, bool publicMinting_, uint256 mintPrice_) external onlyOwner {
         _setConfig(maxNodes_, publicMinting_, mintPrice_);
+    }
+
+    function setMintLimit(uint256 perWallet) external onlyOwner {
+        mintLimit = perWallet;
+        emit MintLimitSet(perWallet);
     }
 
     function withdraw(address payable to) external onlyOwner {
@@ -90,8 +99,9 @@ abstract contract Cluster is Ownable2Step {
         return _appIdPlace[appId] != 0;
     }
 
-    function _roll(bytes memory change) internal {
-        revision = keccak256(abi.encodePacked(revision, keccak256(change)));
+    /// What a call changes follows from what it was given, its block's time, and what was before.
+    function _roll() internal {
+        revision = keccak256(abi.encodePacked(revision, keccak256(abi.encodePacked(msg.data, block.timestamp))));
     }
 
     function _setKmsRoot(address newRoot) private {
@@ -102,7 +112,7 @@ abstract contract Cluster is Ownable2Step {
         rootEpoch += 1;
         rootEpochOf[newRoot] = rootEpoch;
         kmsRootAddress = newRoot;
-        _roll(abi.encode("setKmsRootAddress", newRoot));
+        _roll();
     }
 
     function _addAppId(bytes20 appId) private {
@@ -111,7 +121,7 @@ abstract contract Cluster is Ownable2Step {
         if (_appIds.length == APP_IDS_MAX) revert TooManyAppIds();
         _appIds.push(appId);
         _appIdPlace[appId] = _appIds.length;
-        _roll(abi.encode("addAppId", appId));
+        _roll();
         emit AppIdAdded(appId);
     }
 
@@ -119,7 +129,7 @@ abstract contract Cluster is Ownable2Step {
         maxNodes = maxNodes_;
         publicMinting = publicMinting_;
         mintPrice = mintPrice_;
-        _roll(abi.encode("setClusterConfig", maxNodes_, publicMinting_, mintPrice_));
+        _roll();
         emit ClusterConfigUpdated(maxNodes_, publicMinting_, mintPrice_);
     }
 
@@ -129,7 +139,7 @@ abstract contract Cluster is Ownable2Step {
             || root == 0x9Ad9076Ef654fAe9EA83e2369c49B21227ffA12c;
     }
 
-    function _isDevelopmentChain() private view returns (bool) {
+    function _isDevelopmentChain() internal view returns (bool) {
         return block.chainid == 31337 || block.chainid == 1337;
     }
 }

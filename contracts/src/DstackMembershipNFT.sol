@@ -2,15 +2,17 @@
 pragma solidity 0.8.30;
 
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import {BootPolicy} from "./BootPolicy.sol";
 import {Cluster} from "./Cluster.sol";
+import {Evidence} from "./Evidence.sol";
 import {IAppAuth, IAppAuthBasicManagement} from "./IAppAuth.sol";
 import {Secp256k1} from "./Secp256k1.sol";
+import {Seat, Seats} from "./Seats.sol";
 import {Chain, ChainVerdict, SignatureChain} from "./SignatureChain.sol";
-import {Binding, Endpoint, Renewal, Statements} from "./Statements.sol";
+import {Binding, Endpoint, Renewal, Statements, Vote} from "./Statements.sol";
+import {UrlPolicy} from "./UrlPolicy.sol";
 
 /// One seat as a reader sees it. Times are block times in seconds.
 struct Member {
@@ -23,9 +25,9 @@ struct Member {
     bytes20 appId;
     uint64 rootEpoch;
     uint64 expiresAt;
-    uint64 suspendedUntil;
+    uint64 suspendedUntil; // its own, or that of the seat it gave weight to
     bool active; // registered and not deactivated; says nothing of expiry and suspension
-    uint32 weight;
+    uint32 weight; // 1 and the tokens that stand behind this one; 0: stands behind another
     uint64 nonce;
     string url;
 }
@@ -35,44 +37,17 @@ struct Member {
 ///
 /// Everything stored about a seat is under a signature or was read from the chain. A seat that changes hands, also
 /// there and back in one transaction, starts again with nothing.
-contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
-    bytes public constant PURPOSE = "nftmesh-node-v1";
-    uint256 public constant URL_BYTES_MAX = 256;
-    uint256 public constant PAGE_MAX = 32;
-    uint256 public constant DEADLINE_AHEAD_MAX = 7 days;
-    uint256 public constant EXPIRY_AHEAD_MAX = 400 days;
-    uint32 private constant WEIGHT = 1; // one token, one seat, one vote
+contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
+    bytes internal constant PURPOSE = "nftmesh-node-v1";
+    uint256 internal constant PAGE_MAX = 32;
+    uint256 internal constant DEADLINE_AHEAD_MAX = 7 days;
+    uint256 internal constant EXPIRY_AHEAD_MAX = 400 days;
 
-    /// What is kept of a seat, packed; a compressed key is its prefix and x.
-    struct Seat {
-        address instance;
-        uint64 nonce;
-        bool active;
-        uint8 nodePrefix; // 2 or 3; 0: not registered
-        uint8 proofPrefix;
-        address boundBy;
-        uint64 expiresAt;
-        uint32 place; // index in _tokens + 1
-        bytes20 appId;
-        uint64 rootEpoch;
-        address nodeSigner; // the node key's address
-        uint64 suspendedUntil;
-        bytes32 nodeX;
-        bytes32 proofX;
-        string url;
-    }
-
-    mapping(uint256 tokenId => Seat) private _seats;
-    uint256[] private _tokens;
     uint256 private _lastTokenId;
-
-    /// The token an instance is bound to; 0: none.
-    mapping(address instance => uint256) public instanceToToken;
-    /// The token whose seat a node key stands on, by the key's address; 0: none.
-    mapping(address nodeSigner => uint256) public nodeSignerToToken;
+    mapping(address wallet => uint256) private _mintedBy; // by itself, in public minting
+    mapping(bytes32 fault => bool) private _knownFaults;
 
     event InstanceRegistered(uint256 indexed tokenId, address indexed instance);
-    event InstanceReleased(uint256 indexed tokenId, address indexed instance);
     event InstanceDeactivated(uint256 indexed tokenId, address indexed instance);
     event PeerRegistered(
         uint256 indexed tokenId,
@@ -85,15 +60,17 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         uint64 expiresAt,
         string connectionUrl
     );
-    event RegistrationCleared(uint256 indexed tokenId);
     event RegistrationRenewed(uint256 indexed tokenId, uint64 expiresAt);
     event EndpointChanged(uint256 indexed tokenId, string connectionUrl);
     event StatementsCancelled(uint256 indexed tokenId, uint64 nonce);
-    event SeatSuspended(uint256 indexed tokenId, uint64 until);
+    event WeightBound(uint256 indexed tokenId, uint256 indexed primary, address indexed instance);
+    event WeightUnbound(uint256 indexed tokenId);
+    event EvidenceAccepted(uint256 indexed tokenId, address indexed signer, bytes32 epochId, uint64 slot);
 
     error MintingPrivate();
     error MintToOther(address to);
     error MintPrice(uint256 sent, uint256 price);
+    error MintLimit(uint256 perWallet);
     error ClusterFull(uint256 maxNodes);
     error NotTokenOwner(uint256 tokenId, address caller);
     error OwnerDiffers(uint256 tokenId, address stated);
@@ -107,7 +84,6 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
     error DeadlineTooFar(uint64 deadline);
     error ExpiryPassed(uint64 expiresAt);
     error ExpiryTooFar(uint64 expiresAt);
-    error UrlTooLong(uint256 length);
     error NodeKeyInvalid();
     error ProofKeyInvalid();
     error NodeSignature();
@@ -119,7 +95,16 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
     error NodeKeyTaken(uint256 tokenId);
     error NodeKeyDiffers(uint256 tokenId);
     error NotRegistered(uint256 tokenId);
+    error InstanceUnknown(address instance);
+    error WeightOfItself(uint256 tokenId);
+    error StandsAsWeight(uint256 tokenId, uint256 primary);
+    error StandsBehindNone(uint256 tokenId);
+    error Suspended(uint256 tokenId, uint64 until);
+    error EvidenceSigners();
+    error EvidenceSignerUnknown(address signer);
+    error EvidenceKnown();
     error PageTooLong(uint256 limit);
+    error RegisterPeerReplaced(string use);
 
     constructor(
         string memory name_,
@@ -127,16 +112,18 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         address kmsRoot,
         bytes20[] memory appIds_,
         uint256 maxNodes_
-    ) ERC721(name_, symbol_) EIP712("nftmesh", "1") Cluster(kmsRoot, appIds_, maxNodes_) {}
+    ) ERC721(name_, symbol_) Cluster(kmsRoot, appIds_, maxNodes_) {}
 
     /* ---- seats come and go ---- */
 
-    /// The contract's owner mints to anybody, free; others to themselves only, when minting is public, at the exact price.
+    /// The contract's owner mints to anybody, free; others to themselves only, when minting is public, at the exact
+    /// price, up to the limit. Counted is what a wallet minted, not what it holds: gifts do not use it up.
     function mintNodeAccess(address to) external payable returns (uint256 tokenId) {
         uint256 price = 0;
         if (msg.sender != owner()) {
             if (!publicMinting) revert MintingPrivate();
             if (to != msg.sender) revert MintToOther(to);
+            if (++_mintedBy[msg.sender] > mintLimit && mintLimit != 0) revert MintLimit(mintLimit);
             price = mintPrice;
         }
         if (msg.value != price) revert MintPrice(msg.value, price);
@@ -154,28 +141,18 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
     /// Every way in which a token moves comes through here.
     function _update(address to, uint256 tokenId, address auth) internal override returns (address from) {
         from = super._update(to, tokenId, auth);
-        if (from == address(0)) {
-            _tokens.push(tokenId);
-            _seats[tokenId].place = uint32(_tokens.length);
-        } else {
-            Seat storage seat = _seats[tokenId];
-            _releaseInstance(tokenId, seat);
-            seat.nonce += 1;
-        }
-        if (to == address(0)) {
-            delete _seats[tokenId].suspendedUntil;
-            _delist(tokenId);
-        }
-        _roll(abi.encode("transfer", tokenId, from, to));
+        if (from == address(0)) _list(tokenId);
+        else _clear(tokenId);
+        if (to == address(0)) _delist(tokenId);
+        _roll();
     }
 
-    function _delist(uint256 tokenId) private {
-        uint32 place = _seats[tokenId].place;
-        uint256 last = _tokens[_tokens.length - 1];
-        _tokens[place - 1] = last;
-        _seats[last].place = place;
-        _tokens.pop();
-        delete _seats[tokenId].place;
+    /// Whoever has the token now starts with nothing but its suspension.
+    function _clear(uint256 tokenId) private {
+        Seat storage seat = _seats[tokenId];
+        _detach(seat);
+        _releaseInstance(tokenId, seat);
+        _advance(seat);
     }
 
     /* ---- what the owner does with a seat ---- */
@@ -189,10 +166,12 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         if (holder == tokenId) return;
         if (holder != 0) revert InstanceTaken(instance, holder);
         Seat storage seat = _seats[tokenId];
-        if (_releaseInstance(tokenId, seat)) seat.nonce += 1;
+        _requireNotWeight(tokenId, seat);
+        _detach(seat);
+        if (_releaseInstance(tokenId, seat)) _advance(seat);
         seat.instance = instance;
         instanceToToken[instance] = tokenId;
-        _roll(abi.encode("registerInstance", tokenId, instance));
+        _roll();
         emit InstanceRegistered(tokenId, instance);
     }
 
@@ -202,7 +181,7 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
     /// sigN, sigD        over the Binding, by the node key and the app proof key
     /// sigOwner          the same by the owner (or for an EIP-1271 wallet what it accepts); unread when the owner sends
     function register(
-        Binding calldata b,
+        Binding memory b,
         bytes calldata nodeXY,
         bytes calldata proofXY,
         Chain calldata c,
@@ -210,12 +189,14 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         bytes calldata sigD,
         bytes calldata sigOwner
     ) external {
-        bytes32 digest = _hashTypedDataV4(Statements.hash(b));
+        bytes32 digest = Statements.digest(Statements.hash(b));
         address owner_ = _requireOwned(b.tokenId);
         if (owner_ != b.owner) revert OwnerDiffers(b.tokenId, b.owner);
         _requireOwnerSays(owner_, digest, sigOwner);
 
         Seat storage seat = _seats[b.tokenId];
+        _requireNotWeight(b.tokenId, seat);
+        _requireNotSuspended(b.tokenId, seat);
         if (seat.instance == address(0)) revert InstanceNotBound(b.tokenId);
         if (seat.instance != b.instance) revert InstanceDiffers(seat.instance, b.instance);
         _requireFresh(seat, b.nonce, b.deadline);
@@ -231,42 +212,43 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
     }
 
     /// Move the registration's end. Sent by the owner, or by anybody with the owner's signature.
-    function renew(Renewal calldata r, bytes calldata sigOwner) external {
+    function renew(Renewal memory r, bytes calldata sigOwner) external {
         address owner_ = _requireOwned(r.tokenId);
-        _requireOwnerSays(owner_, _hashTypedDataV4(Statements.hash(r)), sigOwner);
+        _requireOwnerSays(owner_, Statements.digest(Statements.hash(r)), sigOwner);
         Seat storage seat = _requireActive(r.tokenId, r.nodeKey);
         _requireFresh(seat, r.nonce, r.deadline);
         _requireExpiry(r.expiresAt);
 
-        seat.nonce += 1;
+        _advance(seat);
         seat.expiresAt = r.expiresAt;
-        _roll(abi.encode("renew", r.tokenId, r.expiresAt));
+        _roll();
         emit RegistrationRenewed(r.tokenId, r.expiresAt);
     }
 
     /// Change the URL. Sent by the owner, or by anybody with the node key's signature.
-    function setEndpoint(Endpoint calldata e, bytes calldata sigN) external {
+    function setEndpoint(Endpoint memory e, bytes calldata sigN) external {
         address owner_ = _requireOwned(e.tokenId);
         Seat storage seat = _requireActive(e.tokenId, e.nodeKey);
         if (msg.sender != owner_) {
-            bytes32 digest = _hashTypedDataV4(Statements.hash(e));
+            bytes32 digest = Statements.digest(Statements.hash(e));
             if (Secp256k1.recover(digest, sigN) != seat.nodeSigner) revert NodeSignature();
         }
         _requireFresh(seat, e.nonce, e.deadline);
         _requireUrl(e.url);
 
-        seat.nonce += 1;
+        _advance(seat);
         seat.url = e.url;
-        _roll(abi.encode("setEndpoint", e.tokenId, e.url));
+        _roll();
         emit EndpointChanged(e.tokenId, e.url);
     }
 
     /// Make every statement that was signed for this token and not yet used worthless.
     function cancel(uint256 tokenId) external {
         _requireCallerOwns(tokenId);
-        uint64 nonce = ++_seats[tokenId].nonce;
-        _roll(abi.encode("cancel", tokenId));
-        emit StatementsCancelled(tokenId, nonce);
+        Seat storage seat = _seats[tokenId];
+        _advance(seat);
+        _roll();
+        emit StatementsCancelled(tokenId, seat.nonce);
     }
 
     /// Take the node off the mesh. The keys stay readable and reserved; a new Binding brings it back.
@@ -275,18 +257,69 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         Seat storage seat = _seats[tokenId];
         if (!seat.active) revert NotRegistered(tokenId);
         seat.active = false;
-        seat.nonce += 1;
-        _roll(abi.encode("deactivateInstance", tokenId));
+        _advance(seat);
+        _roll();
         emit InstanceDeactivated(tokenId, seat.instance);
     }
 
-    /// The contract's owner takes a seat's vote and place until a time; 0 gives it back. It stays through a sale:
-    /// else a sale to oneself would be the way out.
-    function suspend(uint256 tokenId, uint64 until) external onlyOwner {
-        _requireOwned(tokenId);
-        _seats[tokenId].suspendedUntil = until;
-        _roll(abi.encode("suspend", tokenId, until));
-        emit SeatSuspended(tokenId, until);
+    /// Put a token's weight behind the seat that an instance of the same owner's is bound to. The token gives up an
+    /// instance of its own; it loses its standing when it moves, and when the seat in front releases the instance.
+    function bindWeight(uint256 tokenId, address instance) external {
+        _requireCallerOwns(tokenId);
+        uint256 primary = instanceToToken[instance];
+        if (primary == 0) revert InstanceUnknown(instance);
+        if (primary == tokenId) revert WeightOfItself(tokenId);
+        _requireCallerOwns(primary);
+        Seat storage seat = _seats[tokenId];
+        _requireNotWeight(tokenId, seat);
+        _requireNotSuspended(tokenId, seat);
+        _requireNotSuspended(primary, _seats[primary]);
+        if (_releaseInstance(tokenId, seat)) _advance(seat);
+        _attach(seat, primary);
+        _roll();
+        emit WeightBound(tokenId, primary, instance);
+    }
+
+    function unbindWeight(uint256 tokenId) external {
+        _requireCallerOwns(tokenId);
+        Seat storage seat = _seats[tokenId];
+        if (_primaryOf(seat) == 0) revert StandsBehindNone(tokenId);
+        _detach(seat);
+        _roll();
+        emit WeightUnbound(tokenId);
+    }
+
+    /// The prototype's way in, which looked at neither the sender nor the keys.
+    function registerPeer(
+        string calldata,
+        bytes calldata,
+        bytes calldata,
+        bytes calldata,
+        bytes calldata,
+        string calldata,
+        string calldata,
+        bytes32
+    ) external pure {
+        revert RegisterPeerReplaced("register");
+    }
+
+    /* ---- what anybody may do ---- */
+
+    /// Suspend the seat of a node that signed two votes which contradict each other. Nothing else suspends, and nobody
+    /// lifts it. It stays through a sale: else a sale to oneself would be the way out.
+    function submitEvidence(Vote memory a, bytes calldata sigA, Vote memory b, bytes calldata sigB) external {
+        uint64 slot = Evidence.slotOf(a, b);
+        address signer = Secp256k1.recover(Statements.digest(Statements.hash(a)), sigA);
+        if (signer != Secp256k1.recover(Statements.digest(Statements.hash(b)), sigB)) revert EvidenceSigners();
+        uint256 tokenId = nodeSignerToToken[signer]; /* none when nobody signed */
+        if (tokenId == 0) revert EvidenceSignerUnknown(signer);
+        /* the sum tells the pairs of kinds apart, in either order */
+        bytes32 fault = keccak256(abi.encode(signer, a.epochId, uint256(a.kind) + b.kind, slot));
+        if (_knownFaults[fault]) revert EvidenceKnown();
+        _knownFaults[fault] = true;
+        _suspend(tokenId);
+        _roll();
+        emit EvidenceAccepted(tokenId, signer, a.epochId, slot);
     }
 
     /* ---- reading ---- */
@@ -355,6 +388,19 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         return _seats[tokenId].instance;
     }
 
+    /// The lowest token that a wallet owns now, 0 for none. Found by looking at all of them: for people.
+    function walletToTokenId(address wallet) external view returns (uint256 lowest) {
+        for (uint256 i = 0; i < _tokens.length; i++) {
+            uint256 tokenId = _tokens[i];
+            if (_ownerOf(tokenId) == wallet && (lowest == 0 || tokenId < lowest)) lowest = tokenId;
+        }
+    }
+
+    /// The token behind which this one stands as weight; 0: none.
+    function weightBehind(uint256 tokenId) external view returns (uint256 primary) {
+        return _primaryOf(_seats[tokenId]);
+    }
+
     function nonceOf(uint256 tokenId) external view returns (uint64) {
         return _seats[tokenId].nonce;
     }
@@ -392,14 +438,20 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         if (expiresAt > block.timestamp + EXPIRY_AHEAD_MAX) revert ExpiryTooFar(expiresAt);
     }
 
-    function _requireUrl(string calldata url) private pure {
-        if (bytes(url).length > URL_BYTES_MAX) revert UrlTooLong(bytes(url).length);
+    function _requireNotWeight(uint256 tokenId, Seat storage seat) private view {
+        uint256 primary = _primaryOf(seat);
+        if (primary != 0) revert StandsAsWeight(tokenId, primary);
+    }
+
+    function _requireNotSuspended(uint256 tokenId, Seat storage seat) private view {
+        uint64 until = _suspendedUntil(seat);
+        if (until > block.timestamp) revert Suspended(tokenId, until);
     }
 
     /// The node key signs too: without it a member could put another node's public key on its own seat, and the
     /// victim's registration would be refused for good.
     function _requireKeys(
-        Binding calldata b,
+        Binding memory b,
         bytes calldata nodeXY,
         bytes calldata proofXY,
         bytes32 digest,
@@ -412,7 +464,7 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         if (Secp256k1.recover(digest, sigD) != Secp256k1.addressOf(proofXY)) revert ProofSignature();
     }
 
-    function _requireChain(bytes calldata proofKey, bytes calldata proofXY, Chain calldata c) private view {
+    function _requireChain(bytes memory proofKey, bytes calldata proofXY, Chain calldata c) private view {
         ChainVerdict verdict = SignatureChain.verify(PURPOSE, kmsRootAddress, proofKey, proofXY, c);
         if (verdict == ChainVerdict.AppSignature) revert ChainAppSignature();
         if (verdict == ChainVerdict.KmsRoot) revert ChainKmsRoot();
@@ -420,7 +472,7 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         if (!isAppIdAllowed(c.appId)) revert AppIdNotAllowed(c.appId);
     }
 
-    function _requireActive(uint256 tokenId, bytes calldata nodeKey) private view returns (Seat storage seat) {
+    function _requireActive(uint256 tokenId, bytes memory nodeKey) private view returns (Seat storage seat) {
         seat = _seats[tokenId];
         if (!seat.active) revert NotRegistered(tokenId);
         if (keccak256(nodeKey) != keccak256(_key(seat.nodePrefix, seat.nodeX))) revert NodeKeyDiffers(tokenId);
@@ -428,47 +480,23 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
 
     /* ---- storage ---- */
 
-    function _store(Seat storage seat, Binding calldata b, bytes20 appId, address nodeSigner) private {
+    function _store(Seat storage seat, Binding memory b, bytes20 appId, address nodeSigner) private {
         delete nodeSignerToToken[seat.nodeSigner];
         nodeSignerToToken[nodeSigner] = b.tokenId;
-        seat.nonce += 1;
+        _advance(seat);
         seat.active = true;
         seat.nodePrefix = uint8(b.nodeKey[0]);
-        seat.nodeX = bytes32(b.nodeKey[1:]);
+        seat.nodeX = _x(b.nodeKey);
         seat.proofPrefix = uint8(b.proofKey[0]);
-        seat.proofX = bytes32(b.proofKey[1:]);
+        seat.proofX = _x(b.proofKey);
         seat.nodeSigner = nodeSigner;
         seat.boundBy = b.owner;
         seat.appId = appId;
         seat.rootEpoch = rootEpoch;
         seat.expiresAt = b.expiresAt;
         seat.url = b.url;
-        _roll(abi.encode("register", b, appId, rootEpoch));
+        _roll();
         emit PeerRegistered(b.tokenId, b.instance, b.owner, b.nodeKey, b.proofKey, appId, rootEpoch, b.expiresAt, b.url);
-    }
-
-    /// Unbind the instance and clear the registration made for it. True when there was one.
-    function _releaseInstance(uint256 tokenId, Seat storage seat) private returns (bool wasRegistered) {
-        if (seat.instance == address(0)) return false;
-        wasRegistered = seat.nodePrefix != 0;
-        if (wasRegistered) {
-            delete nodeSignerToToken[seat.nodeSigner];
-            delete seat.active;
-            delete seat.nodePrefix;
-            delete seat.nodeX;
-            delete seat.proofPrefix;
-            delete seat.proofX;
-            delete seat.nodeSigner;
-            delete seat.boundBy;
-            delete seat.appId;
-            delete seat.rootEpoch;
-            delete seat.expiresAt;
-            delete seat.url;
-            emit RegistrationCleared(tokenId);
-        }
-        emit InstanceReleased(tokenId, seat.instance);
-        delete instanceToToken[seat.instance];
-        delete seat.instance;
     }
 
     function _member(uint256 tokenId) private view returns (Member memory m) {
@@ -482,22 +510,16 @@ contract DstackMembershipNFT is ERC721, EIP712, BootPolicy {
         m.appId = seat.appId;
         m.rootEpoch = seat.rootEpoch;
         m.expiresAt = seat.expiresAt;
-        m.suspendedUntil = seat.suspendedUntil;
+        m.suspendedUntil = _suspendedUntil(seat);
         m.active = seat.active;
-        m.weight = WEIGHT;
+        m.weight = _primaryOf(seat) == 0 ? 1 + seat.attached : 0;
         m.nonce = seat.nonce;
         m.url = seat.url;
     }
 
-    function _activeTokens() private view returns (uint256[] memory active) {
-        uint256 count = 0;
-        uint256[] memory all = _tokens;
-        for (uint256 i = 0; i < all.length; i++) {
-            if (_seats[all[i]].active) all[count++] = all[i];
-        }
-        active = new uint256[](count);
-        for (uint256 i = 0; i < count; i++) {
-            active[i] = all[i];
+    function _x(bytes memory key) private pure returns (bytes32 x) {
+        assembly ("memory-safe") {
+            x := mload(add(key, 33))
         }
     }
 

@@ -17,7 +17,7 @@ library Secp256k1 {
     }
 
     /// Is key (33 bytes) the compressed form of the point xy? False also when xy is no point.
-    function isKey(bytes calldata key, bytes calldata xy) internal pure returns (bool) {
+    function isKey(bytes memory key, bytes calldata xy) internal pure returns (bool) {
         return isPoint(xy) && keccak256(key) == keccak256(compress(xy));
     }
 

@@ -30,7 +30,7 @@ library SignatureChain {
     function verify(
         bytes memory purpose,
         address kmsRoot,
-        bytes calldata derivedKey,
+        bytes memory derivedKey,
         bytes calldata derivedXY,
         Chain calldata c
     ) internal pure returns (ChainVerdict) {
@@ -49,7 +49,7 @@ library SignatureChain {
         return ChainVerdict.Accept;
     }
 
-    function hexLower(bytes calldata data) internal pure returns (bytes memory text) {
+    function hexLower(bytes memory data) internal pure returns (bytes memory text) {
         bytes16 digits = "0123456789abcdef";
         text = new bytes(2 * data.length);
         for (uint256 i = 0; i < data.length; i++) {

@@ -36,7 +36,18 @@ struct Endpoint {
     uint64 deadline;
 }
 
+/// What a member signs in the cluster's consensus. Two that contradict each other are evidence, see Evidence.sol.
+struct Vote {
+    bytes32 epochId;
+    uint8 kind; // 1 CAND, 2 NOTAR, 3 FINAL, 4 SKIP
+    uint64 first; // the slot; of a SKIP the first of those it covers
+    uint64 last; // the same slot; of a SKIP the last
+    bytes32 hash; // of the candidate; of a SKIP zero
+}
+
 library Statements {
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
     bytes32 internal constant BINDING_TYPEHASH = keccak256(
         "Binding(uint256 tokenId,address owner,address instance,bytes nodeKey,bytes proofKey,string url,uint64 nonce,uint64 expiresAt,uint64 deadline)"
     );
@@ -44,8 +55,20 @@ library Statements {
         keccak256("Renewal(uint256 tokenId,bytes nodeKey,uint64 nonce,uint64 expiresAt,uint64 deadline)");
     bytes32 internal constant ENDPOINT_TYPEHASH =
         keccak256("Endpoint(uint256 tokenId,bytes nodeKey,string url,uint64 nonce,uint64 deadline)");
+    bytes32 internal constant VOTE_TYPEHASH =
+        keccak256("Vote(bytes32 epochId,uint8 kind,uint64 first,uint64 last,bytes32 hash)");
 
-    function hash(Binding calldata b) internal pure returns (bytes32) {
+    /// What is signed: the statement's hash in the domain of this contract on this chain.
+    function digest(bytes32 statement) internal view returns (bytes32) {
+        return keccak256(abi.encodePacked(hex"1901", domain(), statement));
+    }
+
+    function domain() internal view returns (bytes32) {
+        return
+            keccak256(abi.encode(DOMAIN_TYPEHASH, keccak256("nftmesh"), keccak256("1"), block.chainid, address(this)));
+    }
+
+    function hash(Binding memory b) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 BINDING_TYPEHASH,
@@ -62,14 +85,18 @@ library Statements {
         );
     }
 
-    function hash(Renewal calldata r) internal pure returns (bytes32) {
+    function hash(Renewal memory r) internal pure returns (bytes32) {
         return
             keccak256(abi.encode(RENEWAL_TYPEHASH, r.tokenId, keccak256(r.nodeKey), r.nonce, r.expiresAt, r.deadline));
     }
 
-    function hash(Endpoint calldata e) internal pure returns (bytes32) {
+    function hash(Endpoint memory e) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(ENDPOINT_TYPEHASH, e.tokenId, keccak256(e.nodeKey), keccak256(bytes(e.url)), e.nonce, e.deadline)
         );
+    }
+
+    function hash(Vote memory v) internal pure returns (bytes32) {
+        return keccak256(abi.encode(VOTE_TYPEHASH, v));
     }
 }

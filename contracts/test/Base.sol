@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
 import {Chain} from "../src/SignatureChain.sol";
-import {Binding, Endpoint, Renewal} from "../src/Statements.sol";
+import {Binding, Endpoint, Renewal, Vote} from "../src/Statements.sol";
 import {VM, Vm} from "./Vm.sol";
 
 /// All arguments of register().
@@ -54,7 +54,9 @@ abstract contract Base {
     function newSeats() internal returns (DstackMembershipNFT) {
         bytes20[] memory appIds = new bytes20[](1);
         appIds[0] = APP_ID;
-        return new DstackMembershipNFT("seats", "SEAT", VM.addr(KMS_ROOT), appIds, 100);
+        DstackMembershipNFT made = new DstackMembershipNFT("seats", "SEAT", VM.addr(KMS_ROOT), appIds, 100);
+        made.addBaseDomain("example");
+        return made;
     }
 
     /* ---- keys ---- */
@@ -167,6 +169,13 @@ abstract contract Base {
         );
     }
 
+    function digestOf(Vote memory v) internal view returns (bytes32) {
+        bytes32 typeHash = keccak256("Vote(bytes32 epochId,uint8 kind,uint64 first,uint64 last,bytes32 hash)");
+        return typed(
+            address(seats), block.chainid, keccak256(abi.encode(typeHash, v.epochId, v.kind, v.first, v.last, v.hash))
+        );
+    }
+
     function bindingOf(uint256 tokenId, uint256 node, uint256 proof) internal returns (Binding memory) {
         return Binding({
             tokenId: tokenId,
@@ -220,6 +229,12 @@ abstract contract Base {
         r.sigOwner = sign(owner_, digest);
     }
 
+    /// Two NOTARs of one slot, for different candidates.
+    function evidence(bytes32 epochId, uint64 slot) internal pure returns (Vote memory a, Vote memory b) {
+        a = Vote({epochId: epochId, kind: 2, first: slot, last: slot, hash: bytes32(uint256(1))});
+        b = Vote({epochId: epochId, kind: 2, first: slot, last: slot, hash: bytes32(uint256(2))});
+    }
+
     /* ---- steps ---- */
 
     function send(Registration memory r, address from) internal {
@@ -245,6 +260,17 @@ abstract contract Base {
         send(registrationOf(tokenId, ALICE, NODE, PROOF), alice);
     }
 
+    /// The holder of a node key votes twice, and Eve shows it.
+    function suspend(uint256 node, uint64 slot) internal {
+        (Vote memory a, Vote memory b) = evidence("epoch", slot);
+        submit(a, sign(node, digestOf(a)), b, sign(node, digestOf(b)));
+    }
+
+    function submit(Vote memory a, bytes memory sigA, Vote memory b, bytes memory sigB) internal {
+        VM.prank(eve);
+        seats.submitEvidence(a, sigA, b, sigB);
+    }
+
     function member(uint256 tokenId) internal view returns (Member memory) {
         return seats.getInstanceInfo(tokenId);
     }
@@ -265,10 +291,12 @@ abstract contract Base {
         return keccak256(bytes(a)) == keccak256(bytes(b));
     }
 
-    function longText(uint256 length) internal pure returns (string memory) {
+    /// An allowed URL of so many bytes; below 19 it is too short to be one.
+    function longUrl(uint256 length) internal pure returns (string memory) {
         bytes memory text = new bytes(length);
+        bytes memory start = "tcp://node.example/";
         for (uint256 i = 0; i < length; i++) {
-            text[i] = "x";
+            text[i] = i < start.length ? start[i] : bytes1("x");
         }
         return string(text);
     }

@@ -79,13 +79,16 @@ contract ClusterTest is Base {
     /* ---- who decides ---- */
 
     function test_OnlyTheOwnerDecides() public {
-        bytes[12] memory calls = [
+        bytes[15] memory calls = [
             abi.encodeCall(seats.setKmsRootAddress, (eve)),
             abi.encodeCall(seats.addAppId, (bytes20(eve))),
             abi.encodeCall(seats.removeAppId, (APP_ID)),
             abi.encodeCall(seats.setClusterConfig, (1, true, 0)),
             abi.encodeCall(seats.withdraw, (payable(eve))),
-            abi.encodeCall(seats.suspend, (1, 1)),
+            abi.encodeCall(seats.setMintLimit, (0)),
+            abi.encodeCall(seats.setDevMode, (true)),
+            abi.encodeCall(seats.addBaseDomain, ("evil.org")),
+            abi.encodeCall(seats.removeBaseDomain, ("example")),
             abi.encodeCall(seats.addComposeHash, (COMPOSE)),
             abi.encodeCall(seats.removeComposeHash, (COMPOSE)),
             abi.encodeCall(seats.addDevice, (DEVICE)),
@@ -121,18 +124,19 @@ contract ClusterTest is Base {
     function test_TheRevisionIsARunningHash() public {
         bytes32 before = seats.revision();
         seats.addAppId(bytes20(uint160(0xB)));
-        bytes32 change = keccak256(abi.encode("addAppId", bytes20(uint160(0xB))));
+        bytes memory call = abi.encodeCall(seats.addAppId, (bytes20(uint160(0xB))));
+        bytes32 change = keccak256(abi.encodePacked(call, block.timestamp));
         require(seats.revision() == keccak256(abi.encodePacked(before, change)), "not the hash of before and change");
     }
 
     /// Each single change is a change of the revision; there and back is not where it began.
     function test_TheRevisionNeverComesBack() public {
-        uint256 id = boundSeat(alice, INSTANCE);
+        uint256 id = aliceSeat();
         bytes32[9] memory seen;
         seen[0] = seats.revision();
-        seats.suspend(id, 1);
+        suspend(NODE, 1);
         seen[1] = seats.revision();
-        seats.suspend(id, 0);
+        suspend(NODE, 2);
         seen[2] = seats.revision();
         seats.addAppId(bytes20(uint160(0xB)));
         seen[3] = seats.revision();

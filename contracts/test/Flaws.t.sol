@@ -9,6 +9,7 @@ import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
 import {IAppAuth} from "../src/IAppAuth.sol";
 import {Endpoint} from "../src/Statements.sol";
 import {Base, Registration} from "./Base.sol";
+import {UrlPolicy} from "../src/UrlPolicy.sol";
 import {VM} from "./Vm.sol";
 
 /// The attacks that the prototype's contract let through, run as they were, each numbered as in the list of its flaws.
@@ -282,8 +283,8 @@ contract FlawsTest is Base {
     /// Long URLs and an endless list made discovery fail for all.
     function test_Flaw17_UrlsAreBoundedAndListsArePaged() public {
         uint256 id = aliceSeat();
-        Endpoint memory e = endpointOf(id, NODE, longText(257));
-        VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.UrlTooLong.selector, 257));
+        Endpoint memory e = endpointOf(id, NODE, longUrl(257));
+        VM.expectRevert(abi.encodeWithSelector(UrlPolicy.UrlTooLong.selector, 257));
         VM.prank(alice);
         seats.setEndpoint(e, "");
         VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.PageTooLong.selector, 33));

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
-import {Endpoint, Renewal} from "../src/Statements.sol";
+import {Endpoint, Renewal, Vote} from "../src/Statements.sol";
 import {Base, Registration} from "./Base.sol";
 import {VM} from "./Vm.sol";
 
@@ -92,7 +92,7 @@ contract Handler is Base {
 
     function setEndpoint(uint256 seed, uint8 length) external {
         (uint256 id, uint256 owner_) = activeSeat(seed);
-        Endpoint memory e = Endpoint(id, member(id).nodeKey, longText(length), seats.nonceOf(id), uint64(NOW));
+        Endpoint memory e = Endpoint(id, member(id).nodeKey, longUrl(length), seats.nonceOf(id), uint64(NOW));
         act(7, VM.addr(owner_), abi.encodeCall(seats.setEndpoint, (e, "")));
         look();
     }
@@ -123,13 +123,16 @@ contract Handler is Base {
         look();
     }
 
-    /* ---- the contract owner's ---- */
-
-    function suspend(uint256 seed, uint64 until) external {
-        (uint256 id,) = seat(seed);
-        act(11, address(this), abi.encodeCall(seats.suspend, (id, until)));
+    /// A node that is on a seat votes twice; anybody shows it.
+    function offend(uint256 seed, uint64 slot) external {
+        (Vote memory a, Vote memory b) = evidence("epoch", slot % 4);
+        uint256 node = 0x3000 + seed % NODES;
+        bytes memory data = abi.encodeCall(seats.submitEvidence, (a, sign(node, digestOf(a)), b, sign(node, digestOf(b))));
+        act(11, eve, data);
         look();
     }
+
+    /* ---- the contract owner's ---- */
 
     function reconfigure(uint256 seed) external {
         bytes20 app = bytes20(uint160(0xB00 + seed % 3));
@@ -245,7 +248,7 @@ contract InvariantsTest {
             Handler.cancel.selector,
             Handler.deactivate.selector,
             Handler.trespass.selector,
-            Handler.suspend.selector,
+            Handler.offend.selector,
             Handler.reconfigure.selector
         ];
         targets = new FuzzSelector[](1);

@@ -5,6 +5,7 @@ import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.s
 
 import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
 import {Base, Registration} from "./Base.sol";
+import {UrlPolicy} from "../src/UrlPolicy.sol";
 import {VM} from "./Vm.sol";
 
 /// A wallet that is a contract: it says yes to what its one key signed, in its own form (the signature, twice).
@@ -108,7 +109,7 @@ contract RegisterTest is Base {
         Registration memory r = stored;
         r.b.deadline = uint64(NOW);
         r.b.expiresAt = uint64(NOW + 400 days);
-        r.b.url = longText(256);
+        r.b.url = longUrl(256);
         resign(r);
         send(r, eve);
         r = registrationOf(tokenId, ALICE, NODE, PROOF);
@@ -198,9 +199,9 @@ contract RegisterTest is Base {
 
     function test_TheUrlMustBeShort() public {
         Registration memory r = stored;
-        r.b.url = longText(257);
+        r.b.url = longUrl(257);
         resign(r);
-        refuse(r, alice, abi.encodeWithSelector(DstackMembershipNFT.UrlTooLong.selector, 257));
+        refuse(r, alice, abi.encodeWithSelector(UrlPolicy.UrlTooLong.selector, 257));
     }
 
     /// The forms of a key that are no key, for either of the two.
@@ -317,7 +318,7 @@ contract RegisterTest is Base {
         r.b.nonce = 5;
         r.b.deadline = uint64(NOW - 1);
         r.b.expiresAt = uint64(NOW);
-        r.b.url = longText(257);
+        r.b.url = longUrl(257);
         r.b.instance = INSTANCE;
         r.nodeXY = xyOf(EVE_NODE);
         r.proofXY = xyOf(EVE_PROOF);
@@ -341,7 +342,7 @@ contract RegisterTest is Base {
         r.b.deadline = uint64(NOW + 1 days);
         refuse(r, bob, abi.encodeWithSelector(DstackMembershipNFT.ExpiryPassed.selector, NOW));
         r.b.expiresAt = uint64(NOW + 1 days);
-        refuse(r, bob, abi.encodeWithSelector(DstackMembershipNFT.UrlTooLong.selector, 257));
+        refuse(r, bob, abi.encodeWithSelector(UrlPolicy.UrlTooLong.selector, 257));
         r.b.url = URL;
         refuse(r, bob, only(DstackMembershipNFT.NodeKeyInvalid.selector));
         r.nodeXY = xyOf(NODE);

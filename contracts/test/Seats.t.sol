@@ -2,11 +2,11 @@
 pragma solidity 0.8.30;
 
 import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
 import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
 import {Endpoint, Renewal} from "../src/Statements.sol";
 import {Base, Registration} from "./Base.sol";
+import {UrlPolicy} from "../src/UrlPolicy.sol";
 import {VM} from "./Vm.sol";
 
 /// A wallet that sells a seat and buys it back within one transaction.
@@ -196,9 +196,9 @@ contract SeatsTest is Base {
         Endpoint memory e = endpointOf(id, NODE, "tcp://there.example:1");
         move(e, eve, sign(NODE, digestOf(e)));
         require(same(member(id).url, "tcp://there.example:1") && seats.nonceOf(id) == 2, "by the node");
-        e = endpointOf(id, NODE, longText(256));
+        e = endpointOf(id, NODE, longUrl(256));
         move(e, alice, "");
-        require(same(seats.instanceToConnectionUrl(INSTANCE), longText(256)) && seats.nonceOf(id) == 3, "by the owner");
+        require(same(seats.instanceToConnectionUrl(INSTANCE), longUrl(256)) && seats.nonceOf(id) == 3, "by the owner");
         require(member(id).expiresAt == NOW + 90 days, "the expiry moved");
     }
 
@@ -218,8 +218,8 @@ contract SeatsTest is Base {
         refuseMove(e, alice, "", abi.encodeWithSelector(DstackMembershipNFT.DeadlinePassed.selector, NOW - 1));
         e.deadline = uint64(NOW + 8 days);
         refuseMove(e, alice, "", abi.encodeWithSelector(DstackMembershipNFT.DeadlineTooFar.selector, NOW + 8 days));
-        e = endpointOf(id, NODE, longText(257));
-        refuseMove(e, alice, "", abi.encodeWithSelector(DstackMembershipNFT.UrlTooLong.selector, 257));
+        e = endpointOf(id, NODE, longUrl(257));
+        refuseMove(e, alice, "", abi.encodeWithSelector(UrlPolicy.UrlTooLong.selector, 257));
         e.tokenId = 99;
         refuseMove(e, alice, "", abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, 99));
     }
@@ -325,31 +325,6 @@ contract SeatsTest is Base {
         seats.transferFrom(eve, bob, other);
         require(seats.instanceToToken(EVE_INSTANCE) == 0 && seats.tokenToInstance(other) == address(0), "bound");
         require(seats.nonceOf(other) == 1, "nonce");
-    }
-
-    /* ---- suspension ---- */
-
-    function test_ASuspensionIsShownAndStaysThroughASale() public {
-        seats.suspend(id, 1234);
-        require(member(id).suspendedUntil == 1234 && member(id).active && seats.nonceOf(id) == 1, "shown");
-        VM.prank(alice);
-        seats.transferFrom(alice, bob, id);
-        require(member(id).suspendedUntil == 1234, "sold away");
-        seats.suspend(id, 0);
-        require(member(id).suspendedUntil == 0, "not given back");
-    }
-
-    function test_OnlyTheContractsOwnerSuspends() public {
-        refuseCall(
-            alice,
-            abi.encodeCall(seats.suspend, (id, 1)),
-            abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, alice)
-        );
-        refuseCall(
-            address(this),
-            abi.encodeCall(seats.suspend, (99, 1)),
-            abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, 99)
-        );
     }
 
     /* ---- reading ---- */
