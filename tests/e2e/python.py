@@ -165,6 +165,33 @@ def greeted(apps, instances, deadline_s=120):
         expect(f"{found}", sorted(found) == sorted(other.url for other in apps if other is not app))
 
 
+@test
+def an_application_has_its_node_register(w):
+    """By the control socket, and over TCP with the operator's token; without it, it only tells."""
+    token_file = os.path.join(w.dir, "http.token")
+    with open(token_file, "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("a-token-of-the-operators\n")
+    for name, by in (("socket", "unix"), ("tcp", "http")):
+        url = app_url()
+        wallet = mesh.Wallet(w.chain, os.path.join(w.dir, name + ".wallet"))
+        node = w.node(name, seat=False, extra=["--app-url", url, "--wallet-key-file", wallet.path,
+                                               "--http-token-file", token_file])
+        node.wallet = wallet
+        wait_for(lambda: f"it asks for a seat: {node.text()[-600:]}", lambda: node.events("no_seat"),
+                 60)
+        address = "unix:" + node.control if by == "unix" else surface(node)
+        early = prototype_app(w, name + "-early", url, NFTMESH_HTTP=surface(node))
+        expect(f"{early.text()}", early.first("success") is False)
+        expect(f"{early.text()}", early.first("exception") == "NftmeshUnknown")
+        w.chain.contract_call(w.contract, "mintNodeAccess(address)", wallet.address)
+        node.token = max(w.chain.seats(w.contract))
+        app = prototype_app(w, name + "-app", url, NFTMESH_HTTP=address,
+                            NFTMESH_HTTP_TOKEN_FILE=token_file if by == "http" else "")
+        expect(f"{app.text()}", app.first("success") is True)
+        seat = w.chain.seats(w.contract)[node.token]
+        expect(f"on chain: {seat}", seat["node_key"] == node.key())
+
+
 # ---- the end -----------------------------------------------------------------------------------------
 
 @test

@@ -344,9 +344,10 @@ class Registering(WithNode):
     async def test_a_refusal_is_its_own_error(self):
         node = await self.on_socket()
         node.checks["seat"] = (False, "no_seat")
-        for status, kind in ((400, nftmesh.NftmeshWalletError), (403, nftmesh.NftmeshRefused),
-                             (404, nftmesh.NftmeshUnsupported), (501, nftmesh.NftmeshUnsupported),
-                             (409, nftmesh.NftmeshNotRegistered)):
+        for status, kind in ((400, nftmesh.NftmeshWalletError), (401, nftmesh.NftmeshRefused),
+                             (403, nftmesh.NftmeshRefused), (404, nftmesh.NftmeshUnsupported),
+                             (501, nftmesh.NftmeshUnsupported), (409, nftmesh.NftmeshError),
+                             (504, nftmesh.NftmeshTimeout), (500, nftmesh.NftmeshNotRegistered)):
             node.post_status, node.post_answer = status, {"detail": "the node's reason"}
             sdk = self.sdk()
             with self.assertLogs("nftmesh"):

@@ -14,7 +14,7 @@ from typing import Any, AsyncGenerator, AsyncIterator, Dict, Optional, Tuple, Ty
 
 from . import _http
 from .errors import (NftmeshConfigError, NftmeshError, NftmeshNodeError, NftmeshNotRegistered,
-                     NftmeshRefused, NftmeshTimeout, NftmeshUnknown, NftmeshUnsupported, NftmeshWalletError)
+                     NftmeshTimeout, NftmeshUnknown, Status, error_of)
 from .peers import ListState, Peer, Peers, PeerState
 
 logger = logging.getLogger("nftmesh")
@@ -144,10 +144,10 @@ class Node:
         if code in (200, 202):
             return
         detail = _text(answer.get("detail")) or why
-        kind = {400: NftmeshWalletError, 401: NftmeshRefused, 403: NftmeshRefused,
-                404: NftmeshUnsupported, 405: NftmeshUnsupported,
-                501: NftmeshUnsupported}.get(code, NftmeshNotRegistered)
-        raise kind(f"the node does not register: {detail}")
+        kind = {400: Status.WALLET, 401: Status.REFUSED, 403: Status.REFUSED,
+                404: Status.UNSUPPORTED, 405: Status.UNSUPPORTED, 409: Status.BUSY,
+                501: Status.UNSUPPORTED, 504: Status.TIMEOUT}.get(code, Status.NOT_REGISTERED)
+        raise error_of(kind, f"the node does not register: {detail}")
 
     async def _await_seat(self) -> None:
         """The node itself sees its registration at its next reference block."""
