@@ -6,9 +6,10 @@
 #include "chain/poll.h"
 #include "chain/rpc.h"
 
-/* The poller's inside, shared by poll.c (facade, events, requests), poll_reply.c (what an
- * endpoint's answer means), poll_round.c (targets, votes, snapshots) and poll_vote.c (who shares a
- * vote). */
+/* The poller's inside, shared by poll.c (facade, events), poll_ask.c (requests),
+ * poll_reply.c (what an endpoint's answer means), poll_round.c (targets, votes, snapshots),
+ * poll_vote.c (who shares a vote), poll_blocks.c (blocks by number) and poll_status.c (read-outs).
+ */
 #define CHAIN__PAGES_A_REQUEST 16
 #define CHAIN__PAGE_BYTES_MAX  ((size_t)256 << 10)
 #define CHAIN__PAST_MAX        16 /* former references whose hashes are kept, to tell how deep */
@@ -160,6 +161,12 @@ void chain__endpoint_fail(struct chain_poll *poll, struct chain__endpoint *e, co
 void chain__endpoint_bad(struct chain_poll *poll, struct chain__endpoint *e, const char *why);
 size_t chain__endpoint_index(const struct chain_poll *poll, const struct chain__endpoint *e);
 uint64_t chain__interval_ms(const struct chain_poll *poll);
+
+/* poll_ask.c: fills e->request. */
+bool chain__wants_block(const struct chain_poll *poll, const struct chain__endpoint *e);
+void chain__ask_poll(struct chain_poll *poll, struct chain__endpoint *e);
+void chain__ask_state(struct chain_poll *poll, struct chain__endpoint *e);
+void chain__ask_pages(struct chain_poll *poll, struct chain__endpoint *e);
 
 /* poll_reply.c: endpoint e's request was answered. */
 void chain__reply(struct chain_poll *poll, struct chain__endpoint *e, const void *data, size_t len);

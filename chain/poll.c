@@ -202,93 +202,11 @@ void chain__endpoint_bad(struct chain_poll *poll, struct chain__endpoint *e, con
 
 /* ---- requests ---- */
 
-/* The height, in the words of the finality policy. */
-static void ask_height(const struct chain_poll *poll, struct chain_rpc_request *request)
-{
-    switch (poll->finality) {
-    case CHAIN_FINALITY_LATEST:
-        chain_rpc_ask_block_number(request);
-        return;
-    case CHAIN_FINALITY_SAFE:
-        chain_rpc_ask_block_tag(request, CHAIN_RPC_SAFE);
-        return;
-    case CHAIN_FINALITY_FINALIZED:
-        chain_rpc_ask_block_tag(request, CHAIN_RPC_FINALIZED);
-        return;
-    }
-}
-
-static bool wants_block(const struct chain_poll *poll, const struct chain__endpoint *e)
-{
-    return e->block_due && poll->round.active && chain__endpoint_counts(poll, e) &&
-           e->height >= poll->round.target;
-}
-
-static void ask_poll(struct chain_poll *poll, struct chain__endpoint *e)
-{
-    struct chain_rpc_request *request = &e->request;
-    e->is_check = !e->up;
-    if (e->is_check) {
-        chain_rpc_ask_chain_id(request);
-        chain_rpc_ask_block(request, 0);
-        chain_rpc_ask_code(request, &poll->contract);
-    }
-    ask_height(poll, request);
-    e->with_block = wants_block(poll, e);
-    e->with_old =
-        e->with_block && poll->has_reference && poll->reference.number != poll->round.target;
-    if (e->with_block) chain_rpc_ask_block(request, poll->round.target);
-    if (e->with_old) chain_rpc_ask_block(request, poll->reference.number);
-    e->due = false;
-    if (e->with_block) e->block_due = false;
-}
-
-static void ask_call_at(struct chain_poll *poll, struct chain__endpoint *e,
-                        const struct base_buf *call)
-{
-    assert(!call->failed || call->len == 0);
-    chain_rpc_ask_call_at(&e->request, &poll->contract, call->data, call->len,
-                          &poll->round.block.hash);
-    if (call->failed) e->request.buf.failed = true;
-}
-
-static void ask_state(struct chain_poll *poll, struct chain__endpoint *e)
-{
-    struct base_buf call;
-    base_buf_init(&call, 256);
-    chain_contract_call_cluster_state(&call);
-    ask_call_at(poll, e, &call);
-    for (size_t i = 0; i < poll->round.root_count; i++) {
-        base_buf_clear(&call);
-        chain_contract_call_root_epoch_of(&call, &poll->round.roots[i]);
-        ask_call_at(poll, e, &call);
-    }
-    base_buf_deinit(&call);
-    e->past_count = poll->round.is_reorg ? poll->past_count : 0;
-    for (size_t i = 0; i < e->past_count; i++)
-        chain_rpc_ask_block(&e->request, poll->past[i].number);
-}
-
-static void ask_pages(struct chain_poll *poll, struct chain__endpoint *e)
-{
-    struct base_buf call;
-    base_buf_init(&call, 256);
-    size_t offset = e->read.seat_count;
-    for (e->page_count = 0;
-         e->page_count < CHAIN__PAGES_A_REQUEST && offset < e->read.state.seat_count;
-         e->page_count++, offset += CHAIN_PAGE_SEATS) {
-        base_buf_clear(&call);
-        chain_contract_call_members_page(&call, offset, CHAIN_PAGE_SEATS);
-        ask_call_at(poll, e, &call);
-    }
-    base_buf_deinit(&call);
-}
-
 static enum chain__request next_kind(const struct chain_poll *poll, const struct chain__endpoint *e)
 {
     if (chain__wants_pages(poll, e)) return CHAIN__REQUEST_PAGES;
     if (chain__wants_state(poll, e)) return CHAIN__REQUEST_STATE;
-    if (e->due || wants_block(poll, e)) return CHAIN__REQUEST_POLL;
+    if (e->due || chain__wants_block(poll, e)) return CHAIN__REQUEST_POLL;
     return CHAIN__REQUEST_NONE;
 }
 
@@ -325,13 +243,13 @@ static void send_next(struct chain_poll *poll, struct chain__endpoint *e)
     case CHAIN__REQUEST_NONE:
         return;
     case CHAIN__REQUEST_POLL:
-        ask_poll(poll, e);
+        chain__ask_poll(poll, e);
         break;
     case CHAIN__REQUEST_STATE:
-        ask_state(poll, e);
+        chain__ask_state(poll, e);
         break;
     case CHAIN__REQUEST_PAGES:
-        ask_pages(poll, e);
+        chain__ask_pages(poll, e);
         break;
     }
     push_request(poll, e);
@@ -440,113 +358,4 @@ uint64_t chain_poll_deadline_ms(const struct chain_poll *poll)
         if (at < deadline) deadline = at;
     }
     return deadline;
-}
-
-/* ---- read-outs ---- */
-
-void chain_poll_status(const struct chain_poll *poll, struct chain_poll_status *out)
-{
-    enum chain_poll_trust trust = CHAIN_POLL_MAJORITY;
-    if (poll->votes == 1)
-        trust = CHAIN_POLL_SINGLE;
-    else if (poll->agree <= poll->votes / 2)
-        trust = CHAIN_POLL_ANY;
-    *out = (struct chain_poll_status){
-        .trust = trust,
-        .votes = poll->votes,
-        .agree = poll->agree,
-        .has_reference = poll->has_reference,
-        .reference = poll->reference,
-        .has_snapshot = poll->snapshot != NULL,
-        .has_good = poll->has_good,
-        .good_ms = poll->good_ms,
-        .went_back = poll->went_back,
-        .has_genesis = poll->has_genesis,
-        .genesis = poll->genesis,
-        .has_target = poll->round.active && !poll->round.done,
-        .target = poll->round.target,
-        .poll_ms = chain__interval_ms(poll),
-        .kind = poll->snapshot != NULL ? poll->snapshot->kind : CHAIN_KIND_UNKNOWN,
-        .references = poll->references,
-        .full_reads = poll->full_reads,
-        .reorgs = poll->reorgs,
-    };
-}
-
-size_t chain_poll_endpoint_count(const struct chain_poll *poll)
-{
-    return poll->endpoint_count;
-}
-
-void chain_poll_endpoint(const struct chain_poll *poll, size_t index,
-                         struct chain_poll_endpoint *out)
-{
-    assert(index < poll->endpoint_count);
-    const struct chain__endpoint *e = &poll->endpoints[index];
-    *out = (struct chain_poll_endpoint){
-        .url = e->url,
-        .vote = e->vote,
-        .up = e->up,
-        .has_height = e->has_height,
-        .height = e->height,
-        .agreement = e->agreement,
-        .requests = e->requests,
-        .failures = e->failures,
-        .has_reply = e->has_reply,
-        .reply_ms = e->reply_ms,
-        .latency_ms = e->latency_ms,
-        .last_error = e->last_error,
-    };
-}
-
-const char *chain_poll_trust_name(enum chain_poll_trust trust)
-{
-    switch (trust) {
-    case CHAIN_POLL_SINGLE:
-        return "single";
-    case CHAIN_POLL_MAJORITY:
-        return "majority";
-    case CHAIN_POLL_ANY:
-        return "any";
-    }
-    assert(false && "a trust of ours");
-    return "";
-}
-
-const char *chain_poll_note_name(enum chain_poll_note note)
-{
-    switch (note) {
-    case CHAIN_POLL_NOTE_ENDPOINT_BAD:
-        return "endpoint_bad";
-    case CHAIN_POLL_NOTE_ENDPOINT_FAILED:
-        return "endpoint_failed";
-    case CHAIN_POLL_NOTE_ENDPOINT_UP:
-        return "endpoint_up";
-    case CHAIN_POLL_NOTE_DISAGREEMENT:
-        return "disagreement";
-    case CHAIN_POLL_NOTE_NO_AGREEMENT:
-        return "no_agreement";
-    case CHAIN_POLL_NOTE_REORG:
-        return "reorg";
-    case CHAIN_POLL_NOTE_STALE_HEAD:
-        return "stale_head";
-    case CHAIN_POLL_NOTE_WENT_BACK:
-        return "chain_went_back";
-    case CHAIN_POLL_NOTE_TIME:
-        return "time";
-    case CHAIN_POLL_NOTE_DROPS_THIRD:
-        return "drops_third";
-    case CHAIN_POLL_NOTE_SNAPSHOT_BAD:
-        return "snapshot_bad";
-    case CHAIN_POLL_NOTE_GENESIS:
-        return "genesis_pinned";
-    case CHAIN_POLL_NOTE_KIND:
-        return "contract_kind";
-    case CHAIN_POLL_NOTE_KIND_CHANGED:
-        return "contract_kind_changed";
-    case CHAIN_POLL_NOTE_TRANSFERS:
-        return "transfers_verified";
-    }
-    assert(false && "a note of ours");
-    return "";
 }
