@@ -89,6 +89,12 @@ int chain_poll_new(struct chain_poll **out, const struct chain_poll_config *conf
     take_genesis(poll, config);
     poll->has_reference = config->has_reference;
     poll->reference = config->reference;
+    poll->seats_ms = config->seats_ms != 0 ? config->seats_ms : CHAIN_POLL_SEATS_MS;
+    rv = chain__moves_new(poll, config->transfers);
+    if (rv != BASE_OK) {
+        chain_poll_free(poll);
+        return rv;
+    }
     poll->started_ms = poll->now_ms = poll->next_tick_ms = now_ms;
     poll->next_id = 1;
     *out = poll;
@@ -103,6 +109,7 @@ void chain_poll_free(struct chain_poll *poll)
         chain__read_clear(&poll->endpoints[i].read);
     }
     chain_snapshot_free(poll->snapshot);
+    chain__moves_free(poll);
     free(poll->wanted);
     free(poll);
 }
@@ -129,6 +136,8 @@ void chain_poll_accept(struct chain_poll *poll)
     poll->is_stale = poll->stale_noted = poll->went_back = false;
     poll->round.active = false;
     poll->past_count = 0;
+    chain__moves_clear(poll);
+    chain__blocks_clear(poll);
     chain_snapshot_free(poll->snapshot);
     poll->snapshot = NULL;
     if (!poll->genesis_is_built_in) poll->has_genesis = false;
@@ -170,6 +179,9 @@ void chain__note(struct chain_poll *poll, enum chain_poll_note note, size_t endp
 static void take_down(struct chain_poll *poll, struct chain__endpoint *e, const char *why)
 {
     snprintf(e->last_error, sizeof e->last_error, "%s", why);
+    if (e->kind == CHAIN__REQUEST_SEATS) chain__seats_failed(e);
+    if (e->kind == CHAIN__REQUEST_LOGS_UP || e->kind == CHAIN__REQUEST_LOGS_DOWN)
+        chain__logs_failed(poll, e, NULL);
     e->up = e->has_height = false;
     e->kind = CHAIN__REQUEST_NONE;
     e->due = true;
@@ -205,8 +217,14 @@ void chain__endpoint_bad(struct chain_poll *poll, struct chain__endpoint *e, con
 static enum chain__request next_kind(const struct chain_poll *poll, const struct chain__endpoint *e)
 {
     if (chain__wants_pages(poll, e)) return CHAIN__REQUEST_PAGES;
+    if (chain__wants_seats(poll, e)) return CHAIN__REQUEST_SEATS;
     if (chain__wants_state(poll, e)) return CHAIN__REQUEST_STATE;
+    bool may_ask_logs = poll->now_ms >= e->logs.retry_ms;
+    if (may_ask_logs && chain__wants_logs_up(poll, e)) return CHAIN__REQUEST_LOGS_UP;
     if (e->due || chain__wants_block(poll, e)) return CHAIN__REQUEST_POLL;
+    if (chain__wants_receipts(poll, e)) return CHAIN__REQUEST_RECEIPTS;
+    if (chain__wants_blocks(poll, e)) return CHAIN__REQUEST_BLOCKS;
+    if (may_ask_logs && chain__wants_logs_down(poll, e)) return CHAIN__REQUEST_LOGS_DOWN;
     return CHAIN__REQUEST_NONE;
 }
 
@@ -250,6 +268,21 @@ static void send_next(struct chain_poll *poll, struct chain__endpoint *e)
         break;
     case CHAIN__REQUEST_PAGES:
         chain__ask_pages(poll, e);
+        break;
+    case CHAIN__REQUEST_SEATS:
+        chain__ask_seats(poll, e);
+        break;
+    case CHAIN__REQUEST_LOGS_UP:
+        chain__ask_logs_up(poll, e);
+        break;
+    case CHAIN__REQUEST_LOGS_DOWN:
+        chain__ask_logs_down(poll, e);
+        break;
+    case CHAIN__REQUEST_RECEIPTS:
+        chain__ask_receipts(poll, e);
+        break;
+    case CHAIN__REQUEST_BLOCKS:
+        chain__ask_blocks(poll, e);
         break;
     }
     push_request(poll, e);
@@ -322,6 +355,8 @@ static void tick(struct chain_poll *poll)
     poll->next_tick_ms = poll->now_ms + chain__interval_ms(poll);
     for (size_t i = 0; i < poll->endpoint_count; i++)
         poll->endpoints[i].due = true;
+    chain__moves_tick(poll);
+    chain__blocks_tick(poll);
     chain__round_tick(poll);
 }
 
@@ -352,9 +387,13 @@ uint64_t chain_poll_deadline_ms(const struct chain_poll *poll)
     uint64_t deadline = poll->next_tick_ms;
     for (size_t i = 0; i < poll->endpoint_count; i++) {
         const struct chain__endpoint *e = &poll->endpoints[i];
-        uint64_t at = e->kind != CHAIN__REQUEST_NONE ? e->sent_ms + CHAIN_POLL_TIMEOUT_MS
-                      : e->due                       ? e->retry_ms
-                                                     : UINT64_MAX;
+        uint64_t at = UINT64_MAX;
+        if (e->kind != CHAIN__REQUEST_NONE)
+            at = e->sent_ms + CHAIN_POLL_TIMEOUT_MS;
+        else if (e->due)
+            at = e->retry_ms;
+        else if (chain__wants_logs_up(poll, e) || chain__wants_logs_down(poll, e))
+            at = e->logs.retry_ms > e->retry_ms ? e->logs.retry_ms : e->retry_ms;
         if (at < deadline) deadline = at;
     }
     return deadline;

@@ -217,7 +217,7 @@ struct chain_poll_status {
     uint64_t references, full_reads, reorgs; /* counts over all time */
     enum chain_kind kind;                    /* UNKNOWN before the first snapshot */
     /* Prototype: are transfers still being read? Then how far, in blocks; the total is an estimate
-     * from the blocks' times until it is done. */
+     * from the blocks' times until it is done, 0 while there is none. */
     bool verifying;
     uint64_t transfers_from_block; /* as in the snapshot */
     uint64_t verified_blocks, verify_blocks;

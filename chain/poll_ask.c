@@ -60,7 +60,8 @@ void chain__ask_state(struct chain_poll *poll, struct chain__endpoint *e)
     base_buf_init(&call, 256);
     chain_contract_call_cluster_state(&call);
     ask_call_at(poll, e, &call);
-    for (size_t i = 0; i < poll->round.root_count; i++) {
+    e->root_count = poll->kind == CHAIN_KIND_PROTOTYPE ? 0 : poll->round.root_count;
+    for (size_t i = 0; i < e->root_count; i++) {
         base_buf_clear(&call);
         chain_contract_call_root_epoch_of(&call, &poll->round.roots[i]);
         ask_call_at(poll, e, &call);
@@ -69,6 +70,10 @@ void chain__ask_state(struct chain_poll *poll, struct chain__endpoint *e)
     e->past_count = poll->round.is_reorg ? poll->past_count : 0;
     for (size_t i = 0; i < e->past_count; i++)
         chain_rpc_ask_block(&e->request, poll->past[i].number);
+    e->with_probe = poll->kind != CHAIN_KIND_NFTMESH || e->read.wants_probe;
+    if (e->with_probe) chain__ask_probe(poll, e);
+    e->with_logs = e->with_probe && chain__logs_fit(poll, e);
+    if (e->with_logs) chain__ask_logs_up(poll, e);
 }
 
 void chain__ask_pages(struct chain_poll *poll, struct chain__endpoint *e)

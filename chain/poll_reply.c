@@ -14,8 +14,7 @@ void chain__read_clear(struct chain__read *read)
     *read = (struct chain__read){0};
 }
 
-/* One line on why call index has no usable result: the server's own words where it gave some. */
-static void describe(char text[CHAIN_POLL_TEXT_BYTES], const char *what, int error,
+void chain__describe(char text[CHAIN_POLL_TEXT_BYTES], const char *what, int error,
                      const struct chain_rpc_reply *reply, size_t index)
 {
     struct chain_rpc_error remote;
@@ -30,7 +29,7 @@ static void fail_call(struct chain_poll *poll, struct chain__endpoint *e, const 
                       int error, const struct chain_rpc_reply *reply, size_t index)
 {
     char why[CHAIN_POLL_TEXT_BYTES];
-    describe(why, what, error, reply, index);
+    chain__describe(why, what, error, reply, index);
     chain__endpoint_fail(poll, e, why);
 }
 
@@ -145,10 +144,10 @@ static void poll_replied(struct chain_poll *poll, struct chain__endpoint *e,
     e->last_error[0] = '\0';
 }
 
-/* ---- state: clusterState, rootEpochOf .., [former references ..] ---- */
+/* ---- state: clusterState, rootEpochOf .., [former references ..] [probe] ---- */
 
 /* It answered, but with something that cannot be believed: no vote on this target. */
-static void lose_vote(struct chain_poll *poll, struct chain__endpoint *e, const char *why)
+void chain__lose_vote(struct chain_poll *poll, struct chain__endpoint *e, const char *why)
 {
     e->read.no_vote = true;
     snprintf(e->last_error, sizeof e->last_error, "%s", why);
@@ -160,11 +159,11 @@ static void lose_vote(struct chain_poll *poll, struct chain__endpoint *e, const 
 
 /* An error object: the block may just have left its canonical chain, or its state is pruned. Its
  * header is asked for again with the next poll. */
-static void lose_block(struct chain_poll *poll, struct chain__endpoint *e, const char *what,
+void chain__lose_block(struct chain_poll *poll, struct chain__endpoint *e, const char *what,
                        const struct chain_rpc_reply *reply, size_t index)
 {
     char why[CHAIN_POLL_TEXT_BYTES];
-    describe(why, what, BASE_EREMOTE, reply, index);
+    chain__describe(why, what, BASE_EREMOTE, reply, index);
     if (strcmp(e->last_bad, why) != 0)
         chain__note(poll, CHAIN_POLL_NOTE_ENDPOINT_BAD, chain__endpoint_index(poll, e),
                     poll->round.target, "%.110s%s", why,
@@ -184,11 +183,11 @@ static bool get_return(struct base_buf *buf, struct chain_poll *poll, struct cha
     int rv = chain_rpc_reply_data(buf, reply, index);
     if (rv == BASE_OK) return true;
     if (rv == BASE_EREMOTE) {
-        lose_block(poll, e, what, reply, index);
+        chain__lose_block(poll, e, what, reply, index);
     } else {
         char why[CHAIN_POLL_TEXT_BYTES];
-        describe(why, what, rv, reply, index);
-        lose_vote(poll, e, why);
+        chain__describe(why, what, rv, reply, index);
+        chain__lose_vote(poll, e, why);
     }
     return false;
 }
@@ -201,13 +200,13 @@ static bool take_state(struct chain_poll *poll, struct chain__endpoint *e,
     int rv = chain_contract_decode_cluster_state(state, buf->data, buf->len);
     if (rv != BASE_OK) {
         snprintf(why, sizeof why, "clusterState: %s; not our contract?", base_strerror(rv));
-        return lose_vote(poll, e, why), false;
+        return chain__lose_vote(poll, e, why), false;
     }
     if (state->block_number != e->read.block.number ||
         !base_hash32_equal(&state->parent_hash, &e->read.block.parent_hash))
-        return lose_vote(poll, e,
-                         "answers for another block than the one asked for by hash: ignores "
-                         "EIP-1898, or block.number is another chain's"),
+        return chain__lose_vote(poll, e,
+                                "answers for another block than the one asked for by hash: ignores "
+                                "EIP-1898, or block.number is another chain's"),
                false;
     base_keccak256(&e->read.state_hash, buf->data, buf->len);
     return true;
@@ -216,10 +215,10 @@ static bool take_state(struct chain_poll *poll, struct chain__endpoint *e,
 static bool take_roots(struct chain_poll *poll, struct chain__endpoint *e,
                        const struct chain_rpc_reply *reply, struct base_buf *buf)
 {
-    for (size_t i = 0; i < poll->round.root_count; i++) {
+    for (size_t i = 0; i < e->root_count; i++) {
         if (!get_return(buf, poll, e, "rootEpochOf", reply, 1 + i)) return false;
         if (chain_contract_decode_u64(&e->read.root_epochs[i], buf->data, buf->len) != BASE_OK)
-            return lose_vote(poll, e, "rootEpochOf: no number"), false;
+            return chain__lose_vote(poll, e, "rootEpochOf: no number"), false;
         base_keccak256(&e->read.root_hashes[i], buf->data, buf->len);
     }
     return true;
@@ -229,7 +228,7 @@ static bool take_roots(struct chain_poll *poll, struct chain__endpoint *e,
 static void take_past(struct chain_poll *poll, struct chain__endpoint *e,
                       const struct chain_rpc_reply *reply)
 {
-    size_t first = 1 + poll->round.root_count;
+    size_t first = 1 + e->root_count;
     for (size_t i = 0; i < e->past_count && i < poll->past_count; i++) {
         struct chain_block block;
         if (chain_rpc_reply_block(&block, reply, first + i) != BASE_OK) continue;
@@ -252,9 +251,10 @@ static void begin_digest(struct chain_poll *poll, struct chain__read *read)
     base_keccak256_update(&read->digesting, read->state_hash.bytes, sizeof read->state_hash.bytes);
 }
 
-static void complete(struct chain_poll *poll, struct chain__read *read)
+static void complete(struct chain__endpoint *e)
 {
-    for (size_t i = 0; i < poll->round.root_count; i++)
+    struct chain__read *read = &e->read;
+    for (size_t i = 0; i < e->root_count; i++)
         base_keccak256_update(&read->digesting, read->root_hashes[i].bytes,
                               sizeof read->root_hashes[i].bytes);
     base_keccak256_final(&read->digesting, &read->digest);
@@ -263,13 +263,22 @@ static void complete(struct chain_poll *poll, struct chain__read *read)
 
 static bool seats_stand(const struct chain_poll *poll, const struct chain__read *read)
 {
-    return !poll->round.read_all && poll->round.has_base &&
-           base_hash32_equal(&read->state.revision, &poll->round.base_revision);
+    return poll->kind == CHAIN_KIND_PROTOTYPE || /* another contract: refused whatever its seats */
+           (!poll->round.read_all && poll->round.has_base &&
+            base_hash32_equal(&read->state.revision, &poll->round.base_revision));
 }
 
 static void state_replied(struct chain_poll *poll, struct chain__endpoint *e,
                           const struct chain_rpc_reply *reply)
 {
+    if (chain__has_no_state(reply)) {
+        take_past(poll, e, reply);
+        if (e->with_probe)
+            chain__probe_replied(poll, e, reply, 1 + e->root_count + e->past_count);
+        else
+            e->read.wants_probe = true;
+        return;
+    }
     struct base_buf buf;
     base_buf_init(&buf, CHAIN__PAGE_BYTES_MAX);
     bool ok = get_return(&buf, poll, e, "clusterState", reply, 0) && take_state(poll, e, &buf) &&
@@ -278,10 +287,11 @@ static void state_replied(struct chain_poll *poll, struct chain__endpoint *e,
     if (!ok) return;
     take_past(poll, e, reply);
     struct chain__read *read = &e->read;
+    read->kind = CHAIN_KIND_NFTMESH;
     read->has_state = true;
     begin_digest(poll, read);
     if (seats_stand(poll, read) || read->state.seat_count == 0) {
-        complete(poll, read);
+        complete(e);
         return;
     }
     read->seats = calloc((size_t)read->state.seat_count, sizeof *read->seats);
@@ -303,7 +313,7 @@ static bool take_page(struct chain_poll *poll, struct chain__endpoint *e,
     if (rv != BASE_OK) {
         char why[CHAIN_POLL_TEXT_BYTES];
         snprintf(why, sizeof why, "membersPage: %s", base_strerror(rv));
-        return lose_vote(poll, e, why), false;
+        return chain__lose_vote(poll, e, why), false;
     }
     memcpy(read->seats + read->seat_count, seats, count * sizeof *seats);
     read->seat_count += count;
@@ -322,7 +332,7 @@ static void pages_replied(struct chain_poll *poll, struct chain__endpoint *e,
     for (size_t i = 0; ok && i < e->page_count; i++)
         ok = get_return(&buf, poll, e, "membersPage", reply, i) && take_page(poll, e, &buf);
     base_buf_deinit(&buf);
-    if (ok && e->read.seat_count == e->read.state.seat_count) complete(poll, &e->read);
+    if (ok && e->read.seat_count == e->read.state.seat_count) complete(e);
 }
 
 /* ---- any ---- */
@@ -356,6 +366,21 @@ void chain__reply(struct chain_poll *poll, struct chain__endpoint *e, const void
         break;
     case CHAIN__REQUEST_PAGES:
         if (is_current && e->read.has_state && !e->read.complete) pages_replied(poll, e, &reply);
+        break;
+    case CHAIN__REQUEST_SEATS:
+        if (is_current && chain__wants_seats(poll, e)) chain__seats_replied(poll, e, &reply);
+        break;
+    case CHAIN__REQUEST_LOGS_UP:
+        if (is_current && chain__wants_logs_up(poll, e)) chain__logs_up_replied(poll, e, &reply, 0);
+        break;
+    case CHAIN__REQUEST_LOGS_DOWN:
+        if (chain__wants_logs_down(poll, e)) chain__logs_down_replied(poll, e, &reply);
+        break;
+    case CHAIN__REQUEST_RECEIPTS:
+        chain__receipts_replied(poll, e, &reply);
+        break;
+    case CHAIN__REQUEST_BLOCKS:
+        chain__blocks_replied(poll, e, &reply);
         break;
     }
     chain_rpc_reply_deinit(&reply);

@@ -26,11 +26,13 @@ void chain_poll_status(const struct chain_poll *poll, struct chain_poll_status *
         .has_target = poll->round.active && !poll->round.done,
         .target = poll->round.target,
         .poll_ms = chain__interval_ms(poll),
-        .kind = poll->snapshot != NULL ? poll->snapshot->kind : CHAIN_KIND_UNKNOWN,
+        .kind = poll->kind,
         .references = poll->references,
         .full_reads = poll->full_reads,
         .reorgs = poll->reorgs,
+        .blocks_answered = poll->blocks_answered,
     };
+    chain__moves_status(poll, out);
 }
 
 size_t chain_poll_endpoint_count(const struct chain_poll *poll)

@@ -284,7 +284,6 @@ int chain_multicall_reply_next(struct chain_multicall_reply *r, bool *success,
     chain_abi_get_bool(&result, success);
     chain_abi_get_bytes(&result, data, 2 * STRING_BYTES_MAX);
     r->error = chain_abi_leave(&r->list, &result);
-    if (!*success) *data = (struct base_slice){0}; /* of a failed call: why, which nobody asks */
     return r->error;
 }
 

@@ -82,7 +82,7 @@ struct chain_multicall_reply {
     int error;
 };
 /* The answers to count calls: exactly so many, read with _next in order, then _end. Data is
- * borrowed, and empty for a call that has failed. BASE_EMALFORMED, BASE_ETOOBIG. */
+ * borrowed; of a failed call it is what it reverted with. BASE_EMALFORMED, BASE_ETOOBIG. */
 int chain_multicall_reply_init(struct chain_multicall_reply *r, const void *data, size_t len,
                                size_t count);
 int chain_multicall_reply_next(struct chain_multicall_reply *r, bool *success,

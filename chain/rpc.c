@@ -110,17 +110,51 @@ void chain_rpc_ask_block_hash(struct chain_rpc_request *request, const struct ba
     end(buf);
 }
 
+static void put_at(struct base_buf *buf, const void *data, size_t len,
+                   const struct base_hash32 *hash)
+{
+    base_buf_puts(buf, "\"data\":");
+    put_data(buf, data, len);
+    base_buf_puts(buf, "},{\"blockHash\":");
+    put_data(buf, hash->bytes, sizeof hash->bytes);
+    base_buf_puts(buf, ",\"requireCanonical\":true}");
+    end(buf);
+}
+
 void chain_rpc_ask_call_at(struct chain_rpc_request *request, const struct base_eth_address *to,
                            const void *data, size_t len, const struct base_hash32 *hash)
 {
     struct base_buf *buf = begin(request, "eth_call");
     base_buf_puts(buf, "{\"to\":");
     put_data(buf, to->bytes, sizeof to->bytes);
-    base_buf_puts(buf, ",\"data\":");
-    put_data(buf, data, len);
-    base_buf_puts(buf, "},{\"blockHash\":");
-    put_data(buf, hash->bytes, sizeof hash->bytes);
-    base_buf_puts(buf, ",\"requireCanonical\":true}");
+    base_buf_puts(buf, ",");
+    put_at(buf, data, len, hash);
+}
+
+void chain_rpc_ask_create_at(struct chain_rpc_request *request, const void *code, size_t len,
+                             const struct base_hash32 *hash)
+{
+    struct base_buf *buf = begin(request, "eth_call");
+    base_buf_puts(buf, "{");
+    put_at(buf, code, len, hash);
+}
+
+void chain_rpc_ask_logs(struct chain_rpc_request *request, const struct base_eth_address *address,
+                        uint64_t from, uint64_t to, const struct base_hash32 *topic0)
+{
+    struct base_buf *buf = begin(request, "eth_getLogs");
+    base_buf_puts(buf, "{\"address\":");
+    put_data(buf, address->bytes, sizeof address->bytes);
+    base_buf_puts(buf, ",\"fromBlock\":");
+    put_quantity(buf, from);
+    base_buf_puts(buf, ",\"toBlock\":");
+    put_quantity(buf, to);
+    if (topic0 != NULL) {
+        base_buf_puts(buf, ",\"topics\":[");
+        put_data(buf, topic0->bytes, sizeof topic0->bytes);
+        base_buf_puts(buf, "]");
+    }
+    base_buf_puts(buf, "}");
     end(buf);
 }
 

@@ -31,6 +31,13 @@ void chain_rpc_ask_block_hash(struct chain_rpc_request *request, const struct ba
 /* eth_call at one block by its hash, which must be canonical (EIP-1898). */
 void chain_rpc_ask_call_at(struct chain_rpc_request *request, const struct base_eth_address *to,
                            const void *data, size_t len, const struct base_hash32 *hash);
+/* The same without a contract: code that is run as if it made one. What it gives back is the
+ * answer, and nothing has to be deployed for that. */
+void chain_rpc_ask_create_at(struct chain_rpc_request *request, const void *code, size_t len,
+                             const struct base_hash32 *hash);
+/* Logs of one address in the blocks from to to (both included); topic0 NULL: all of them. */
+void chain_rpc_ask_logs(struct chain_rpc_request *request, const struct base_eth_address *address,
+                        uint64_t from, uint64_t to, const struct base_hash32 *topic0);
 void chain_rpc_ask_code(struct chain_rpc_request *request, const struct base_eth_address *address);
 /* The next nonce: pending transactions counted. */
 void chain_rpc_ask_nonce(struct chain_rpc_request *request, const struct base_eth_address *address);
@@ -93,6 +100,17 @@ struct chain_rpc_log {
     struct base_hash32 topics[CHAIN_RPC_TOPICS_MAX];
     size_t topic_count;
 };
+struct chain_rpc_logged { /* a log of eth_getLogs: also where it is */
+    struct chain_rpc_log log;
+    uint64_t block_number;
+    struct base_hash32 block_hash, tx_hash;
+    bool removed; /* by a reorg */
+};
+/* The number of logs in the result of eth_getLogs, and one of them. */
+int chain_rpc_reply_log_count(size_t *out, const struct chain_rpc_reply *reply, size_t index);
+int chain_rpc_reply_log(struct chain_rpc_logged *out, const struct chain_rpc_reply *reply,
+                        size_t index, size_t which);
+
 struct chain_rpc_receipt {
     struct base_hash32 tx_hash;
     bool success; /* status 1 */
@@ -104,6 +122,10 @@ struct chain_rpc_receipt {
 };
 int chain_rpc_reply_receipt(struct chain_rpc_receipt *out, const struct chain_rpc_reply *reply,
                             size_t index);
+/* Is this log among all of the receipt's, its transaction successful and in this block? A null
+ * receipt says no. */
+int chain_rpc_reply_receipt_shows(bool *out, const struct chain_rpc_reply *reply, size_t index,
+                                  const struct chain_rpc_logged *logged);
 /* The token of the first Transfer(0, to, token) that contract logged. BASE_ENOTFOUND. */
 int chain_rpc_receipt_minted(struct base_u256 *token_id, const struct chain_rpc_receipt *receipt,
                              const struct base_eth_address *contract,
@@ -118,6 +140,9 @@ struct chain_rpc_error {
     size_t data_len;
     bool has_data;
 };
+/* Did the contract itself refuse, rather than the server? Servers say so in several ways: code 3,
+ * -32015, revert data, or in words. */
+bool chain_rpc_error_is_revert(const struct chain_rpc_error *error);
 /* BASE_OK when call index was answered by an error object, else BASE_ENOTFOUND. */
 int chain_rpc_reply_error(struct chain_rpc_error *out, const struct chain_rpc_reply *reply,
                           size_t index);

@@ -261,6 +261,7 @@ int chain_rpc_reply_base_fee(struct base_u256 *out, const struct chain_rpc_reply
 
 static int parse_log(struct chain_rpc_log *out, const json_t *log)
 {
+    *out = (struct chain_rpc_log){0};
     const json_t *topics = json_object_get(log, "topics");
     if (!json_is_array(topics) || json_array_size(topics) > CHAIN_RPC_TOPICS_MAX)
         return BASE_EMALFORMED;
@@ -272,6 +273,40 @@ static int parse_log(struct chain_rpc_log *out, const json_t *log)
     }
     return parse_fixed(out->address.bytes, sizeof out->address.bytes,
                        json_object_get(log, "address"));
+}
+
+static int get_array(json_t **out, const struct chain_rpc_reply *reply, size_t index)
+{
+    int rv = get_result(out, reply, index);
+    if (rv != BASE_OK) return rv;
+    return json_is_array(*out) ? BASE_OK : BASE_EMALFORMED;
+}
+
+int chain_rpc_reply_log_count(size_t *out, const struct chain_rpc_reply *reply, size_t index)
+{
+    json_t *logs;
+    *out = 0;
+    int rv = get_array(&logs, reply, index);
+    if (rv == BASE_OK) *out = json_array_size(logs);
+    return rv;
+}
+
+int chain_rpc_reply_log(struct chain_rpc_logged *out, const struct chain_rpc_reply *reply,
+                        size_t index, size_t which)
+{
+    json_t *logs;
+    *out = (struct chain_rpc_logged){0};
+    int rv = get_array(&logs, reply, index);
+    if (rv != BASE_OK) return rv;
+    const json_t *log = json_array_get(logs, which);
+    const json_t *removed = json_object_get(log, "removed");
+    rv = parse_log(&out->log, log);
+    if (rv == BASE_OK) rv = member_u64(&out->block_number, log, "blockNumber");
+    if (rv == BASE_OK) rv = member_hash(&out->block_hash, log, "blockHash");
+    if (rv == BASE_OK) rv = member_hash(&out->tx_hash, log, "transactionHash");
+    if (rv == BASE_OK && removed != NULL && !json_is_boolean(removed)) rv = BASE_EMALFORMED;
+    out->removed = json_is_true(removed);
+    return rv;
 }
 
 static int parse_logs(struct chain_rpc_receipt *out, const json_t *logs)
@@ -304,6 +339,36 @@ int chain_rpc_reply_receipt(struct chain_rpc_receipt *out, const struct chain_rp
     return rv;
 }
 
+static bool is_same_log(const struct chain_rpc_log *a, const struct chain_rpc_log *b)
+{
+    return base_address_equal(&a->address, &b->address) && a->topic_count == b->topic_count &&
+           memcmp(a->topics, b->topics, a->topic_count * sizeof a->topics[0]) == 0;
+}
+
+int chain_rpc_reply_receipt_shows(bool *out, const struct chain_rpc_reply *reply, size_t index,
+                                  const struct chain_rpc_logged *logged)
+{
+    struct chain_rpc_receipt receipt;
+    json_t *object;
+    *out = false;
+    int rv = chain_rpc_reply_receipt(&receipt, reply, index);
+    if (rv == BASE_ENOTFOUND) return BASE_OK;
+    if (rv == BASE_OK) rv = get_object(&object, reply, index);
+    if (rv != BASE_OK) return rv;
+    if (!receipt.success || receipt.block_number != logged->block_number ||
+        !base_hash32_equal(&receipt.tx_hash, &logged->tx_hash) ||
+        !base_hash32_equal(&receipt.block_hash, &logged->block_hash))
+        return BASE_OK;
+    const json_t *logs = json_object_get(object, "logs");
+    for (size_t i = 0; i < json_array_size(logs) && !*out; i++) { /* all, not the first ones */
+        struct chain_rpc_log log;
+        rv = parse_log(&log, json_array_get(logs, i));
+        if (rv != BASE_OK) return rv;
+        *out = is_same_log(&log, &logged->log);
+    }
+    return BASE_OK;
+}
+
 int chain_rpc_receipt_minted(struct base_u256 *token_id, const struct chain_rpc_receipt *receipt,
                              const struct base_eth_address *contract,
                              const struct base_eth_address *to)
@@ -325,6 +390,24 @@ int chain_rpc_receipt_minted(struct base_u256 *token_id, const struct chain_rpc_
 }
 
 /* ---- errors ---- */
+
+static bool says_revert(const char *message)
+{
+    static const char word[] = "revert";
+    for (; *message != '\0'; message++) {
+        size_t i = 0;
+        while (word[i] != '\0' && (message[i] | 0x20) == word[i])
+            i++;
+        if (word[i] == '\0') return true;
+    }
+    return false;
+}
+
+bool chain_rpc_error_is_revert(const struct chain_rpc_error *error)
+{
+    return error->code == 3 || error->code == -32015 || error->has_data ||
+           says_revert(error->message);
+}
 
 int chain_rpc_reply_error(struct chain_rpc_error *out, const struct chain_rpc_reply *reply,
                           size_t index)

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/keccak256.h"
+#include "chain/abi.h"
 
 /* ---- the chain ---- */
 
@@ -141,6 +142,9 @@ static void put_block(struct base_buf *out, const struct sim *sim, const struct 
     if (e->manner == SIM_TARGET_NUMBER && number > 0 && number + 1 >= head) number++;
     if (e->manner == SIM_OLD_NUMBER && number > 0 && number < sim_head(sim)) number++;
     if (e->manner == SIM_ZERO_NUMBER && number == 0) number++;
+    if (e->manner == SIM_LIES_ABOUT_BLOCK && number == 30) block.hash.bytes[5] ^= 1;
+    if (e->manner == SIM_FALSE_TIME && number > 0 && number + 10 < head)
+        block.time_s -= CHAIN_POLL_TRANSFERS_S;
     base_buf_printf(out, "\"result\":{\"number\":\"0x%llx\",\"timestamp\":\"0x%llx\",\"hash\":",
                     (unsigned long long)number, (unsigned long long)block.time_s);
     put_hash(out, &block.hash);
@@ -149,7 +153,7 @@ static void put_block(struct base_buf *out, const struct sim *sim, const struct 
     base_buf_puts(out, ",\"transactions\":[]}");
 }
 
-static void put_return(struct base_buf *out, struct base_buf *data)
+void sim__put_return(struct base_buf *out, struct base_buf *data)
 {
     assert_false(data->failed);
     base_buf_puts(out, "\"result\":\"0x");
@@ -176,7 +180,7 @@ static void put_cluster_state(struct base_buf *out, const struct sim *sim,
     if (e->manner == SIM_STATE_PARENT) cluster.parent_hash.bytes[0] ^= 1;
     base_buf_init(&data, 1 << 16);
     assert_int_equal(chain_contract_encode_cluster_state(&data, &cluster), BASE_OK);
-    put_return(out, &data);
+    sim__put_return(out, &data);
 }
 
 static void put_page(struct base_buf *out, const struct sim *sim, const struct sim_endpoint *e,
@@ -194,10 +198,10 @@ static void put_page(struct base_buf *out, const struct sim *sim, const struct s
     if (e->manner == SIM_SHORT_PAGE && count > 0) count--;
     base_buf_init(&data, 1 << 16);
     assert_int_equal(chain_contract_encode_members(&data, seats, count), BASE_OK);
-    put_return(out, &data);
+    sim__put_return(out, &data);
 }
 
-static void put_error(struct base_buf *out, const char *message)
+void sim__put_error(struct base_buf *out, const char *message)
 {
     base_buf_printf(out, "\"error\":{\"code\":-32000,\"message\":\"%s\"}", message);
 }
@@ -218,33 +222,72 @@ static const struct sim_block *called_block(const struct sim *sim, const struct 
     return NULL;
 }
 
+static void put_epoch(struct base_buf *out, const struct sim_endpoint *e)
+{
+    struct base_buf data;
+    base_buf_init(&data, 64);
+    struct base_u256 epoch = base_u256_from_u64(e->manner == SIM_WRONG_ROOT ? 9 : 1);
+    base_buf_append(&data, epoch.bytes, sizeof epoch.bytes - (e->manner == SIM_BAD_EPOCH ? 1 : 0));
+    sim__put_return(out, &data);
+}
+
+static bool is_call_of(const char *signature, const uint8_t *call, size_t len)
+{
+    uint8_t selector[CHAIN_ABI_SELECTOR_BYTES];
+    chain_abi_selector(selector, signature);
+    return len >= sizeof selector && memcmp(selector, call, sizeof selector) == 0;
+}
+
+static bool is_prototype(const struct sim *sim, const struct sim_endpoint *e,
+                         const struct sim_block *b)
+{
+    if (e->manner == SIM_CLAIMS_PROTOTYPE) return true;
+    return e->manner != SIM_CLAIMS_STATE && sim->states[b->state].kind == CHAIN_KIND_PROTOTYPE;
+}
+
+static void put_contract(struct base_buf *out, const struct sim *sim, const struct sim_endpoint *e,
+                         const struct sim_block *b, const uint8_t *call, size_t len)
+{
+    if (is_call_of("clusterState()", call, len) && !is_prototype(sim, e, b)) {
+        put_cluster_state(out, sim, e, b);
+    } else if (is_call_of("membersPage(uint256,uint256)", call, len)) {
+        put_page(out, sim, e, b, base_get_u64be(call + 28), base_get_u64be(call + 60));
+    } else if (is_call_of("rootEpochOf(address)", call, len) && !is_prototype(sim, e, b)) {
+        put_epoch(out, e);
+    } else {
+        struct base_buf data;
+        base_buf_init(&data, (size_t)1 << 20);
+        if (sim__prototype_call(&data, sim, e, b, call, len)) {
+            sim__put_return(out, &data);
+            return;
+        }
+        base_buf_deinit(&data);
+        sim__put_error(out, "execution reverted");
+    }
+}
+
 static void put_call(struct base_buf *out, const struct sim *sim, const struct sim_endpoint *e,
                      const json_t *params)
 {
-    uint8_t call[128];
+    static uint8_t call[1 << 16];
     size_t len;
-    const char *text = NULL;
+    const char *text = NULL, *to = NULL;
     const struct sim_block *b = called_block(sim, e, json_array_get(params, 1));
     assert_int_equal(base_json_get_string(&text, &len, json_array_get(params, 0), "data"), BASE_OK);
     assert_int_equal(base_hex_decode_var(call, &len, sizeof call, text), BASE_OK);
+    (void)base_json_get_string(&to, NULL, json_array_get(params, 0), "to");
     if (e->manner == SIM_NO_STATE) {
         base_buf_puts(out, "\"result\":null");
     } else if (e->manner == SIM_OTHER_CONTRACT && len == 4) {
         base_buf_puts(out, "\"result\":\"0x\"");
     } else if (b == NULL) {
-        put_error(out, "hash is not currently canonical");
-    } else if (len == 4) { /* clusterState() */
-        put_cluster_state(out, sim, e, b);
-    } else if (len == 68) { /* membersPage(uint256,uint256) */
-        put_page(out, sim, e, b, base_get_u64be(call + 28), base_get_u64be(call + 60));
-    } else { /* rootEpochOf(address) */
-        assert_int_equal(len, 36);
-        struct base_buf data;
-        base_buf_init(&data, 64);
-        struct base_u256 epoch = base_u256_from_u64(e->manner == SIM_WRONG_ROOT ? 9 : 1);
-        base_buf_append(&data, epoch.bytes,
-                        sizeof epoch.bytes - (e->manner == SIM_BAD_EPOCH ? 1 : 0));
-        put_return(out, &data);
+        sim__put_error(out, "hash is not currently canonical");
+    } else if (to == NULL) {
+        sim__put_where(out, sim, e, b);
+    } else if (strncmp(to, "0xca11bde0", 10) == 0) {
+        sim__put_multicall(out, sim, e, b, call, len);
+    } else {
+        put_contract(out, sim, e, b, call, len);
     }
 }
 
@@ -256,7 +299,7 @@ static uint64_t block_param(const struct sim *sim, const struct sim_endpoint *e,
     return strtoull(text, NULL, 16);
 }
 
-static void answer(struct base_buf *out, const struct sim *sim, const struct sim_endpoint *e,
+static void answer(struct base_buf *out, const struct sim *sim, struct sim_endpoint *e,
                    const json_t *call)
 {
     const char *method = json_string_value(json_object_get(call, "method"));
@@ -264,7 +307,7 @@ static void answer(struct base_buf *out, const struct sim *sim, const struct sim
     base_buf_printf(out, "{\"jsonrpc\":\"2.0\",\"id\":%lld,",
                     (long long)json_integer_value(json_object_get(call, "id")));
     if (e->manner == SIM_ERRORS) {
-        put_error(out, "rate limit exceeded");
+        sim__put_error(out, "rate limit exceeded");
     } else if (strcmp(method, "eth_chainId") == 0) {
         base_buf_puts(out, e->manner == SIM_WRONG_CHAIN ? "\"result\":\"0x5\""
                                                         : "\"result\":\"0x7a69\"");
@@ -276,7 +319,13 @@ static void answer(struct base_buf *out, const struct sim *sim, const struct sim
     } else if (strcmp(method, "eth_blockNumber") == 0) {
         uint64_t claim = visible_head(sim, e) + (e->manner == SIM_FALSE_HEAD ? 1000000 : 0);
         base_buf_printf(out, "\"result\":\"0x%llx\"", (unsigned long long)claim);
+    } else if (strcmp(method, "eth_getLogs") == 0) {
+        sim__put_logs(out, sim, e, json_array_get(params, 0));
+    } else if (strcmp(method, "eth_getTransactionReceipt") == 0) {
+        e->receipt_requests++;
+        sim__put_receipt(out, sim, e, json_string_value(json_array_get(params, 0)));
     } else if (strcmp(method, "eth_getBlockByNumber") == 0) {
+        e->block_requests++;
         put_block(out, sim, e, block_param(sim, e, json_string_value(json_array_get(params, 0))));
     } else {
         assert_string_equal(method, "eth_call");
@@ -357,6 +406,11 @@ static void check_snapshot(const struct sim *sim, const struct chain_snapshot *s
     assert_int_equal(s->block.number, b->block.number);
     assert_int_equal(s->block.time_s, b->block.time_s);
     assert_int_equal(s->seat_count, state->seat_count);
+    assert_int_equal(s->kind, state->kind);
+    if (s->kind == CHAIN_KIND_PROTOTYPE) {
+        sim__check_prototype(sim, s, state);
+        return;
+    }
     assert_true(base_hash32_equal(&s->revision, &state->cluster.revision));
     assert_true(base_address_equal(&s->kms_root, &state->cluster.kms_root));
     assert_int_equal(s->app_id_count, state->cluster.app_id_count);
@@ -499,6 +553,8 @@ struct sim *sim_new(size_t endpoint_count, size_t seats)
     sim->history = calloc(SIM_BLOCKS_MAX, sizeof *sim->history);
     assert_non_null(sim->history);
     sim->states = calloc(SIM_STATES_MAX, sizeof *sim->states);
+    sim->logs = calloc(SIM_LOGS_MAX, sizeof *sim->logs);
+    assert_non_null(sim->logs);
     assert_non_null(sim->blocks);
     assert_non_null(sim->states);
     sim->now_ms = 5000;
@@ -509,6 +565,7 @@ struct sim *sim_new(size_t endpoint_count, size_t seats)
     for (size_t i = 0; i < endpoint_count; i++)
         sim->endpoints[i].latency_ms = 40 + 7 * i;
     struct sim_state *state = &sim->states[sim->state_count++];
+    state->kind = CHAIN_KIND_NFTMESH;
     state->cluster.kms_root = address_of("root", 0);
     state->cluster.root_epoch = 1;
     state->cluster.app_ids[0] = address_of("app", 0);
@@ -524,6 +581,39 @@ struct sim *sim_new(size_t endpoint_count, size_t seats)
     sim->config.roots[0] = address_of("root", 0);
     sim->config.root_count = 1;
     return sim;
+}
+
+struct base_eth_address sim_owner(uint64_t n)
+{
+    return address_of("owner", n);
+}
+
+struct sim *sim_prototype_new(size_t endpoint_count, size_t tokens)
+{
+    struct sim *sim = sim_new(endpoint_count, 0);
+    struct sim_state *state = &sim->states[0];
+    state->kind = CHAIN_KIND_PROTOTYPE;
+    for (size_t i = 0; i < tokens; i++) {
+        state->seats[i] = seat_of(i);
+        state->seats[i].has_keys = false;
+        sim__log(sim, (uint32_t)i, 1);
+    }
+    state->seat_count = tokens;
+    return sim;
+}
+
+void sim_transfer(struct sim *sim, uint32_t token, uint64_t n)
+{
+    struct sim_state *state = sim_change(sim);
+    state->seats[token].owner = sim_owner(n);
+    sim_mine(sim, 1);
+    sim__log(sim, token, sim_head(sim));
+}
+
+void sim_touch(struct sim *sim)
+{
+    sim_mine(sim, 1);
+    sim__log(sim, UINT32_MAX, sim_head(sim));
 }
 
 void sim_start(struct sim *sim)
@@ -563,6 +653,7 @@ void sim_free(struct sim *sim)
     free(sim->blocks);
     free(sim->history);
     free(sim->states);
+    free(sim->logs);
     free(sim);
 }
 

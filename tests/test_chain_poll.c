@@ -31,7 +31,8 @@ static void test_single_endpoint_follows_the_head(void **state)
     assert_int_equal(sim_status(sim).trust, CHAIN_POLL_SINGLE);
     assert_int_equal(sim_notes(sim, CHAIN_POLL_NOTE_ENDPOINT_UP), 1);
     assert_int_equal(sim_notes(sim, CHAIN_POLL_NOTE_GENESIS), 1);
-    assert_int_equal(sim->note_count, 2); /* nothing else worth a line */
+    assert_int_equal(sim_note_last(sim, CHAIN_POLL_NOTE_KIND)->value, CHAIN_KIND_NFTMESH);
+    assert_int_equal(sim->note_count, 3); /* nothing else worth a line */
     sim_free(sim);
 }
 
