@@ -76,7 +76,8 @@ static void take_snapshot(struct mesh *m, struct chain_snapshot *snapshot)
 static void take_note(struct mesh *m, const struct chain_poll_action *a)
 {
     struct mesh_event e;
-    bool quiet = a->note == CHAIN_POLL_NOTE_ENDPOINT_UP || a->note == CHAIN_POLL_NOTE_GENESIS;
+    bool quiet = a->note == CHAIN_POLL_NOTE_ENDPOINT_UP || a->note == CHAIN_POLL_NOTE_GENESIS ||
+                 a->note == CHAIN_POLL_NOTE_KIND || a->note == CHAIN_POLL_NOTE_TRANSFERS;
     if (a->note == CHAIN_POLL_NOTE_REORG) node_metrics_reorg(m->metrics, a->value);
     if (a->note == CHAIN_POLL_NOTE_GENESIS) {
         struct chain_poll_status status;
