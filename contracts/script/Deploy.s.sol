@@ -4,30 +4,30 @@ pragma solidity 0.8.30;
 import {DstackMembershipNFT} from "../src/DstackMembershipNFT.sol";
 import {VM} from "../test/Vm.sol";
 
-/// Deploy the contract, hand out seats, bind instances; README.md has the commands. Forge shows what would be sent
-/// and sends it with --broadcast.
+/// What scripts/deploy has forge simulate and send. A key comes from the environment (PRIVATE_KEY) and from nowhere
+/// else; without one the transactions are `sender`'s, for a node that signs for it or to see what they cost.
 contract Deploy {
     function run(
+        address sender,
         string calldata name,
         string calldata symbol,
         address kmsRoot,
         bytes20[] calldata appIds,
-        uint256 maxNodes
+        uint256 maxNodes,
+        string[] calldata baseDomains
     ) external returns (DstackMembershipNFT seats) {
-        VM.startBroadcast();
+        uint256 key = VM.envOr("PRIVATE_KEY", uint256(0));
+        if (key != 0) VM.startBroadcast(key);
+        else VM.startBroadcast(sender);
         seats = new DstackMembershipNFT(name, symbol, kmsRoot, appIds, maxNodes);
+        for (uint256 i = 0; i < baseDomains.length; i++) {
+            seats.addBaseDomain(baseDomains[i]);
+        }
         VM.stopBroadcast();
     }
 
-    function mint(DstackMembershipNFT seats, address to) external returns (uint256 tokenId) {
-        VM.startBroadcast();
-        tokenId = seats.mintNodeAccess(to);
-        VM.stopBroadcast();
-    }
-
-    function bind(DstackMembershipNFT seats, uint256 tokenId, address instance) external {
-        VM.startBroadcast();
-        seats.registerInstance(tokenId, instance);
-        VM.stopBroadcast();
+    /// Whose key is in the environment.
+    function whoami() external view returns (address) {
+        return VM.addr(VM.envUint("PRIVATE_KEY"));
     }
 }

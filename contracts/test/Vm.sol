@@ -37,7 +37,6 @@ interface Vm {
     function roll(uint256 newHeight) external;
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function skip(bool skipTest, string calldata reason) external;
-    function startBroadcast() external;
     function startBroadcast(address sender) external;
     function startBroadcast(uint256 privateKey) external;
     function stopBroadcast() external;
