@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/u256.h"
+#include "node/view.h"
 
 #define WHY  NODE_WALLET_WHY_BYTES
 #define GWEI UINT64_C(1000000000)
@@ -147,6 +149,13 @@ int cli_wallet_open(struct node_wallet *w, const struct node_options *options, c
     return status;
 }
 
+static void on_told(void *ctx, const char *line)
+{
+    (void)ctx;
+    printf("%s\n", line);
+    fflush(stdout); /* a person watches while it takes its time */
+}
+
 int cli_sender_open(struct node_wallet *w, const struct node_options *options, const char *verb)
 {
     int status = cli_wallet_open(w, options, verb);
@@ -154,5 +163,77 @@ int cli_sender_open(struct node_wallet *w, const struct node_options *options, c
     w->max_fee = base_u256_from_u64(node_options_u64(options, "max-fee-gwei") * GWEI);
     w->wait_ms = (uint32_t)node_options_ms(options, "receipt-timeout");
     w->dry_run = node_options_flag(options, "dry-run");
+    if (node_options_count(options, "confirmations") > 0)
+        w->confirmations = (uint32_t)node_options_u64(options, "confirmations");
+    if (!cli_is_json(options)) w->told = on_told;
     return CLI_OK;
+}
+
+/* ---- what came of it ---- */
+
+void cli_sent_json(struct base_buf *out, const struct node_wallet_sent *sent)
+{
+    base_buf_puts(out, "\"what\":");
+    base_buf_json_string(out, sent->what, strlen(sent->what));
+    base_buf_puts(out, sent->dry_run ? ",\"tx\":null" : ",\"tx\":\"0x");
+    if (!sent->dry_run) {
+        base_buf_hex(out, sent->tx_hash.bytes, sizeof sent->tx_hash.bytes);
+        base_buf_puts(out, "\"");
+    }
+    base_buf_printf(out, ",\"nonce\":%llu,\"block\":%llu,\"gas_used\":%llu,\"max_fee_wei\":",
+                    (unsigned long long)sent->nonce, (unsigned long long)sent->block,
+                    (unsigned long long)sent->gas_used);
+    node_json_u256(out, &sent->max_fee);
+    base_buf_puts(out, ",\"value_wei\":");
+    node_json_u256(out, &sent->value);
+    base_buf_puts(out, ",\"max_cost_wei\":");
+    node_json_u256(out, &sent->max_cost);
+    base_buf_printf(out, ",\"replaced\":%u,\"dry_run\":%s", sent->replaced,
+                    sent->dry_run ? "true" : "false");
+}
+
+void cli_sent_line(struct base_buf *out, const struct node_wallet *w,
+                   const struct node_wallet_sent *sent, bool is_guess)
+{
+    char to[BASE_ADDRESS_TEXT_BYTES], fee[BASE_ETHER_TEXT_BYTES], cost[BASE_ETHER_TEXT_BYTES];
+    char value[BASE_ETHER_TEXT_BYTES];
+    base_address_format(to, &w->contract);
+    base_gwei_format(fee, &sent->max_fee);
+    base_ether_format(cost, &sent->max_cost);
+    base_ether_format(value, &sent->value);
+    base_buf_printf(out, "%s to %s: %s%llu gas at up to %s gwei", sent->what, to,
+                    is_guess ? "about " : "", (unsigned long long)sent->gas_used, fee);
+    if (!base_is_zero(sent->value.bytes, sizeof sent->value.bytes))
+        base_buf_printf(out, ", with %s ether", value);
+    base_buf_printf(out, ", at most %s ether", cost);
+}
+
+void cli_sent_print(const struct node_wallet *w, const struct node_wallet_sent *sent,
+                    const struct base_u256 *token, const char *what, bool json)
+{
+    char tx[2 * BASE_HASH32_BYTES + 1], number[BASE_U256_TEXT_BYTES] = "";
+    struct base_buf text;
+    base_buf_init(&text, 4096);
+    if (token != NULL) base_u256_format(number, token);
+    if (json) {
+        base_buf_puts(&text, "{\"token\":");
+        if (token != NULL)
+            node_json_u256(&text, token);
+        else
+            base_buf_puts(&text, "null");
+        base_buf_puts(&text, ",");
+        cli_sent_json(&text, sent);
+        base_buf_puts(&text, "}");
+    } else if (sent->dry_run) {
+        base_buf_puts(&text, "would send ");
+        cli_sent_line(&text, w, sent, false);
+        base_buf_puts(&text, "; nothing was sent");
+    } else {
+        base_hex_encode(tx, sent->tx_hash.bytes, sizeof sent->tx_hash.bytes);
+        base_buf_printf(&text, "%s%s%s: transaction 0x%s, block %llu, %llu gas", what,
+                        token != NULL ? " token " : "", number, tx, (unsigned long long)sent->block,
+                        (unsigned long long)sent->gas_used);
+    }
+    printf("%s\n", text.data != NULL ? text.data : "");
+    base_buf_deinit(&text);
 }

@@ -21,6 +21,9 @@
  *   if (status != CLI_OK) return status;
  *   ..
  *   node_wallet_close(&w); */
+cli_verb_fn cli_register, cli_renew, cli_endpoint; /* cli_register.c */
+cli_verb_fn cli_deploy;                            /* cli_deploy.c */
+
 int cli_check_address(const char *value, char *why, size_t why_bytes);
 int cli_check_token(const char *value, char *why, size_t why_bytes);
 
@@ -36,6 +39,16 @@ int cli_sender_open(struct node_wallet *w, const struct node_options *options, c
 /* The key alone, into w: from a file, keystore, descriptor or PRIVATE_KEY; asks for a keystore's
  * password on the terminal when nothing else has it. */
 int cli_wallet_key(struct node_wallet *w, const struct node_options *options, const char *verb);
+
+/* What a transaction did, or would do (dry run), and of which token (NULL: none) as a line or as
+ * an object. what: "minted", the verb's own word. */
+void cli_sent_print(const struct node_wallet *w, const struct node_wallet_sent *sent,
+                    const struct base_u256 *token, const char *what, bool json);
+/* The members of that object, without braces. */
+void cli_sent_json(struct base_buf *out, const struct node_wallet_sent *sent);
+/* "what to 0x..: 90000 gas at up to 3 gwei, at most 0.00027 ether" for a dry run's list. */
+void cli_sent_line(struct base_buf *out, const struct node_wallet *w,
+                   const struct node_wallet_sent *sent, bool is_guess);
 
 #define CLI_CHAIN_OPTIONS                                                                          \
     {.name = "rpc",                                                                                \

@@ -1,4 +1,4 @@
-#include "node/seat.h"
+#include "node/seat_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,19 +18,6 @@
  * 21,000 and the calldata, rounded up. */
 #define GUESS_BIND_GAS     90000
 #define GUESS_REGISTER_GAS 420000
-
-struct work {
-    struct node_wallet *w;
-    struct node_seat_signer signer;
-    struct node_seat_request request;
-    struct node_seat_result *result;
-    struct node_seat_want want;
-    /* as the chain was when it was read last */
-    struct chain_cluster_state state;
-    struct chain_seat seat;
-    bool has_seat;
-    uint64_t now_s;
-};
 
 static int say(char *why, int rv, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static int say(char *why, int rv, const char *format, ...)
@@ -89,7 +76,7 @@ int node_seat_read(struct node_wallet *w, struct chain_seat *out, struct chain_c
                               "there is no token %s on this contract: mint a seat first", text);
 }
 
-static int judge_seat(struct work *k, const struct chain_seat *seat, char *why)
+static int judge_seat(struct node__seat_work *k, const struct chain_seat *seat, char *why)
 {
     char owner[BASE_ADDRESS_TEXT_BYTES];
     k->has_seat = seat != NULL;
@@ -108,7 +95,7 @@ static int judge_seat(struct work *k, const struct chain_seat *seat, char *why)
     return BASE_OK;
 }
 
-static int read_chain(struct work *k, char *why)
+int node__seat_read_chain(struct node__seat_work *k, char *why)
 {
     struct chain_seat *seats;
     size_t count;
@@ -136,9 +123,8 @@ static struct base_slice slice(const void *data, size_t len)
     return (struct base_slice){data, len};
 }
 
-/* The contract's own check, with the root and the app ids that it has now: what fails it would
- * fail after the instance was bound and paid for. */
-static int check_chain(const struct work *k, const struct chain_register *args, char *why)
+int node__seat_check_chain(const struct node__seat_work *k, const struct chain_register *args,
+                           char *why)
 {
     static const char purpose[] = ATTEST_PURPOSE;
     enum attest_verdict verdict;
@@ -173,8 +159,7 @@ static int check_chain(const struct work *k, const struct chain_register *args, 
                attest_verdict_name(verdict));
 }
 
-/* The node's keys and instance tell which seat is meant. */
-static int learn_node(struct work *k, struct chain_register *args, char *why)
+int node__seat_learn(struct node__seat_work *k, struct chain_register *args, char *why)
 {
     struct base_binding probe = {
         .owner = k->want.owner, .url = k->want.url, .url_len = strlen(k->want.url)};
@@ -227,14 +212,14 @@ int node_seat_mint(struct node_wallet *w, struct node_wallet_sent *sent,
 
 /* ---- the steps ---- */
 
-static int send_step(struct work *k, struct node_wallet_sent *sent, const struct base_buf *calldata,
-                     const char *what, char *why)
+static int send_step(struct node__seat_work *k, struct node_wallet_sent *sent,
+                     const struct base_buf *calldata, const char *what, char *why)
 {
     struct node_wallet_call call = {.calldata = calldata, .what = what};
     return node_wallet_send_once(k->w, sent, &call, why);
 }
 
-static int call_bind(struct work *k, struct base_buf *calldata, char *what)
+static int call_bind(struct node__seat_work *k, struct base_buf *calldata, char *what)
 {
     char token[BASE_U256_TEXT_BYTES], instance[2 * BASE_ADDRESS_BYTES + 1];
     base_u256_format(token, &k->seat.token_id);
@@ -245,7 +230,8 @@ static int call_bind(struct work *k, struct base_buf *calldata, char *what)
     return BASE_OK;
 }
 
-static int call_register(struct work *k, struct base_buf *calldata, char *what, char *why)
+static int call_register(struct node__seat_work *k, struct base_buf *calldata, char *what,
+                         char *why)
 {
     struct chain_register args;
     char token[BASE_U256_TEXT_BYTES], key[9];
@@ -267,7 +253,7 @@ static int call_register(struct work *k, struct base_buf *calldata, char *what, 
     return BASE_OK;
 }
 
-static int call_endpoint(struct work *k, struct base_buf *calldata, char *what)
+static int call_endpoint(struct node__seat_work *k, struct base_buf *calldata, char *what)
 {
     char token[BASE_U256_TEXT_BYTES];
     struct base_endpoint e = {.token_id = k->seat.token_id,
@@ -283,7 +269,7 @@ static int call_endpoint(struct work *k, struct base_buf *calldata, char *what)
     return BASE_OK;
 }
 
-static int call_renew(struct work *k, struct base_buf *calldata, char *what)
+static int call_renew(struct node__seat_work *k, struct base_buf *calldata, char *what)
 {
     static const struct base_slice none = {NULL, 0};
     char token[BASE_U256_TEXT_BYTES];
@@ -299,8 +285,8 @@ static int call_renew(struct work *k, struct base_buf *calldata, char *what)
     return BASE_OK;
 }
 
-static int do_step(struct work *k, struct node_wallet_sent *sent, enum node_seat_step step,
-                   char *why)
+static int do_step(struct node__seat_work *k, struct node_wallet_sent *sent,
+                   enum node_seat_step step, char *why)
 {
     struct base_buf calldata;
     char what[NODE_WALLET_WHAT_BYTES] = "";
@@ -332,7 +318,7 @@ static int do_step(struct work *k, struct node_wallet_sent *sent, enum node_seat
 
 /* ---- a dry run: every step of the plan with what it would cost ---- */
 
-static void guess(struct work *k, struct node_seat_done *done)
+static void guess(struct node__seat_work *k, struct node_seat_done *done)
 {
     const struct node_wallet_sent *before = &k->result->sent;
     done->is_guess = true;
@@ -350,7 +336,7 @@ static bool follows(const struct node_seat_plan *plan, size_t i)
     return before == NODE_SEAT_MINT || before == NODE_SEAT_BIND;
 }
 
-static int dry_run(struct work *k, char *why)
+static int dry_run(struct node__seat_work *k, char *why)
 {
     struct node_seat_result *result = k->result;
     int rv = BASE_OK;
@@ -370,7 +356,7 @@ static int dry_run(struct work *k, char *why)
 
 /* ---- plan, step, plan ---- */
 
-static void tell_plan(const struct work *k)
+static void tell_plan(const struct node__seat_work *k)
 {
     const struct node_seat_plan *plan = &k->result->plan;
     char token[BASE_U256_TEXT_BYTES];
@@ -390,7 +376,8 @@ static bool was_done(const struct node_seat_result *result, enum node_seat_step 
     return false;
 }
 
-static void note_done(struct work *k, enum node_seat_step step, const struct node_wallet_sent *sent)
+static void note_done(struct node__seat_work *k, enum node_seat_step step,
+                      const struct node_wallet_sent *sent)
 {
     struct node_seat_result *result = k->result;
     result->sent = *sent;
@@ -407,7 +394,8 @@ static bool is_worth_another_look(int rv)
 }
 
 /* BASE_ENOTFOUND: read and plan again. */
-static int advance(struct work *k, const struct node_seat_plan *plan, int *fails, char *why)
+static int advance(struct node__seat_work *k, const struct node_seat_plan *plan, int *fails,
+                   char *why)
 {
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
     struct node_wallet_sent sent;
@@ -426,7 +414,7 @@ static int advance(struct work *k, const struct node_seat_plan *plan, int *fails
     struct chain_seat before = k->seat;
     struct node_seat_plan now;
     char ignored[WHY];
-    if (read_chain(k, ignored) != BASE_OK) return rv;
+    if (node__seat_read_chain(k, ignored) != BASE_OK) return rv;
     node_seat_plan(&now, &k->want, k->has_seat ? &k->seat : NULL, k->state.root_epoch, k->now_s);
     bool same = now.count > 0 && now.steps[0].step == step && k->seat.nonce == before.nonce;
     if (rv == BASE_EREFUSED && same) return rv;
@@ -434,14 +422,14 @@ static int advance(struct work *k, const struct node_seat_plan *plan, int *fails
     return BASE_ENOTFOUND;
 }
 
-static int register_with(struct work *k, char *why)
+static int register_with(struct node__seat_work *k, char *why)
 {
     struct chain_register args;
     struct node_seat_plan plan;
-    int fails = 0, rv = learn_node(k, &args, why);
+    int fails = 0, rv = node__seat_learn(k, &args, why);
     for (int round = 0; rv == BASE_OK && round < ROUNDS_MAX; round++) {
         rv = node_wallet_settle(k->w, why);
-        if (rv == BASE_OK) rv = read_chain(k, why);
+        if (rv == BASE_OK) rv = node__seat_read_chain(k, why);
         if (rv != BASE_OK) return rv;
         node_seat_plan(&plan, &k->want, k->has_seat ? &k->seat : NULL, k->state.root_epoch,
                        k->now_s);
@@ -451,7 +439,7 @@ static int register_with(struct work *k, char *why)
             tell_plan(k);
         }
         if (plan.count == 0) return BASE_OK;
-        if (round == 0) rv = check_chain(k, &args, why);
+        if (round == 0) rv = node__seat_check_chain(k, &args, why);
         if (rv != BASE_OK) return rv;
         if (k->w->dry_run) return dry_run(k, why);
         rv = advance(k, &plan, &fails, why);
@@ -464,18 +452,29 @@ static int register_with(struct work *k, char *why)
     return rv;
 }
 
-int node_seat_register(struct node_wallet *w, struct node_seat_result *result,
-                       const struct node_seat_request *request, char *why)
+int node__seat_open(struct node__seat_work *k, struct node_wallet *w,
+                    struct node_seat_result *result, const struct node_seat_request *request,
+                    const struct base_eth_address *owner, char *why)
 {
-    struct work k = {.w = w, .request = *request, .result = result};
     struct node_seat_source source = {
         .data_dir = request->data_dir, .dstack = request->dstack, .dev = request->dev};
     memset(result, 0, sizeof *result);
-    k.want.owner = w->address;
-    k.want.url = request->url != NULL ? request->url : "";
-    k.want.expires_s = request->expires_ms / 1000;
-    k.want.may_mint = request->mint;
-    int rv = node_seat_signer_open(&k.signer, w, &source, why);
+    memset(k, 0, sizeof *k);
+    k->w = w;
+    k->request = *request;
+    k->result = result;
+    k->want.owner = *owner;
+    k->want.url = request->url != NULL ? request->url : "";
+    k->want.expires_s = request->expires_ms / 1000;
+    k->want.may_mint = request->mint;
+    return node_seat_signer_open(&k->signer, w, &source, why);
+}
+
+int node_seat_register(struct node_wallet *w, struct node_seat_result *result,
+                       const struct node_seat_request *request, char *why)
+{
+    struct node__seat_work k;
+    int rv = node__seat_open(&k, w, result, request, &w->address, why);
     if (rv == BASE_OK) rv = register_with(&k, why);
     node_seat_signer_close(&k.signer);
     return rv;

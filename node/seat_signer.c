@@ -16,9 +16,9 @@
 
 /* ---- the keys, when no node runs ---- */
 
-static int agent_call(struct node_seat_signer *s, struct node_http_sync_answer *answer, const char *dstack,
-                      enum attest_agent_api api, enum attest_agent_method method,
-                      const struct base_buf *body, char *why)
+static int agent_call(struct node_seat_signer *s, struct node_http_sync_answer *answer,
+                      const char *dstack, enum attest_agent_api api,
+                      enum attest_agent_method method, const struct base_buf *body, char *why)
 {
     char url[128];
     struct node_http_request http = {.url = url,
@@ -35,8 +35,8 @@ static int agent_call(struct node_seat_signer *s, struct node_http_sync_answer *
     return rv;
 }
 
-static int agent_info(struct node_seat_signer *s, struct attest_agent_info *info, const char *dstack,
-                      char *why)
+static int agent_info(struct node_seat_signer *s, struct attest_agent_info *info,
+                      const char *dstack, char *why)
 {
     struct node_http_sync_answer answer;
     struct base_buf body;
@@ -131,7 +131,7 @@ static int own_identity(struct node_seat_signer *s, const struct node_wallet *w,
 }
 
 int node_seat_signer_open(struct node_seat_signer *s, const struct node_wallet *w,
-                       const struct node_seat_source *source, char *why)
+                          const struct node_seat_source *source, char *why)
 {
     memset(s, 0, sizeof *s);
     s->http = w->http;

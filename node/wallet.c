@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/keccak256.h"
 #include "chain/abi.h"
 
 #define REQUEST_TIMEOUT_MS 10000
+#define CODE_BYTES_MAX     ((size_t)64 << 10) /* EIP-170 allows 24,576 */
 
 /* ---- one round trip ---- */
 
@@ -168,6 +170,28 @@ int node_wallet_code(struct node_wallet *w, bool *has_code, const struct base_et
     if (rv == BASE_OK && chain_rpc_reply_data_len(&bytes, &reply, 0) != BASE_OK)
         rv = node__wallet_explain(&reply, 0, "eth_getCode", why);
     *has_code = bytes > 0;
+    chain_rpc_reply_deinit(&reply);
+    chain_rpc_request_deinit(&request);
+    return rv;
+}
+
+int node_wallet_head(struct node_wallet *w, uint64_t *block, struct base_hash32 *code_hash,
+                     char *why)
+{
+    struct chain_rpc_request request;
+    struct chain_rpc_reply reply;
+    struct base_buf code;
+    base_buf_init(&code, CODE_BYTES_MAX);
+    node__wallet_request_init(w, &request);
+    chain_rpc_ask_block_number(&request);
+    chain_rpc_ask_code(&request, &w->contract);
+    int rv = node__wallet_ask(w, &reply, &request, why);
+    if (rv == BASE_OK && chain_rpc_reply_u64(block, &reply, 0) != BASE_OK)
+        rv = node__wallet_explain(&reply, 0, "eth_blockNumber", why);
+    if (rv == BASE_OK && chain_rpc_reply_data(&code, &reply, 1) != BASE_OK)
+        rv = node__wallet_explain(&reply, 1, "eth_getCode", why);
+    if (rv == BASE_OK) base_keccak256(code_hash, code.data, code.len);
+    base_buf_deinit(&code);
     chain_rpc_reply_deinit(&reply);
     chain_rpc_request_deinit(&request);
     return rv;

@@ -77,6 +77,10 @@ int node_wallet_view(struct node_wallet *w, struct base_buf *out, const struct b
 int node_wallet_code(struct node_wallet *w, bool *has_code, const struct base_eth_address *address,
                      char *why);
 
+/* The latest block's number, and the hash of the contract's code. */
+int node_wallet_head(struct node_wallet *w, uint64_t *block, struct base_hash32 *code_hash,
+                     char *why);
+
 /* One transaction, to the end. *sent says how far it came whatever is returned.
  *   BASE_OK        mined, successful, confirmed (or a dry run)
  *   BASE_EREFUSED  the contract refuses it, or fee or balance do: nothing was sent. Or it was

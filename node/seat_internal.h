@@ -1,0 +1,31 @@
+#ifndef NFTMESH_NODE_SEAT_INTERNAL_H
+#define NFTMESH_NODE_SEAT_INTERNAL_H
+
+#include "node/seat.h"
+
+/* Shared by seat.c (an owner whose key is here) and seat_offline.c (one whose key is not). */
+struct node__seat_work {
+    struct node_wallet *w;
+    struct node_seat_signer signer;
+    struct node_seat_request request;
+    struct node_seat_result *result;
+    struct node_seat_want want;
+    /* as the chain was when it was read last */
+    struct chain_cluster_state state;
+    struct chain_seat seat;
+    bool has_seat;
+    uint64_t now_s;
+};
+/* k->signer is closed by the caller, also after an error. */
+int node__seat_open(struct node__seat_work *k, struct node_wallet *w,
+                    struct node_seat_result *result, const struct node_seat_request *request,
+                    const struct base_eth_address *owner, char *why);
+/* The node's keys and instance tell which seat is meant. */
+int node__seat_learn(struct node__seat_work *k, struct chain_register *args, char *why);
+int node__seat_read_chain(struct node__seat_work *k, char *why);
+/* The contract's own check of the signature chain, with the root and the app ids that it has now:
+ * what fails it would fail after the instance was bound and paid for. */
+int node__seat_check_chain(const struct node__seat_work *k, const struct chain_register *args,
+                           char *why);
+
+#endif
