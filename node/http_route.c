@@ -268,6 +268,11 @@ static unsigned render_view(struct base_buf *out, const struct node__http_reques
     uint64_t wall_ms = node__http_wall_ms();
     switch (request->route->kind) {
     case NODE__ROUTE_PEERS_PROTOTYPE:
+        if (!view->self.has_block) { /* unknown is never empty */
+            base_buf_puts(out, "{\"detail\":\"the chain has not been read yet: who is a peer is not"
+                               " known; see rpc in /v1/status\"}");
+            return MHD_HTTP_SERVICE_UNAVAILABLE;
+        }
         node_view_peers_json(out, view, wall_ms);
         break;
     case NODE__ROUTE_INFO:

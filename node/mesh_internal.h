@@ -161,6 +161,7 @@ struct mesh_wallet {
     struct mesh_job *job; /* NULL: none is under way */
     enum node_wallet_work_kind kind;
     uint64_t since_wall_ms;
+    char step[NODE_WALLET_WORK_LAST_BYTES]; /* how far it is */
     char last[NODE_WALLET_WORK_LAST_BYTES]; /* how the one before ended; empty at first */
 };
 

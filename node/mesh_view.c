@@ -201,6 +201,7 @@ static void fill_self(struct mesh *m, struct node_view *view)
     self->wallet = (struct node_view_wallet){.is_busy = m->wallet.job != NULL,
                                              .what = node_wallet_work_name(m->wallet.kind),
                                              .since_ms = m->wallet.since_wall_ms,
+                                             .step = node_view_text(view, m->wallet.step),
                                              .last = node_view_text(view, m->wallet.last)};
     if (m->gossip != NULL) {
         struct gossip_member_view me;

@@ -47,6 +47,44 @@ static void http_set(struct mesh_job *job, struct node_http_sync *http)
     pthread_mutex_unlock(&job->mutex);
 }
 
+/* A step, on its way to the loop. */
+struct step {
+    struct node_inbox_item item;
+    struct mesh *mesh;
+    char line[NODE_WALLET_WORK_LAST_BYTES];
+};
+
+static void on_step(struct node_inbox_item *item)
+{
+    struct step *step = item->ptr;
+    struct mesh *m = step->mesh;
+    struct mesh_event e;
+    snprintf(m->wallet.step, sizeof m->wallet.step, "%s", step->line);
+    mesh_event_begin(&e, m, BASE_LOG_INFO, "wallet", "wallet");
+    mesh_event_str(&e, "state", "step");
+    mesh_event_str(&e, "msg", step->line);
+    mesh_event_end(&e);
+    mesh_dirty(m);
+    free(step);
+}
+
+/* Nothing is posted once the job is given up: the inbox may be closed from then on. */
+static void on_told(void *ctx, const char *line)
+{
+    struct mesh_job *job = ctx;
+    struct step *step = calloc(1, sizeof *step);
+    if (step == NULL) return;
+    step->mesh = job->mesh;
+    step->item.handle = on_step;
+    step->item.ptr = step;
+    snprintf(step->line, sizeof step->line, "%s", line);
+    pthread_mutex_lock(&job->mutex);
+    bool is_posted =
+        !job->is_cancelled && node_inbox_post(job->mesh->inbox, &step->item) == BASE_OK;
+    pthread_mutex_unlock(&job->mutex);
+    if (!is_posted) free(step);
+}
+
 static void sent_note(struct mesh_job *job, const struct node_wallet_sent *sent)
 {
     job->done.has_tx = true;
@@ -78,12 +116,8 @@ static int do_register(struct mesh_job *job, struct node_wallet *w)
 static int do_mint(struct mesh_job *job, struct node_wallet *w)
 {
     struct node_wallet_sent sent;
-    struct base_buf calldata;
-    w->mint_to = job->ask.has_to ? job->ask.to : w->address;
-    base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
-    chain_contract_call_mint(&calldata, &w->mint_to);
-    int rv = node_wallet_send(w, &sent, &calldata, job->why);
-    base_buf_deinit(&calldata);
+    struct base_eth_address to = job->ask.has_to ? job->ask.to : w->address;
+    int rv = node_seat_mint(w, &sent, &to, job->why);
     if (rv != BASE_OK) return rv;
     if (!sent.has_minted) {
         snprintf(job->why, sizeof job->why,
@@ -93,7 +127,7 @@ static int do_mint(struct mesh_job *job, struct node_wallet *w)
         return BASE_EREMOTE;
     }
     job->done.token = sent.minted;
-    job->done.owner = w->mint_to;
+    job->done.owner = to;
     sent_note(job, &sent);
     return BASE_OK;
 }
@@ -107,6 +141,8 @@ static void on_work(uv_work_t *work)
                                config->tls_ca, job->why);
     if (job->rv != BASE_OK) return;
     http_set(job, w.http);
+    w.told = on_told;
+    w.told_ctx = job;
     w.max_fee = base_u256_from_u64(MAX_FEE_GWEI * GWEI);
     job->rv = node_wallet_key(&w, config->wallet_key_file,
                               config->wallet_key_hex[0] != '\0' ? config->wallet_key_hex : NULL,
@@ -192,6 +228,7 @@ static int job_start(struct mesh *m, struct mesh_job *job)
     m->wallet.job = job;
     m->wallet.kind = job->done.kind;
     m->wallet.since_wall_ms = mesh_wall();
+    m->wallet.step[0] = '\0';
     mesh_event_begin(&e, m, BASE_LOG_INFO, "wallet", "wallet");
     mesh_event_str(&e, "state", "begun");
     mesh_event_str(&e, "what", node_wallet_work_name(job->done.kind));

@@ -87,6 +87,7 @@ struct node_view_wallet { /* the routes that make transactions */
     bool is_busy;
     const char *what;  /* "register", "mint": of the one under way */
     uint64_t since_ms; /* wall clock: when it began */
+    const char *step;  /* how far it is; may be empty */
     const char *last;  /* how the one before ended; NULL or empty: there was none */
 };
 struct node_view_self {

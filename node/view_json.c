@@ -318,6 +318,7 @@ static void put_wallet(struct base_buf *out, const struct node_view_wallet *wall
         put_time(out, "since", wallet->since_ms);
     else
         put_text_or_null(out, "since", NULL);
+    put_text_or_null(out, "step", wallet->is_busy ? wallet->step : NULL);
     put_text_or_null(out, "last", wallet->last);
     base_buf_puts(out, "}");
 }
@@ -478,7 +479,9 @@ void node_view_health_json(struct base_buf *out, const struct node_view *view, u
     base_buf_puts(out, "{");
     put_text(out, "status", "healthy");
     put_time(out, "timestamp", wall_ms);
-    put_bool(out, "sdk_initialized", view != NULL);
+    put_bool(out, "sdk_initialized",
+             view != NULL && view->self.has_block &&
+                 !base_is_zero(&view->self.node, sizeof view->self.node));
     base_buf_puts(out, "}");
 }
 

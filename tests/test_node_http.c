@@ -625,6 +625,11 @@ static void test_before_the_first_view(void **state)
     expect(f, "http", "GET", "/livez", NULL, NULL, 200, "ok");
     expect(f, "http", "GET", "/health", NULL, NULL, 200, "\"sdk_initialized\":false");
     expect(f, "http", "GET", "/metrics", NULL, NULL, 200, "nftmesh_build_info");
+    struct node_view *early; /* a view, but the chain has not been read */
+    assert_int_equal(node_view_new(&early), BASE_OK);
+    assert_int_equal(node_view_publish(empty, early), BASE_OK);
+    expect(f, "http", "GET", "/peers", NULL, NULL, 503, "{\"detail\":\"the chain has not");
+    expect(f, "http", "GET", "/health", NULL, NULL, 200, "\"sdk_initialized\":false");
     f->config.view = full;
     restart(f);
     node_view_slot_free(empty);
