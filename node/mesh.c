@@ -148,6 +148,7 @@ static void run_due(struct mesh *m, uint64_t now_ms)
     if (m->gossip != NULL && gossip_deadline_ms(m->gossip) <= now_ms)
         (void)mesh_gossip_step(m, &tick);
     if (mesh_dial_deadline_ms(m) <= now_ms) mesh_dial_step(m, now_ms);
+    mesh_authority_step(m, now_ms);
     if (!m->stopping) mesh_chain_refresh(m);
 }
 
@@ -354,6 +355,7 @@ static int parts_new(struct mesh *m)
     if (rv == BASE_OK) rv = node_inbox_new(&m->inbox, &m->loop);
     if (rv == BASE_OK) rv = node_http_client_new(&m->client, &m->loop, m->config->tls_ca);
     if (rv == BASE_OK) rv = mesh_chain_new(m);
+    if (rv == BASE_OK) rv = mesh_authority_new(m);
     m->targets = calloc(MESH_TARGETS_MAX, sizeof *m->targets);
     if (rv == BASE_OK && m->targets == NULL) rv = BASE_ENOMEM;
     for (size_t i = 0; i < sizeof m->session_out / sizeof m->session_out[0]; i++) {
@@ -385,7 +387,9 @@ static void mesh_free(struct mesh *m)
     }
     gossip_free(m->gossip);
     node_chain_client_free(m->chain);
-    chain_snapshot_free(m->snapshot);
+    if (m->snapshot != m->raw) chain_snapshot_free(m->snapshot);
+    chain_snapshot_free(m->raw);
+    mesh_authority_free(m);
     free(m->members);
     free(m->targets);
     for (size_t i = 0; i < sizeof m->session_out / sizeof m->session_out[0]; i++)

@@ -57,6 +57,8 @@ static void take_key(struct mesh *m, const struct attest_agent_key *key)
         .domain = id->domain,
         .settings = id->settings,
         .dev = m->config->dev,
+        .authority = m->authority,
+        .world = &m->authority_world,
     };
     m->has_identity = true;
     mesh_log(m, BASE_LOG_INFO, "agent", "identity", "node key %s", hex);
@@ -64,7 +66,10 @@ static void take_key(struct mesh *m, const struct attest_agent_key *key)
         mesh_fail(m, 1, "%s", m->why);
         return;
     }
-    mesh_chain_refresh(m);
+    if (mesh_authority_is_on(m))
+        mesh_chain_judge_again(m); /* our own app is among those that count now */
+    else
+        mesh_chain_refresh(m);
     mesh_dirty(m);
 }
 
@@ -122,6 +127,15 @@ void mesh_boot_advice(const struct mesh *m, char *out, size_t cap)
     if (m->seat_refusal.reason != NODE_REASON_NO_SEAT) {
         snprintf(out, cap, "this node's seat does not count: %s (%s); `nftmesh why %s` explains",
                  node_reason_name(m->seat_refusal.reason), m->seat_refusal.found, key);
+        return;
+    }
+    if (mesh_authority_is_on(m)) {
+        snprintf(out, cap,
+                 "no owner has authorised this node's keys on %s: %s `nftmesh %s --data-dir %s "
+                 "--token %s --wallet-key-file FILE`%s",
+                 contract, bound ? "its instance is bound to that token, now" : "register it with",
+                 bound ? "authorize" : "register", m->config->data_dir, token,
+                 m->config->wait ? ", it waits for that" : "");
         return;
     }
     snprintf(out, cap,

@@ -21,8 +21,7 @@ static int save_pins(struct mesh *m, char why[NODE_STORE_WHY_BYTES])
 static void see_pins(struct mesh *m)
 {
     bool changed = false;
-    struct attest_pins_seen seen = {m->snapshot->kms_root, m->snapshot->app_ids,
-                                    m->snapshot->app_id_count};
+    struct attest_pins_seen seen = mesh_authority_seen(m);
     int rv = attest_pins_see(&m->pins, &changed, &seen, m->config->dev);
     if (rv == BASE_EREFUSED) {
         mesh_fail(m, 1,
@@ -54,23 +53,61 @@ static void save_reference(struct mesh *m)
 
 static bool refresh(struct mesh *m);
 
-/* All of it happens before the next frame is looked at: swap, judge again, evict. */
-static void take_snapshot(struct mesh *m, struct chain_snapshot *snapshot)
+static const char *kind_sentence(enum chain_kind kind)
 {
-    struct chain_snapshot *old = m->snapshot;
-    bool seats_moved = old == NULL || !base_hash32_equal(&old->revision, &snapshot->revision);
-    m->snapshot = snapshot;
-    m->admission.snapshot = snapshot;
-    node_metric_set(&m->metrics->chain_ref_block, snapshot->block.number);
-    mesh_log(m, seats_moved ? BASE_LOG_INFO : BASE_LOG_DEBUG, "chain", "snapshot",
-             "block %" PRIu64 ", %zu seats", snapshot->block.number, snapshot->seat_count);
+    return kind == CHAIN_KIND_PROTOTYPE
+               ? "the prototype's contract: it stores no keys, and each seat's owner authorises "
+                 "them (`nftmesh authorize`)"
+               : "this project's contract: keys are registered on it";
+}
+
+/* From m->raw the snapshot by which we judge, the pins having seen it. */
+static bool adopt_raw(struct mesh *m)
+{
+    struct chain_snapshot *derived = m->raw;
     see_pins(m);
-    save_reference(m);
+    if (mesh_authority_is_on(m) && mesh_authority_derive(&derived, m) != BASE_OK) {
+        mesh_fail(m, 1, "out of memory");
+        return false;
+    }
+    m->snapshot = derived;
+    m->admission.snapshot = derived;
+    return true;
+}
+
+static void judge_all(struct mesh *m)
+{
     (void)refresh(m);
     mesh_members_recheck(m);
     mesh_dial_registry(m);
-    chain_snapshot_free(old);
     mesh_dirty(m);
+}
+
+/* All of it happens before the next frame is looked at: swap, judge again, evict. */
+static void take_snapshot(struct mesh *m, struct chain_snapshot *raw)
+{
+    struct chain_snapshot *old = m->raw, *old_derived = m->snapshot != old ? m->snapshot : NULL;
+    bool seats_moved = old == NULL || !base_hash32_equal(&old->revision, &raw->revision);
+    m->raw = raw;
+    node_metric_set(&m->metrics->chain_ref_block, raw->block.number);
+    if (old == NULL)
+        mesh_log(m, BASE_LOG_INFO, "chain", "contract", "%s", kind_sentence(raw->kind));
+    mesh_log(m, seats_moved ? BASE_LOG_INFO : BASE_LOG_DEBUG, "chain", "snapshot",
+             "block %" PRIu64 ", %zu seats", raw->block.number, raw->seat_count);
+    if (adopt_raw(m)) {
+        save_reference(m);
+        judge_all(m);
+    }
+    chain_snapshot_free(old_derived);
+    chain_snapshot_free(old);
+}
+
+void mesh_chain_judge_again(struct mesh *m)
+{
+    struct chain_snapshot *old_derived = m->snapshot != m->raw ? m->snapshot : NULL;
+    if (m->raw == NULL) return;
+    if (adopt_raw(m)) judge_all(m);
+    chain_snapshot_free(old_derived);
 }
 
 static void take_note(struct mesh *m, const struct chain_poll_action *a)
@@ -199,8 +236,7 @@ static void judge_pins(struct mesh *m)
     struct attest_pins_seen seen;
     enum attest_pins_verdict was = m->pins_verdict;
     if (m->snapshot == NULL || !m->has_identity) return;
-    seen = (struct attest_pins_seen){m->snapshot->kms_root, m->snapshot->app_ids,
-                                     m->snapshot->app_id_count};
+    seen = mesh_authority_seen(m);
     m->pins_verdict = attest_pins_judge(&m->pins, &seen, &m->agent_info.app_id);
     if (was == m->pins_verdict) return;
     mesh_dirty(m);
@@ -262,8 +298,7 @@ int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap)
         snprintf(why, cap, "the chain has not been read yet: try again when /readyz shows chain");
         return BASE_ESTATE;
     }
-    seen = (struct attest_pins_seen){m->snapshot->kms_root, m->snapshot->app_ids,
-                                     m->snapshot->app_id_count};
+    seen = mesh_authority_seen(m);
     int rv = attest_pins_accept(&m->pins, &changed, &seen, m->config->dev);
     if (rv != BASE_OK) {
         snprintf(why, cap, "%s",
@@ -278,9 +313,7 @@ int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap)
     }
     chain_poll_set_roots(m->poll, m->pins.roots, m->pins.root_count);
     mesh_log(m, BASE_LOG_WARN, "trust", "accepted", "the operator accepted what the chain says");
-    (void)refresh(m);
-    mesh_members_recheck(m);
-    mesh_dial_registry(m);
+    mesh_chain_judge_again(m);
     return BASE_OK;
 }
 
@@ -346,6 +379,8 @@ int mesh_chain_new(struct mesh *m)
     for (size_t i = 0; i < m->pins.root_count && i < CHAIN_ROOTS_MAX; i++)
         poll->roots[poll->root_count++] = m->pins.roots[i];
     load_reference(m, poll);
+    for (size_t i = 0; i < m->config->app_id_count && i < CHAIN_APP_IDS_MAX; i++)
+        poll->app_ids[poll->app_id_count++] = m->config->app_ids[i];
     rv = node_chain_client_new(&m->chain, &config, why);
     if (rv != BASE_OK)
         snprintf(m->why, sizeof m->why, "--rpc: %s", why);

@@ -6,6 +6,7 @@
  *   mesh.c          birth, the loop's turn, death
  *   mesh_boot.c     guest agent -> identity -> own seat
  *   mesh_chain.c    poller <-> endpoints; a new snapshot and what follows from it
+ *   mesh_authority.c owners' authorisations, where the contract stores no keys
  *   mesh_links.c    pipes <-> sessions; who is let in, who is a copy
  *   mesh_gossip.c   sessions <-> membership; what the table's changes mean outside
  *   mesh_dial.c     whom to dial, when, and how often
@@ -83,8 +84,11 @@ struct mesh_conn {
     node_link_id newcomer;          /* waits for this one's answer to COPY?; 0 for none */
     char remote[NODE_LINK_REMOTE_BYTES];
     uint64_t start_ms, up_wall_ms, deadline_ms;
-    uint64_t drain_ms; /* the surplus pipe of a pair: closed by us then; UINT64_MAX: no */
-    uint64_t renew_ms; /* old: a successor is dialled again then; UINT64_MAX: not old */
+    uint64_t drain_ms;  /* the surplus pipe of a pair: closed by us then; UINT64_MAX: no */
+    uint64_t renew_ms;  /* old: a successor is dialled again then; UINT64_MAX: not old */
+    bool authority_due; /* authorisations are still to be shown, from the cursor on */
+    struct node_authority_cursor authority_cursor;
+    uint64_t waste, waste_since_ms; /* statements that came to nothing, lately */
 };
 
 /* ---- what a session shall hear after the step that is being performed ---- */
@@ -212,8 +216,9 @@ struct mesh {
 
     /* The chain. */
     struct node_chain_client *chain;
-    struct chain_poll *poll; /* the client's */
-    struct chain_snapshot *snapshot;
+    struct chain_poll *poll;         /* the client's */
+    struct chain_snapshot *raw;      /* as the chain has it */
+    struct chain_snapshot *snapshot; /* by which we judge: raw, or derived from it */
     struct attest_pins pins;
     enum attest_pins_verdict pins_verdict;
     bool chain_fresh, poll_wake;
@@ -224,6 +229,14 @@ struct mesh {
     enum node_expiry expiry; /* as last told of */
     struct mesh_contract contract;
     struct mesh_wallet wallet;
+
+    /* Authorisations, with the prototype's contract. */
+    struct node_authority *authority;
+    struct node_authority_world authority_world;
+    bool authority_moved; /* the snapshot has to be derived anew */
+    bool authorities_unsaved;
+    uint64_t authorities_save_ms; /* not before */
+    uint64_t blocks_answered;     /* of the poller, when the snapshot was derived */
 
     /* Links and sessions. */
     struct mesh_conn *conns;
@@ -273,6 +286,8 @@ int mesh_chain_new(struct mesh *m);
 void mesh_chain_step(struct mesh *m, const struct chain_poll_event *event);
 void mesh_chain_wake(struct mesh *m);    /* an unknown key knocked */
 void mesh_chain_refresh(struct mesh *m); /* freshness, pins, own seat: judged again */
+/* The same block, with other authorisations, pins or app ids. */
+void mesh_chain_judge_again(struct mesh *m);
 int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap);
 uint64_t mesh_chain_lag_blocks(const struct mesh *m);
 
@@ -297,6 +312,21 @@ bool mesh_refusal_is_shown(struct mesh *m); /* one more of a stranger */
 void mesh_conns_goodbye(struct mesh *m, enum node_reason reason);
 void mesh_refused(struct mesh *m, const struct node_refusal *refusal, const struct base_key33 *peer,
                   const char *remote);
+
+/* mesh_authority.c */
+int mesh_authority_new(struct mesh *m);
+void mesh_authority_free(struct mesh *m);
+bool mesh_authority_is_on(const struct mesh *m);             /* the contract stores no keys */
+struct attest_pins_seen mesh_authority_seen(struct mesh *m); /* for any contract; raw is there */
+/* From m->raw, after everything has been judged again. Errors of chain_snapshot_new. */
+int mesh_authority_derive(struct chain_snapshot **out, struct mesh *m);
+/* What is accepted counts from mesh_authority_settle() on, which comes before the next frame. */
+enum node_authority_verdict mesh_authority_offer(struct mesh *m, struct node_refusal *refusal,
+                                                 const struct node_bundle *bundle);
+void mesh_authority_greet(struct mesh_conn *c); /* it is up: show what we know */
+bool mesh_authority_frame(struct mesh_conn *c, const uint8_t *data, size_t len);
+void mesh_authority_settle(struct mesh *m);
+void mesh_authority_step(struct mesh *m, uint64_t now_ms);
 
 /* mesh_gossip.c */
 /* What gossip_step() returned for it; BASE_ESTATE without a core. */

@@ -210,6 +210,13 @@ static bool same_process(const struct mesh_conn *c, const struct node_session_pe
     return memcmp(node_session_peer(c->session)->boot_id, peer->boot_id, NODE_BOOT_ID_BYTES) == 0;
 }
 
+/* Refused for now, and kept in mind. */
+static void on_waiting(struct mesh_conn *c, const struct node_bundle *bundle)
+{
+    struct node_refusal refusal;
+    (void)mesh_authority_offer(c->mesh, &refusal, bundle);
+}
+
 /* Line 19: nobody else may hold this key now. And while the endpoints are silent, those come in
  * again whom we knew before, and nobody else. */
 static void on_judged(struct mesh_conn *c, const struct node_session_peer *peer)
@@ -217,6 +224,7 @@ static void on_judged(struct mesh_conn *c, const struct node_session_peer *peer)
     struct mesh *m = c->mesh;
     struct node_session_event ev = {.kind = NODE_SESSION_EV_ADMIT};
     struct mesh_conn *old = mesh_conn_of(m, &peer->facts.node_key);
+    if (peer->has_bundle) on_waiting(c, &peer->bundle);
     if (!m->chain_fresh && !mesh_member_is_listed(m, &peer->facts.node_key)) {
         ev.kind = NODE_SESSION_EV_DENY;
         ev.deny.reason = NODE_REASON_BUSY;
@@ -304,6 +312,7 @@ static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
     }
     mesh_dial_up(m, &peer->facts.node_key);
     mesh_dirty(m);
+    mesh_authority_greet(c);
     if (old != NULL)
         settle_pair(old, c, peer);
     else
@@ -329,6 +338,11 @@ static void on_frame(struct mesh_conn *c, const struct node_session_action *a)
     struct mesh *m = c->mesh;
     struct gossip_event ev = {.type = GOSSIP_EV_FRAME,
                               .key = node_session_peer(c->session)->facts.node_key};
+    if (a->frame.type == NODE_FRAME_AUTHORITY) {
+        if (!c->is_closing && !mesh_authority_frame(c, a->frame.body, a->frame.len))
+            close_later(c, NODE_REASON_PROTOCOL);
+        return;
+    }
     if (m->gossip == NULL || a->frame.type > GOSSIP_FRAME_TYPE_LAST) return;
     ev.u.frame.type = a->frame.type;
     ev.u.frame.body = (struct base_slice){a->frame.body, a->frame.len};
@@ -362,6 +376,7 @@ static void perform(struct mesh_conn *c, const struct node_session_action *a)
         on_judged(c, a->peer);
         break;
     case NODE_SESSION_WAITING:
+        on_waiting(c, a->bundle);
         break;
     case NODE_SESSION_UP:
         on_up(c, a->peer);
@@ -415,6 +430,7 @@ static int step(struct mesh_conn *c, const struct node_session_event *event)
 
 void mesh_conns_later(struct mesh *m)
 {
+    mesh_authority_settle(m); /* who waits to be admitted is so by the seats as they are now */
     while (m->conn_later != NULL && m->session_depth == 0 && !m->gossip_busy) {
         struct mesh_conn_later *item = m->conn_later;
         struct mesh_conn *c = mesh_conn_find(m, item->link);

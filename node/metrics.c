@@ -323,6 +323,7 @@ static void render_mesh(struct base_buf *out, const struct node_metrics *m)
     static const char *const result_reason[] = {"result", "reason", NULL};
     static const char *const reason[] = {"reason", NULL, NULL};
     static const char *const type[] = {"type", NULL, NULL};
+    static const char *const verdict[] = {"verdict", NULL, NULL};
     put_family(out, "inbound_dials_total", "counter",
                "Links that others opened, by what came of it.", &m->inbound_dials, result);
     put_family(out, "handshakes_total", "counter", "Handshakes that ended, by result.",
@@ -335,6 +336,9 @@ static void render_mesh(struct base_buf *out, const struct node_metrics *m)
                         &m->admission_duration, &bounds_handshake_us, true);
     put_family(out, "evictions_total", "counter", "Members that lost their place, by reason.",
                &m->evictions, reason);
+    put_family(out, "authorisations_total", "counter",
+               "Owners' statements on keys that were heard, by verdict.", &m->authorisations,
+               verdict);
     put_histogram_alone(out, "revocation_latency_seconds",
                         "From the time of the block that took a seat to the eviction.",
                         &m->revocation_latency, &bounds_latency_us, true);

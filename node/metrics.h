@@ -36,6 +36,7 @@ struct node_metrics {
     struct node_metric_family handshakes;      /* result */
     struct node_metric_family admissions;      /* result, reason */
     struct node_metric_family evictions;       /* reason */
+    struct node_metric_family authorisations;  /* verdict */
     struct node_metric_family gossip_messages; /* type (direction is in it: "ping_sent") */
     struct node_metric_family rpc_requests;    /* endpoint, method, result */
     struct node_metric_family rpc_head_block;  /* endpoint; a gauge */

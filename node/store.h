@@ -12,6 +12,7 @@
  *   genesis      hash of block 0 of the chain, as first seen
  *   reference    number and hash of the last reference block
  *   pins         first-seen trust (text of attest/pins)
+ *   authorities  owners' authorisations, where the contract stores no keys: hex, one a line
  *   control.sock the control socket, made by node/http
  *
  * Text files end in a line `sum <64 hex>`, SHA-256 of everything before it, and are replaced by
@@ -19,7 +20,7 @@
  * absent, since that would silently lower an incarnation or drop a pin). */
 #define NODE_STORE_WHY_BYTES      512
 #define NODE_STORE_PATH_BYTES     4096
-#define NODE_STORE_TEXT_BYTES_MAX ((size_t)64 << 10)
+#define NODE_STORE_TEXT_BYTES_MAX ((size_t)8 << 20)
 #define NODE_STORE_SEED_BYTES     32
 
 struct node_store;

@@ -1,0 +1,333 @@
+#include "node/mesh_internal.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "node/metrics.h"
+
+#define SAVE_GAP_MS      2000
+#define GREETING_FRAMES  32   /* at once, of the session's queue of 64 */
+#define WASTE_MAX        4096 /* of a link: statements that cost curve work and came to nothing */
+#define WASTE_GAP_MS     250  /* .. and one of them is forgiven after so long */
+#define WANTS_MAX        256  /* at once; the rest is asked for when these are known */
+#define TEXT_LINE_BYTES  (2 * NODE_BUNDLE_BYTES_MAX + 1)
+#define AUTHORITIES_FILE "authorities"
+
+/* ---- the world by which authorisations are judged ---- */
+
+static bool find_block(void *ctx, uint64_t number, struct chain_block *out)
+{
+    const struct mesh *m = ctx;
+    return chain_poll_block(m->poll, number, out) == BASE_OK;
+}
+
+bool mesh_authority_is_on(const struct mesh *m)
+{
+    return m->raw != NULL && m->raw->kind == CHAIN_KIND_PROTOTYPE;
+}
+
+/* The contract has no list: --app-id, else our own agent's. */
+static void set_app_ids(struct mesh *m)
+{
+    struct node_authority_world *w = &m->authority_world;
+    if (m->config->app_id_count > 0) {
+        w->app_ids = m->config->app_ids;
+        w->app_id_count = m->config->app_id_count;
+    } else if (m->has_identity) {
+        w->app_ids = &m->agent_info.app_id;
+        w->app_id_count = 1;
+    }
+    chain_poll_set_app_ids(m->poll, w->app_ids, w->app_id_count);
+}
+
+struct attest_pins_seen mesh_authority_seen(struct mesh *m)
+{
+    const struct node_authority_world *w = &m->authority_world;
+    if (!mesh_authority_is_on(m))
+        return (struct attest_pins_seen){m->raw->kms_root, m->raw->app_ids, m->raw->app_id_count};
+    set_app_ids(m);
+    return (struct attest_pins_seen){m->raw->kms_root, w->app_ids, w->app_id_count};
+}
+
+/* ---- what follows from a new snapshot, or from a statement ---- */
+
+static void want_blocks(struct mesh *m)
+{
+    uint64_t wants[WANTS_MAX];
+    size_t count = node_authority_wants(wants, WANTS_MAX, m->authority, &m->authority_world);
+    for (size_t i = 0; i < count; i++)
+        (void)chain_poll_want_block(m->poll, wants[i]);
+    if (count > 0) mesh_chain_wake(m);
+}
+
+/* HELLO shows the one that counts for our key. */
+static void show_own(struct mesh *m)
+{
+    struct node_keyset *keys = &m->identity.keys;
+    const struct node_bundle *own = node_authority_of_key(m->authority, &keys->node_key);
+    keys->has_authorisation = m->has_identity && own != NULL;
+    if (keys->has_authorisation) node_bundle_for_hello(&keys->authorisation, own);
+}
+
+int mesh_authority_derive(struct chain_snapshot **out, struct mesh *m)
+{
+    struct chain_poll_status status;
+    m->authority_world.raw = m->raw;
+    m->authority_moved = false;
+    chain_poll_status(m->poll, &status);
+    m->blocks_answered = status.blocks_answered;
+    node_authority_renew(m->authority, &m->authority_world);
+    want_blocks(m);
+    show_own(m);
+    return node_authority_derive(out, m->authority, &m->authority_world);
+}
+
+/* ---- passing on ---- */
+
+struct packer { /* frames in the making */
+    uint8_t data[NODE_FRAME_AUTHORITY_BYTES];
+    size_t len;
+};
+
+static bool fits(const struct packer *p)
+{
+    return p->len + NODE_BUNDLE_BYTES_MAX <= sizeof p->data;
+}
+
+static int queue_frame(struct mesh_conn *c, const struct packer *p)
+{
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_QUEUE};
+    struct node_session_stats stats = node_session_stats(c->session);
+    if (stats.queued >= GREETING_FRAMES) return BASE_EFULL;
+    ev.queue.type = NODE_FRAME_AUTHORITY;
+    ev.queue.body = p->data;
+    ev.queue.len = p->len;
+    mesh_conn_step(c, &ev);
+    return BASE_OK;
+}
+
+/* All that count, from where the last time ended; what the queue has no room for goes later. */
+void mesh_authority_greet(struct mesh_conn *c)
+{
+    struct mesh *m = c->mesh;
+    struct packer p;
+    bool more = true;
+    c->authority_due = mesh_authority_is_on(m);
+    while (c->authority_due && more) {
+        struct node_authority_cursor cursor = c->authority_cursor;
+        struct node_bundle bundle;
+        p.len = 0;
+        while (fits(&p) && (more = node_authority_next(&bundle, m->authority, &cursor)))
+            p.len += node_bundle_encode(p.data + p.len, &bundle);
+        if (p.len > 0 && queue_frame(c, &p) != BASE_OK) return;
+        c->authority_cursor = cursor;
+    }
+    c->authority_due = false;
+    c->authority_cursor = (struct node_authority_cursor){0};
+}
+
+/* Who cannot take it now is told everything again when he can. */
+static void tell_all(struct mesh *m, const struct packer *p)
+{
+    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
+        if (!c->is_up || c->is_closing || queue_frame(c, p) == BASE_OK) continue;
+        c->authority_due = true;
+        c->authority_cursor = (struct node_authority_cursor){0};
+    }
+}
+
+static void log_news(struct mesh *m, const struct node_bundle *bundle)
+{
+    struct mesh_event e;
+    char token[2 * sizeof bundle->token_id.bytes + 1];
+    base_hex_encode(token, bundle->token_id.bytes, sizeof bundle->token_id.bytes);
+    mesh_event_begin(&e, m, BASE_LOG_INFO, "authority", bundle->revokes ? "revoked" : "authorised");
+    mesh_event_str(&e, "token", token + strspn(token, "0"));
+    if (!bundle->revokes) {
+        mesh_event_key(&e, "peer", &bundle->node_key);
+        mesh_event_u64(&e, "not_after", bundle->not_after);
+    }
+    mesh_event_u64(&e, "issued_block", bundle->issued_block);
+    mesh_event_u64(&e, "block", m->raw->block.number);
+    mesh_event_end(&e);
+}
+
+static void spread_news(struct mesh *m)
+{
+    struct packer p = {.len = 0};
+    struct node_bundle bundle;
+    while (node_authority_take_news(m->authority, &bundle)) {
+        log_news(m, &bundle);
+        m->authorities_unsaved = true;
+        if (!fits(&p)) {
+            tell_all(m, &p);
+            p.len = 0;
+        }
+        p.len += node_bundle_encode(p.data + p.len, &bundle);
+    }
+    if (p.len > 0) tell_all(m, &p);
+}
+
+/* ---- hearing ---- */
+
+enum node_authority_verdict mesh_authority_offer(struct mesh *m, struct node_refusal *refusal,
+                                                 const struct node_bundle *bundle)
+{
+    enum node_authority_verdict verdict =
+        node_authority_offer(refusal, m->authority, &m->authority_world, bundle);
+    node_metric_count(&m->metrics->authorisations, node_authority_verdict_name(verdict), NULL,
+                      NULL);
+    if (verdict == NODE_AUTHORITY_ACCEPTED) m->authority_moved = true;
+    if (verdict == NODE_AUTHORITY_VERIFYING) want_blocks(m);
+    if (verdict == NODE_AUTHORITY_NOT_YET) mesh_chain_wake(m);
+    return verdict;
+}
+
+/* Has this link brought too much of no use lately? */
+static bool wastes(struct mesh_conn *c)
+{
+    uint64_t now_ms = mesh_now(), forgiven = (now_ms - c->waste_since_ms) / WASTE_GAP_MS;
+    c->waste_since_ms += forgiven * WASTE_GAP_MS;
+    c->waste = forgiven < c->waste ? c->waste - forgiven : 0;
+    return c->waste >= WASTE_MAX;
+}
+
+static bool take_bundle(struct mesh_conn *c, const struct node_bundle *bundle)
+{
+    struct mesh *m = c->mesh;
+    struct node_refusal refusal;
+    enum node_authority_verdict verdict = mesh_authority_offer(m, &refusal, bundle);
+    if (verdict == NODE_AUTHORITY_REFUSED && node_authority_is_forgery(refusal.reason)) {
+        mesh_refused(m, &refusal, node_session_remote(c->session), c->remote);
+        return false;
+    }
+    if (verdict == NODE_AUTHORITY_REFUSED) {
+        c->waste++;
+        mesh_log(m, BASE_LOG_DEBUG, "authority", "refused", "%s: %s", c->remote,
+                 node_reason_name(refusal.reason));
+    }
+    return true;
+}
+
+/* False: it broke the rules, and the link has to go. */
+bool mesh_authority_frame(struct mesh_conn *c, const uint8_t *data, size_t len)
+{
+    struct node_bundle bundle;
+    size_t used = 0;
+    if (!mesh_authority_is_on(c->mesh)) return true;
+    if (len == 0) return false;
+    for (size_t at = 0; at < len && !wastes(c); at += used) {
+        if (node_bundle_decode(&bundle, &used, data + at, len - at) != BASE_OK) return false;
+        if (!take_bundle(c, &bundle)) return false;
+    }
+    return true;
+}
+
+/* ---- disk ---- */
+
+static void save(struct mesh *m)
+{
+    struct node_authority_cursor cursor = {0};
+    struct node_bundle bundle;
+    struct base_buf text;
+    char why[NODE_STORE_WHY_BYTES];
+    base_buf_init(&text, NODE_STORE_TEXT_BYTES_MAX);
+    while (node_authority_next(&bundle, m->authority, &cursor)) {
+        uint8_t data[NODE_BUNDLE_BYTES_MAX];
+        base_buf_hex(&text, data, node_bundle_encode(data, &bundle));
+        base_buf_puts(&text, "\n");
+    }
+    int rv = text.failed ? BASE_ENOMEM
+                         : node_store_text_save(m->store, AUTHORITIES_FILE,
+                                                text.len > 0 ? text.data : "", text.len, why);
+    if (rv != BASE_OK)
+        mesh_log(m, BASE_LOG_ERROR, "store", AUTHORITIES_FILE, "%s",
+                 text.failed ? base_strerror(rv) : why);
+    base_buf_deinit(&text);
+}
+
+static int load_line(struct mesh *m, const char *line, size_t len)
+{
+    uint8_t data[NODE_BUNDLE_BYTES_MAX];
+    struct node_bundle bundle;
+    size_t used = 0;
+    if (len % 2 != 0 || len / 2 > sizeof data) return BASE_EMALFORMED;
+    int rv = base_hex_decode(data, len / 2, line, len);
+    if (rv == BASE_OK) rv = node_bundle_decode(&bundle, &used, data, len / 2);
+    if (rv == BASE_OK && used != len / 2) rv = BASE_EMALFORMED;
+    return rv == BASE_OK ? node_authority_load(m->authority, &bundle) : rv;
+}
+
+static int load(struct mesh *m)
+{
+    char why[NODE_STORE_WHY_BYTES], *text = malloc(NODE_STORE_TEXT_BYTES_MAX + 1);
+    size_t len = 0;
+    if (text == NULL) return BASE_ENOMEM;
+    int rv = node_store_text_load(m->store, AUTHORITIES_FILE, text, &len,
+                                  NODE_STORE_TEXT_BYTES_MAX + 1, why);
+    for (size_t at = 0; rv == BASE_OK && at < len;) {
+        size_t line = strcspn(text + at, "\n");
+        rv = load_line(m, text + at, line);
+        at += line + 1;
+        if (rv != BASE_OK)
+            snprintf(why, sizeof why, "%s/" AUTHORITIES_FILE ": %s", m->config->data_dir,
+                     base_strerror(rv));
+    }
+    free(text);
+    if (rv == BASE_ENOTFOUND) return BASE_OK;
+    if (rv != BASE_OK) snprintf(m->why, sizeof m->why, "%s", why);
+    return rv;
+}
+
+/* ---- birth, turns, death ---- */
+
+int mesh_authority_new(struct mesh *m)
+{
+    struct node_authority_world *w = &m->authority_world;
+    int rv = node_authority_new(&m->authority);
+    if (rv != BASE_OK) return rv;
+    w->pins = &m->pins;
+    w->block = find_block;
+    w->ctx = m;
+    base_eip712_domain_init(&w->domain, m->config->chain_id, &m->config->contract);
+    return load(m);
+}
+
+void mesh_authority_settle(struct mesh *m)
+{
+    if (!m->authority_moved || m->session_depth > 0 || m->gossip_busy || m->stopping) return;
+    mesh_chain_judge_again(m);
+    spread_news(m);
+}
+
+/* True when hashes of blocks have come in, or gone, since we looked. */
+static bool blocks_have_moved(struct mesh *m)
+{
+    struct chain_poll_status status;
+    chain_poll_status(m->poll, &status);
+    return status.blocks_answered != m->blocks_answered;
+}
+
+void mesh_authority_step(struct mesh *m, uint64_t now_ms)
+{
+    if (!mesh_authority_is_on(m)) return;
+    if (blocks_have_moved(m)) m->authority_moved = true;
+    mesh_authority_settle(m);
+    spread_news(m); /* of a new snapshot, too */
+    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next)
+        if (c->authority_due && c->is_up && !c->is_closing) mesh_authority_greet(c);
+    if (!m->authorities_unsaved || now_ms < m->authorities_save_ms) return;
+    m->authorities_unsaved = false;
+    m->authorities_save_ms = now_ms + SAVE_GAP_MS;
+    save(m);
+}
+
+void mesh_authority_free(struct mesh *m)
+{
+    if (m->authorities_unsaved && m->store != NULL) save(m);
+    node_authority_free(m->authority);
+}
