@@ -53,14 +53,6 @@ static void save_reference(struct mesh *m)
 
 static bool refresh(struct mesh *m);
 
-static const char *kind_sentence(enum chain_kind kind)
-{
-    return kind == CHAIN_KIND_PROTOTYPE
-               ? "the prototype's contract: it stores no keys, and each seat's owner authorises "
-                 "them (`nftmesh authorize`)"
-               : "this project's contract: keys are registered on it";
-}
-
 /* From m->raw the snapshot by which we judge, the pins having seen it. */
 static bool adopt_raw(struct mesh *m)
 {
@@ -90,9 +82,6 @@ static void take_snapshot(struct mesh *m, struct chain_snapshot *raw)
     bool seats_moved = old == NULL || !base_hash32_equal(&old->revision, &raw->revision);
     m->raw = raw;
     node_metric_set(&m->metrics->chain_ref_block, raw->block.number);
-    if (old == NULL)
-        mesh_log(m, BASE_LOG_INFO, "chain", "contract", "%s", kind_sentence(raw->kind));
-    mesh_log(m, seats_moved ? BASE_LOG_INFO : BASE_LOG_DEBUG, "chain", "snapshot",
              "block %" PRIu64 ", %zu seats", raw->block.number, raw->seat_count);
     if (adopt_raw(m)) {
         save_reference(m);
