@@ -82,6 +82,7 @@ static void take_snapshot(struct mesh *m, struct chain_snapshot *raw)
     bool seats_moved = old == NULL || !base_hash32_equal(&old->revision, &raw->revision);
     m->raw = raw;
     node_metric_set(&m->metrics->chain_ref_block, raw->block.number);
+    mesh_log(m, seats_moved ? BASE_LOG_INFO : BASE_LOG_DEBUG, "chain", "snapshot",
              "block %" PRIu64 ", %zu seats", raw->block.number, raw->seat_count);
     if (adopt_raw(m)) {
         save_reference(m);
