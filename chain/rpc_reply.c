@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -91,12 +92,40 @@ static int place_all(struct chain_rpc_reply *reply, uint64_t first_id,
     return BASE_OK; /* as many parts as calls, no id twice: each is answered */
 }
 
+/* The next escaped NUL from at on; len when there is none. */
+static size_t find_nul(const char *text, size_t len, size_t at)
+{
+    static const char nul[] = "\\u0000";
+    for (; at < len; at++) {
+        if (text[at] != '\\') continue;
+        if (len - at >= sizeof nul - 1 && memcmp(text + at, nul, sizeof nul - 1) == 0) return at;
+        at++; /* what is escaped, perhaps a backslash */
+    }
+    return len;
+}
+
+/* Some servers (anvil is one) quote revert data in their messages as if it were text, with NULs in
+ * it, which no strict reader takes: the message only is hurt by another character there. */
+static int parse_json(json_t **root, const void *data, size_t len, char why[BASE_JSON_WHY_BYTES])
+{
+    size_t at = len <= CHAIN_RPC_REPLY_BYTES_MAX ? find_nul(data, len, 0) : len;
+    if (at == len) return base_json_parse(root, data, len, CHAIN_RPC_REPLY_BYTES_MAX, why);
+    char *copy = malloc(len);
+    if (copy == NULL) return refuse(BASE_ENOMEM, why, "no memory");
+    memcpy(copy, data, len);
+    for (; at < len; at = find_nul(copy, len, at))
+        memcpy(copy + at, "\\u003f", 6);
+    int rv = base_json_parse(root, copy, len, CHAIN_RPC_REPLY_BYTES_MAX, why);
+    free(copy);
+    return rv;
+}
+
 int chain_rpc_reply_parse(struct chain_rpc_reply *reply, const void *data, size_t len,
                           uint64_t first_id, size_t count, char why[BASE_JSON_WHY_BYTES])
 {
     assert(count > 0 && count <= CHAIN_RPC_BATCH_MAX);
     *reply = (struct chain_rpc_reply){.count = count};
-    int rv = base_json_parse(&reply->root, data, len, CHAIN_RPC_REPLY_BYTES_MAX, why);
+    int rv = parse_json(&reply->root, data, len, why);
     if (rv != BASE_OK) {
         reply->root = NULL;
         return rv;

@@ -502,6 +502,44 @@ static void test_error_object(void **state)
     assert_false(error.has_data); /* more than CHAIN_RPC_REVERT_BYTES_MAX */
 }
 
+/* anvil: "execution reverted: custom error 0x7e273289: \u0000..". What is escaped otherwise stays.
+ */
+static void test_message_with_a_nul_can_be_read(void **state)
+{
+    (void)state;
+    struct chain_rpc_error error;
+    read_error(&error, "{\"code\":3,\"message\":\"a\\u0000\\u0000b\\\\u0000\",\"data\":\"0x\"}");
+    assert_string_equal(error.message, "a??b\\u0000");
+    struct chain_rpc_reply reply;
+    static const char nul[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"0x1\\u0000\"}";
+    uint64_t value;
+    assert_int_equal(chain_rpc_reply_parse(&reply, nul, sizeof nul - 1, 1, 1, NULL), BASE_OK);
+    assert_int_equal(chain_rpc_reply_u64(&value, &reply, 0), BASE_EMALFORMED);
+    chain_rpc_reply_deinit(&reply);
+}
+
+static void test_a_revert_is_told_from_a_server_s_own_error(void **state)
+{
+    (void)state;
+    static const char *const reverts[] = {
+        "{\"code\":3,\"message\":\"\"}", "{\"code\":-32015,\"message\":\"VM execution error.\"}",
+        "{\"code\":-32000,\"message\":\"Execution Reverted\"}",
+        "{\"code\":-32603,\"message\":\"\",\"data\":\"0x08c379a0\"}"};
+    static const char *const others[] = {
+        "{\"code\":-32000,\"message\":\"header not found\"}",
+        "{\"code\":-32005,\"message\":\"rate limit exceeded\",\"data\":{\"see\":\"0x00\"}}",
+        "{\"code\":-32000,\"message\":\"out of gas\"}", "{\"code\":-32000,\"message\":\"rever\"}"};
+    struct chain_rpc_error error;
+    for (size_t i = 0; i < sizeof reverts / sizeof reverts[0]; i++) {
+        read_error(&error, reverts[i]);
+        assert_true(chain_rpc_error_is_revert(&error));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        read_error(&error, others[i]);
+        assert_false(chain_rpc_error_is_revert(&error));
+    }
+}
+
 static void test_result_is_no_error(void **state)
 {
     (void)state;
@@ -533,6 +571,8 @@ int main(void)
     json_vectors_add(&tests, test_receipt, NULL, "receipt");
     json_vectors_add(&tests, test_minted_token, events, "minted token");
     json_vectors_add(&tests, test_error_object, NULL, "error object");
+    json_vectors_add(&tests, test_message_with_a_nul_can_be_read, NULL, "NUL in a message");
+    json_vectors_add(&tests, test_a_revert_is_told_from_a_server_s_own_error, NULL, "reverts");
     json_vectors_add(&tests, test_result_is_no_error, NULL, "result is no error");
     int failed = json_vectors_run(&tests, "chain_rpc", NULL);
     json_decref(events);
