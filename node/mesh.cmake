@@ -11,9 +11,11 @@ target_compile_definitions(test_node_dial_rules PRIVATE _GNU_SOURCE)
 
 nftmesh_library(node_contract_info SOURCES contract_info.c DEPS node_surface chain base)
 nftmesh_test(test_node_contract_info LABELS unit DEPS node_contract_info)
+nftmesh_fuzz(fuzz_contract_info DEPS node_contract_info CORPUS tests/fuzz/corpus/contract_info)
 
 nftmesh_library(node_wallet_work SOURCES wallet_work.c DEPS node_surface base PkgConfig::JANSSON)
 nftmesh_test(test_node_wallet_work LABELS unit DEPS node_wallet_work)
+nftmesh_fuzz(fuzz_wallet_ask DEPS node_wallet_work CORPUS tests/fuzz/corpus/wallet_ask)
 
 nftmesh_library(node_mesh
   SOURCES mesh.c mesh_authority.c mesh_boot.c mesh_chain.c mesh_contract.c mesh_control.c mesh_dial.c mesh_event.c mesh_expiry.c mesh_gossip.c
