@@ -8,19 +8,20 @@
 #include "node/cli_wallet.h"
 #include "node/view.h"
 
-#define WHY           NODE_WALLET_WHY_BYTES
-#define DOMAINS_MAX   64
-#define DOMAIN_BYTES  256
-#define RETURN_BYTES  ((size_t)64 << 10)
-#define STATUS_BYTES  ((size_t)64 << 10)
+#define WHY          NODE_WALLET_WHY_BYTES
+#define DOMAINS_MAX  64
+#define DOMAIN_BYTES 256
+#define RETURN_BYTES ((size_t)64 << 10)
+#define STATUS_BYTES ((size_t)64 << 10)
 
 static const struct node_option deploy_options[] = {CLI_CHAIN_OPTIONS, CLI_FORMAT_OPTION};
 static const struct node_option_table deploy_table = {
     .command = "nftmesh deploy",
     .usage = "status [options]",
-    .intro = "Shows what stands at --contract: which contract it is, its owner, KMS root and epoch, "
-             "app ids, seats, minting, the domains that it allows in addresses. Exit code 1 when "
-             "no contract of a mesh stands there.",
+    .intro =
+        "Shows what stands at --contract: which contract it is, its owner, KMS root and epoch, "
+        "app ids, seats, minting, the domains that it allows in addresses. Exit code 1 when "
+        "no contract of a mesh stands there.",
     .outro = "Example:\n  nftmesh deploy status --rpc https://rpc.example --chain-id 8453 "
              "--contract 0x..\n",
     .options = deploy_options,
@@ -97,15 +98,17 @@ static int read_all(struct node_wallet *w, struct found *f, char *why)
     if (rv != BASE_OK) return rv;
     base_buf_init(&data, RETURN_BYTES);
     rv = view(w, &data, "clusterState()", why);
-    if (rv == BASE_OK && chain_contract_decode_cluster_state(&f->state, data.data, data.len) == BASE_OK)
+    if (rv == BASE_OK &&
+        chain_contract_decode_cluster_state(&f->state, data.data, data.len) == BASE_OK)
         f->kind = CHAIN_KIND_NFTMESH;
     base_buf_deinit(&data);
     if (rv != BASE_OK && rv != BASE_EREFUSED && rv != BASE_EREMOTE) return rv;
     f->has_root = word(w, &f->root, "kmsRootAddress()");
     if (f->kind == CHAIN_KIND_UNKNOWN && f->has_root) f->kind = CHAIN_KIND_PROTOTYPE;
     if (f->kind == CHAIN_KIND_UNKNOWN) {
-        snprintf(why, WHY, "the contract at this address is none of a mesh: it has neither "
-                           "clusterState() nor kmsRootAddress()");
+        snprintf(why, WHY,
+                 "the contract at this address is none of a mesh: it has neither "
+                 "clusterState() nor kmsRootAddress()");
         return BASE_EINVAL;
     }
     f->has_owner = word(w, &f->owner, "owner()");
@@ -165,7 +168,8 @@ static void json_lists(struct base_buf *out, const struct found *f)
         base_buf_hex(out, f->state.app_ids[i].bytes, BASE_ADDRESS_BYTES);
         base_buf_puts(out, "\"");
     }
-    base_buf_puts(out, f->kind == CHAIN_KIND_NFTMESH ? "],\"base_domains\":" : ",\"base_domains\":");
+    base_buf_puts(out,
+                  f->kind == CHAIN_KIND_NFTMESH ? "],\"base_domains\":" : ",\"base_domains\":");
     base_buf_puts(out, f->has_domains ? "[" : "null");
     for (size_t i = 0; i < f->domain_count; i++) {
         base_buf_puts(out, i > 0 ? "," : "");

@@ -269,8 +269,7 @@ static int print_statement(const struct node_options *options)
     if (rv != BASE_OK)
         status = failed(rv, "register", why);
     else if (wanted.plan.count == 0)
-        status = cli_error(CLI_FAILED, "register",
-                           "it stands already: there is nothing to sign");
+        status = cli_error(CLI_FAILED, "register", "it stands already: there is nothing to sign");
     else if (!wanted.has_statement)
         status = cli_error(CLI_FAILED, "register",
                            "only the address differs, which the node itself may change: `nftmesh "
@@ -324,8 +323,9 @@ static int load_signature(uint8_t *sig, size_t *len, const struct node_options *
     int status = load(&text, options, "owner-signature-file");
     while (text.len > 0 && strchr("\r\n ", text.data[text.len - 1]) != NULL)
         text.data[--text.len] = '\0';
-    if (status == CLI_OK && (text.len == 0 || base_hex_decode_var(sig, len, CHAIN_OWNER_SIG_BYTES_MAX,
-                                                                  text.data) != BASE_OK))
+    if (status == CLI_OK &&
+        (text.len == 0 ||
+         base_hex_decode_var(sig, len, CHAIN_OWNER_SIG_BYTES_MAX, text.data) != BASE_OK))
         status = cli_error(CLI_USAGE, "register",
                            "--owner-signature-file: not a signature in hex of 1 to %d bytes",
                            CHAIN_OWNER_SIG_BYTES_MAX);
@@ -365,8 +365,9 @@ int cli_register(int argc, char **argv)
     bool print = node_options_flag(options, "print");
     bool submit = node_options_count(options, "statement") > 0;
     if (print && submit)
-        status = cli_error(CLI_USAGE, "register",
-                           "--print writes a statement and --statement sends one: give one of them");
+        status =
+            cli_error(CLI_USAGE, "register",
+                      "--print writes a statement and --statement sends one: give one of them");
     else if (print)
         status = print_statement(options);
     else if (submit)

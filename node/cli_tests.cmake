@@ -7,6 +7,13 @@ nftmesh_test(test_node_wallet LABELS net
   DEPS node_wallet chain base PkgConfig::JANSSON PkgConfig::MICROHTTPD Threads::Threads)
 target_compile_definitions(test_node_wallet PRIVATE _GNU_SOURCE)
 
+nftmesh_test(test_node_keystore LABELS vector DEPS node_wallet json_vectors)
+target_compile_definitions(test_node_keystore PRIVATE _GNU_SOURCE)
+nftmesh_fuzz(fuzz_keystore DEPS node_keystore CORPUS tests/fuzz/corpus/keystore)
+nftmesh_test(test_node_seat_plan LABELS unit DEPS node_wallet)
+nftmesh_test(test_node_statement LABELS vector DEPS node_wallet json_vectors)
+nftmesh_fuzz(fuzz_statement DEPS node_wallet CORPUS tests/fuzz/corpus/statement)
+
 # What runs the binary itself.
 function(nftmesh_binary_test NAME)
   nftmesh_test(${NAME} ${ARGN})

@@ -47,14 +47,14 @@ static int state_binding(struct node__seat_work *k, struct node_seat_wanted *out
     struct node_statement *s = &out->statement;
     s->kind = NODE_STATEMENT_BINDING;
     snprintf(s->url, sizeof s->url, "%s", k->want.url);
-    s->binding = (struct base_binding){
-        .token_id = k->seat.token_id,
-        .owner = k->want.owner,
-        .url = s->url,
-        .url_len = strlen(s->url),
-        .nonce = k->seat.nonce,
-        .expires_at = node_seat_expiry(k->now_s, k->request.expires_ms),
-        .deadline = k->now_s + NODE_SEAT_OFFLINE_DEADLINE_S};
+    s->binding =
+        (struct base_binding){.token_id = k->seat.token_id,
+                              .owner = k->want.owner,
+                              .url = s->url,
+                              .url_len = strlen(s->url),
+                              .nonce = k->seat.nonce,
+                              .expires_at = node_seat_expiry(k->now_s, k->request.expires_ms),
+                              .deadline = k->now_s + NODE_SEAT_OFFLINE_DEADLINE_S};
     /* Taking a registered instance off is a change of its own. */
     if (out->has_bind && k->seat.has_keys) s->binding.nonce++;
     return node_seat_signer_binding(&k->signer, &s->binding, &s->args, why);
@@ -63,12 +63,12 @@ static int state_binding(struct node__seat_work *k, struct node_seat_wanted *out
 static void state_renewal(struct node__seat_work *k, struct node_statement *s)
 {
     s->kind = NODE_STATEMENT_RENEWAL;
-    s->renewal = (struct base_renewal){
-        .token_id = k->seat.token_id,
-        .node_key = k->want.node_key,
-        .nonce = k->seat.nonce,
-        .expires_at = node_seat_expiry(k->now_s, k->request.expires_ms),
-        .deadline = k->now_s + NODE_SEAT_OFFLINE_DEADLINE_S};
+    s->renewal =
+        (struct base_renewal){.token_id = k->seat.token_id,
+                              .node_key = k->want.node_key,
+                              .nonce = k->seat.nonce,
+                              .expires_at = node_seat_expiry(k->now_s, k->request.expires_ms),
+                              .deadline = k->now_s + NODE_SEAT_OFFLINE_DEADLINE_S};
 }
 
 static int state_with(struct node__seat_work *k, struct node_seat_wanted *out, char *why)
@@ -224,8 +224,7 @@ int node_seat_submit(struct node_wallet *w, struct node_seat_result *result,
         result->stood_already = true;
         return BASE_OK;
     }
-    if (rv == BASE_OK)
-        rv = check_signature(w, &owner_sig, fixed, statement, sig, sig_len, why);
+    if (rv == BASE_OK) rv = check_signature(w, &owner_sig, fixed, statement, sig, sig_len, why);
     if (rv == BASE_OK) rv = send_statement(w, &result->sent, statement, &owner_sig, why);
     if (rv != BASE_OK && node_seat_read(w, &seat, &state, &result->token, ignored) == BASE_OK &&
         stands(statement, &seat))

@@ -13,8 +13,8 @@ struct node_seat_wanted {
     struct node_seat_plan plan;
     bool has_statement; /* else nothing is left for the owner to sign */
     struct node_statement statement;
-    bool has_bind;              /* the owner must send this itself first: nobody can for it */
-    struct base_buf bind;       /* its calldata, to w->contract; deinit always */
+    bool has_bind;        /* the owner must send this itself first: nobody can for it */
+    struct base_buf bind; /* its calldata, to w->contract; deinit always */
     char bind_what[NODE_WALLET_WHAT_BYTES];
 };
 /* What is missing, as a statement for owner. w needs no key. The seat must be owner's. */

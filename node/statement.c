@@ -102,8 +102,7 @@ void node_statement_encode(struct base_buf *out, const struct node_statement *st
     base_buf_printf(out, "{\"types\":{" DOMAIN_TYPE ",%s},",
                     is_binding ? BINDING_TYPE : RENEWAL_TYPE);
     base_buf_printf(out, "\"primaryType\":\"%s\",", is_binding ? "Binding" : "Renewal");
-    base_buf_printf(out,
-                    "\"domain\":{\"name\":\"nftmesh\",\"version\":\"1\",\"chainId\":%" PRIu64,
+    base_buf_printf(out, "\"domain\":{\"name\":\"nftmesh\",\"version\":\"1\",\"chainId\":%" PRIu64,
                     statement->chain_id);
     put_address(out, "verifyingContract", &statement->contract);
     base_buf_puts(out, "},\"message\":");
