@@ -53,6 +53,13 @@ def fields(what, got, **types):
                (kind is bool or not isinstance(got[key], bool)))
 
 
+def described(node, schema, got):
+    """What was answered has the fields that /openapi.json says, all of them and no others."""
+    spec = ask(node, "GET", "/openapi.json")[1]["components"]["schemas"][schema]
+    expect(f"{schema}: {sorted(spec['properties'])} and not {sorted(got)}",
+           set(got) == set(spec["properties"]) == set(spec["required"]))
+
+
 def secret(world, name, text):
     path = os.path.join(world.dir, name)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
@@ -107,6 +114,7 @@ def contract_info_is_what_the_contract_says(w):
     fields("/contract-info", got, contract_address=str, chain_id=int, kind=str, owner=str,
            kms_root_address=str, max_nodes=int, total_supply=int, public_minting=bool,
            mint_price=int, dev_mode=bool, block=int)
+    described(node, "ContractInfo", got)
     supply = int(w.chain.read(w.contract, "totalSupply()"), 16)
     expect(got, got["owner"].lower() == w.chain.owner.lower() and got["kind"] == "nftmesh" and
            got["kms_root_address"].lower() == w.host.kms_root() and got["max_nodes"] == 200 and
@@ -189,6 +197,7 @@ def mint_and_register_over_http(w):
     expect(f"{status} {got}", status == 200)
     fields("/mint-nft", got, status=str, message=str, owner_address=str, token_id=int,
            instance_id=str, timestamp=float)
+    described(node, "Minted", got)
     instance = node.status()["instance"]
     seat = w.chain.seats(w.contract)[got["token_id"]]
     expect(f"{got} {seat}", got["status"] == "success" and got["instance_id"] == instance and
@@ -196,6 +205,7 @@ def mint_and_register_over_http(w):
     status, done = ask(node, "POST", "/register", {}, token=TOKEN)
     expect(f"{status} {done}", status == 200)
     fields("/register", done, status=str, message=str, instance_id=str, timestamp=float)
+    described(node, "Registered", done)
     expect("it stands on chain", w.chain.seats(w.contract)[got["token_id"]]["node_key"]
            == node.key())
     wait_for("up", lambda: node.events("up"), 60)
@@ -208,6 +218,7 @@ def mint_and_register_over_http(w):
     rich = json.loads(raw)
     fields("/v1/register", rich, status=str, message=str, owner_address=str, token_id=int,
            instance_id=str, stood_already=bool, tx=None, block=None, timestamp=float)
+    described(node, "WalletDone", rich)
     expect(rich, status == 200 and rich["stood_already"] is True)
     after = int(w.chain.rpc.call("eth_getTransactionCount", node.own_wallet.address, "latest"), 16)
     expect("what stands is not paid for twice", before == after)
