@@ -24,7 +24,8 @@ class Result(unittest.TestResult):
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err is not None:
-            print(f"  in {subtest.id()}", flush=True)
+            kind = self.failures if issubclass(err[0], test.failureException) else self.errors
+            print(f"[  FAILED  ] {subtest.id()}\n{kind[-1][1]}", flush=True)
 
 
 def named(suite, wanted):

@@ -288,6 +288,64 @@ class Hostile(WithNode):
         server.close()
 
 
+class Wire(unittest.IsolatedAsyncioTestCase):
+    """The client by itself, on bytes in memory."""
+
+    @staticmethod
+    async def read(raw):
+        reader = asyncio.StreamReader(limit=_http.LINE_BYTES_MAX)
+        reader.feed_data(raw)
+        reader.feed_eof()
+        return await (await _http._head(reader)).read()
+
+    async def test_bodies_of_every_form(self):
+        head = b"HTTP/1.1 200 OK\r\n"
+        for raw in (b"Content-Length: 5\r\n\r\nhello and more", b"\r\nhello",
+                    b"content-length:5\r\n\r\nhello",
+                    b"Transfer-Encoding: Chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n"):
+            self.assertEqual(await self.read(head + raw), b"hello", raw)
+
+    async def test_lengths_that_a_laxer_reader_would_take(self):
+        for length in (b"+5", b"-5", b" 5_0", b"5 5", b"0x5", b"", b"\xb2", b"5" * 13):
+            with self.assertRaisesRegex(_http.HttpError, "not a number", msg=length):
+                await self.read(b"HTTP/1.1 200 OK\r\nContent-Length: " + length +
+                                b"\r\n\r\n" + b"x" * 55)
+        for length in (b"0x5", b"+5", b"-1", b""):
+            with self.assertRaisesRegex(_http.HttpError, "not a number", msg=length):
+                await self.read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + length +
+                                b"\r\nhello\r\n0\r\n\r\n")
+
+    async def test_what_is_too_large_is_refused_before_it_is_read(self):
+        for head in (b"Content-Length: 67108865\r\n\r\n",
+                     b"Transfer-Encoding: chunked\r\n\r\n4000001\r\n"):
+            with self.assertRaisesRegex(_http.HttpError, "too large"):
+                await self.read(b"HTTP/1.1 200 OK\r\n" + head)
+        with mock.patch("nftmesh._http.ANSWER_BYTES_MAX", 250), \
+                self.assertRaisesRegex(_http.HttpError, "too large"):
+            await self.read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                            (b"40\r\n" + b"x" * 64 + b"\r\n") * 4 + b"0\r\n\r\n")
+
+    async def test_a_line_of_a_stream_is_bounded(self):
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"x" * (3 * _http.LINE_BYTES_MAX))
+        reader.feed_eof()
+        with self.assertRaisesRegex(_http.HttpError, "too long"):
+            async for _ in _http.Answer(reader, 200, {}).lines():
+                pass
+
+    async def test_a_deadline_is_not_a_cancellation_and_keeps_none_from_others(self):
+        with self.assertRaises(asyncio.TimeoutError):
+            async with _http.Deadline(0.001):
+                await asyncio.Event().wait()
+
+        async def under_a_deadline():
+            async with _http.Deadline(60):
+                await asyncio.Event().wait()
+        task = asyncio.ensure_future(under_a_deadline())
+        await asyncio.sleep(0)
+        await ended(task)
+
+
 class Registering(WithNode):
     async def on_socket(self):
         directory = tempfile.TemporaryDirectory()

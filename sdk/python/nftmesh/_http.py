@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from types import TracebackType
 from typing import AsyncIterator, Dict, List, Optional, Tuple, Type
 
@@ -145,9 +146,10 @@ async def _line(reader: asyncio.StreamReader) -> str:
 
 async def _head(reader: asyncio.StreamReader) -> Answer:
     words = (await _line(reader)).split(" ", 2)
-    if len(words) < 2 or not words[0].startswith("HTTP/1.") or len(words[1]) != 3:
+    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not re.fullmatch("[1-5][0-9]{2}",
+                                                                                words[1]):
         raise HttpError("the answer is not HTTP")
-    status = _number(words[1], 10)
+    status = int(words[1])
     headers: Dict[str, str] = {}
     for _ in range(HEADERS_MAX + 1):
         line = await _line(reader)
