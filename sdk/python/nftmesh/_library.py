@@ -80,7 +80,7 @@ def _candidates() -> Iterator[str]:
     above = os.path.dirname(os.path.dirname(os.path.dirname(here)))
     yield os.path.join(above, SONAME)
     yield os.path.join(above, sysconfig.get_config_var("MULTIARCH") or "", SONAME)
-    yield os.path.join(above, "build", "sdk", SONAME)
+    yield os.path.join(above, "build", SONAME)
     yield SONAME
 
 
