@@ -12,9 +12,13 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "node/cli.h"
+#include "node/keystore.h"
+#include "node/store.h"
+#include "node/wallet_key.h"
 
 #define INPUT_BYTES_MAX ((size_t)64 << 10)
 #define FIELD_BYTES_MAX 512
+#define KEYSTORE_LOG_N  18 /* what geth writes: about a second and 256 MiB */
 
 /* ---- keygen ---- */
 
@@ -23,45 +27,85 @@ static const struct node_option keygen_options[] = {
      .argument = "FILE",
      .help = "Where the key goes, mode 0600; never overwritten.",
      .kind = NODE_OPTION_TEXT},
+    {.name = "keystore", .help = "Write a v3 keystore (scrypt) under a password, not bare digits."},
+    {.name = "password-file",
+     .argument = "FILE",
+     .help = "With --keystore: its password, mode 0600, one line.",
+     .kind = NODE_OPTION_TEXT},
     CLI_FORMAT_OPTION,
 };
 static const struct node_option_table keygen_table = {
     .command = "nftmesh keygen",
-    .usage = "--out FILE",
+    .usage = "--out FILE [--keystore --password-file FILE]",
     .intro = "Makes a wallet key: what owns seats and pays for transactions. A node itself needs "
              "none: its keys come from the guest agent and its data-dir.",
-    .outro = "Example:\n  nftmesh keygen --out alice.wallet\n",
+    .outro = "Example:\n  nftmesh keygen --out alice.wallet\n"
+             "  nftmesh keygen --keystore --password-file password --out alice.json\n",
     .options = keygen_options,
     .option_count = sizeof keygen_options / sizeof keygen_options[0],
 };
 
-static int write_secret(const char *path, const struct base_privkey *key)
+static int write_secret(const char *path, const char *text, size_t len)
 {
-    char text[2 * sizeof key->bytes + 2];
-    base_hex_encode(text, key->bytes, sizeof key->bytes);
-    text[2 * sizeof key->bytes] = '\n';
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok =
-        fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1 && fsync(fd) == 0;
+    bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len && fsync(fd) == 0;
     if (fd >= 0 && close(fd) != 0) ok = false;
-    base_memzero(text, sizeof text);
     return ok ? BASE_OK : BASE_EIO;
 }
 
-int cli_key_make(struct base_privkey *key, struct base_eth_address *address, const char *path)
+static void make_key(struct base_privkey *key, struct base_eth_address *address)
 {
     struct base_key33 pub;
     do {
         base_random(key->bytes, sizeof key->bytes);
     } while (base_ecdsa_pubkey(&pub, key) != BASE_OK ||
              base_ecdsa_address(address, &pub) != BASE_OK);
-    return write_secret(path, key);
+}
+
+int cli_key_make(struct base_privkey *key, struct base_eth_address *address, const char *path)
+{
+    char text[2 * sizeof key->bytes + 2];
+    make_key(key, address);
+    base_hex_encode(text, key->bytes, sizeof key->bytes);
+    text[2 * sizeof key->bytes] = '\n';
+    int rv = write_secret(path, text, sizeof text - 1);
+    base_memzero(text, sizeof text);
+    return rv;
+}
+
+/* The same in a keystore. An exit status; says itself what is wrong. */
+static int keystore_make(struct base_privkey *key, struct base_eth_address *address,
+                         const char *path, const char *password_path)
+{
+    char password[NODE_WALLET_PASSWORD_MAX + 2], why[NODE_STORE_WHY_BYTES] = "";
+    struct base_buf text;
+    size_t len = 0;
+    if (password_path == NULL)
+        return cli_error(CLI_USAGE, "keygen", "--keystore needs --password-file FILE");
+    if (node_secret_load(password, &len, sizeof password, password_path, why) != BASE_OK)
+        return cli_error(CLI_USAGE, "keygen", "--password-file: %s", why);
+    while (len > 0 && (password[len - 1] == '\n' || password[len - 1] == '\r'))
+        len--;
+    int status = CLI_OK;
+    base_buf_init(&text, NODE_KEYSTORE_BYTES_MAX);
+    make_key(key, address);
+    if (len == 0 || len > NODE_WALLET_PASSWORD_MAX || memchr(password, '\n', len) != NULL)
+        status = cli_error(CLI_USAGE, "keygen", "--password-file: one line of 1 to %d bytes",
+                           NODE_WALLET_PASSWORD_MAX);
+    else if (node_keystore_make(&text, key, password, len, KEYSTORE_LOG_N) != BASE_OK)
+        status = cli_error(CLI_FAILED, "keygen", "no memory for the key derivation");
+    else if (write_secret(path, text.data, text.len) != BASE_OK)
+        status = cli_error(CLI_FAILED, "keygen", "%s: %s%s", path, strerror(errno),
+                           errno == EEXIST ? ": a key is never overwritten" : "");
+    base_memzero(password, sizeof password);
+    base_buf_deinit(&text);
+    return status;
 }
 
 static int keygen(int argc, char **argv)
 {
     struct node_options *options;
-    struct base_privkey key;
+    struct base_privkey key = {{0}};
     struct base_eth_address address;
     char text[BASE_ADDRESS_TEXT_BYTES];
     int status;
@@ -70,11 +114,15 @@ static int keygen(int argc, char **argv)
     bool json = cli_is_json(options);
     if (path == NULL) {
         status = cli_error(CLI_USAGE, "keygen", "--out FILE is needed: a key is never printed");
+    } else if (node_options_flag(options, "keystore")) {
+        status = keystore_make(&key, &address, path, node_options_text(options, "password-file"));
     } else if (cli_key_make(&key, &address, path) != BASE_OK) {
         status = cli_error(CLI_FAILED, "keygen", "%s: %s%s", path, strerror(errno),
                            errno == EEXIST ? ": a key is never overwritten" : "");
     } else {
         status = CLI_OK;
+    }
+    if (status == CLI_OK) {
         base_address_format(text, &address);
         printf(json ? "{\"address\":\"%s\"}\n" : "%s\n", text);
     }

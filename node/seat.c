@@ -440,6 +440,7 @@ static int register_with(struct node__seat_work *k, char *why)
         }
         if (plan.count == 0) return BASE_OK;
         if (round == 0) rv = node__seat_check_chain(k, &args, why);
+        if (rv == BASE_OK && round == 0) rv = node__seat_check_url(k, why);
         if (rv != BASE_OK) return rv;
         if (k->w->dry_run) return dry_run(k, why);
         rv = advance(k, &plan, &fails, why);

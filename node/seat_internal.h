@@ -27,5 +27,8 @@ int node__seat_read_chain(struct node__seat_work *k, char *why);
  * what fails it would fail after the instance was bound and paid for. */
 int node__seat_check_chain(const struct node__seat_work *k, const struct chain_register *args,
                            char *why);
+/* The contract's rule for addresses (devMode, base domains), asked beforehand as well. seat_url.c
+ */
+int node__seat_check_url(struct node__seat_work *k, char *why);
 
 #endif

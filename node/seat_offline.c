@@ -79,6 +79,7 @@ static int state_with(struct node__seat_work *k, struct node_seat_wanted *out, c
     if (rv != BASE_OK) return rv;
     node_seat_plan(&out->plan, &k->want, &k->seat, k->state.root_epoch, k->now_s);
     if (out->plan.count > 0) rv = node__seat_check_chain(k, &args, why);
+    if (rv == BASE_OK && out->plan.count > 0) rv = node__seat_check_url(k, why);
     if (rv != BASE_OK) return rv;
     out->statement.chain_id = k->w->chain_id;
     out->statement.contract = k->w->contract;

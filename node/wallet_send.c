@@ -196,11 +196,12 @@ static int judge(struct chain_tx *tx, const struct node_wallet *w,
     if (rv != BASE_OK) return rv;
     tx->max_fee = fees.max_fee;
     tx->max_priority_fee = fees.tip;
-    /* Some endpoints estimate nothing for an account that cannot pay: say that it cannot. */
-    rv = check_balance(w, &balance, &tx->value, why);
-    if (rv == BASE_OK) rv = read_gas(tx, reply, what, why);
+    rv = read_gas(tx, reply, what, why);
     cost = cost_of(tx);
-    return rv == BASE_OK ? check_balance(w, &balance, &cost, why) : rv;
+    if (rv == BASE_OK) return check_balance(w, &balance, &cost, why);
+    /* Some endpoints estimate nothing for an account that cannot pay: say that it cannot. */
+    if (rv == BASE_EREMOTE) (void)check_balance(w, &balance, &cost, why);
+    return rv == BASE_EREMOTE && base_u256_compare(&balance, &cost) < 0 ? BASE_EREFUSED : rv;
 }
 
 /* Nonce, fees, balance and gas, all as of now. */

@@ -121,8 +121,7 @@ static void test_lies(void **state)
         json_t *at = lies[i].path[0] == '\0' ? keystore : inside(keystore, lies[i].path);
         json_object_del(at, lies[i].name);
         if (lies[i].value != NULL)
-            json_object_set_new(at, lies[i].name,
-                                json_loads(lies[i].value, JSON_DECODE_ANY, NULL));
+            json_object_set_new(at, lies[i].name, json_loads(lies[i].value, JSON_DECODE_ANY, NULL));
         int rv = parse(&k, keystore);
         if (rv != lies[i].rv) fail_msg("%s=%s: %d, %s", lies[i].name, lies[i].value, rv, why);
         assert_why(lies[i].words);
@@ -224,7 +223,8 @@ static void test_what_we_write_opens(void **state)
     assert_int_equal(node_keystore_make(&text, &key, "a b", 3, 13), BASE_EINVAL);
     assert_int_equal(node_keystore_make(&text, &key, "a b", 3, 19), BASE_EINVAL);
     assert_int_equal(node_keystore_make(&text, &key, "a b", 3, 14), BASE_OK);
-    assert_null(strstr(text.data, "4242424242424242424242424242424242424242424242424242424242424242"));
+    assert_null(
+        strstr(text.data, "4242424242424242424242424242424242424242424242424242424242424242"));
     assert_int_equal(node_keystore_parse(&k, text.data, text.len, why), BASE_OK);
     assert_true(k.has_address);
     assert_int_equal(node_keystore_open(&back, &k, "a b", 3, why), BASE_OK);

@@ -1,4 +1,5 @@
-/* What is missing until a registration stands: each state of a seat, and the steps that it needs. */
+/* What is missing until a registration stands: each state of a seat, and the steps that it needs.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -160,8 +160,7 @@ static void test_files_that_are_none(void **state)
         json_t *at = lies[i].place == NULL ? file : json_object_get(file, lies[i].place);
         json_object_del(at, lies[i].name);
         if (lies[i].value != NULL)
-            json_object_set_new(at, lies[i].name,
-                                json_loads(lies[i].value, JSON_DECODE_ANY, NULL));
+            json_object_set_new(at, lies[i].name, json_loads(lies[i].value, JSON_DECODE_ANY, NULL));
         assert_int_equal(decode(&s, file), BASE_EMALFORMED);
         if (strstr(why, lies[i].words) == NULL) fail_msg("%s is not in: %s", lies[i].words, why);
         assert_int_equal(s.kind, NODE_STATEMENT_NONE);

@@ -1,0 +1,75 @@
+/* Would the contract take this address? Asked before anything is paid. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "chain/abi.h"
+#include "node/seat_internal.h"
+#include "node/url.h"
+
+#define WHY NODE_WALLET_WHY_BYTES
+
+static int read_bool(struct node_wallet *w, bool *out, const struct base_buf *calldata, char *why)
+{
+    struct base_buf data;
+    uint64_t value = 0;
+    base_buf_init(&data, 1024);
+    int rv = node_wallet_view(w, &data, calldata, why);
+    if (rv == BASE_OK && chain_contract_decode_u64(&value, data.data, data.len) != BASE_OK) {
+        snprintf(why, WHY, "devMode(): an answer of another form: is this our contract?");
+        rv = BASE_EMALFORMED;
+    }
+    *out = value != 0;
+    base_buf_deinit(&data);
+    return rv;
+}
+
+static int is_allowed(struct node_wallet *w, bool *out, const char *domain, char *why)
+{
+    struct chain_abi_writer args;
+    struct base_buf calldata;
+    base_buf_init(&calldata, 1024);
+    chain_contract_call_plain(&calldata, "allowedBaseDomains(string)");
+    chain_abi_writer_init(&args, 1);
+    chain_abi_put_bytes(&args, domain, strlen(domain));
+    chain_abi_writer_finish(&args, &calldata);
+    int rv = read_bool(w, out, &calldata, why);
+    base_buf_deinit(&calldata);
+    return rv;
+}
+
+/* The host, and each domain that it is under. */
+static int is_under_any(struct node_wallet *w, bool *out, const char *host, char *why)
+{
+    int rv = BASE_OK;
+    *out = false;
+    while (rv == BASE_OK && !*out && host != NULL) {
+        rv = is_allowed(w, out, host, why);
+        host = strchr(host, '.');
+        if (host != NULL) host++;
+    }
+    return rv;
+}
+
+int node__seat_check_url(struct node__seat_work *k, char *why)
+{
+    struct base_buf calldata;
+    struct node_url url;
+    bool dev_mode = false, allowed = false;
+    if (k->want.url[0] == '\0') return BASE_OK;
+    base_buf_init(&calldata, 64);
+    chain_contract_call_plain(&calldata, "devMode()");
+    int rv = read_bool(k->w, &dev_mode, &calldata, why);
+    base_buf_deinit(&calldata);
+    if (rv != BASE_OK || dev_mode) return rv;
+    if (node_url_parse(&url, k->want.url) == BASE_OK)
+        rv = is_under_any(k->w, &allowed, url.host, why);
+    else
+        url.host[0] = '\0';
+    if (rv != BASE_OK || allowed) return rv;
+    snprintf(why, WHY,
+             "the contract allows no address at \"%.100s\": the host must be under one of its base "
+             "domains (nftmesh deploy status lists them); nothing was sent",
+             url.host);
+    return BASE_EINVAL;
+}

@@ -1,0 +1,591 @@
+#!/usr/bin/env python3
+"""End-to-end tests of the verbs that go to the contract: what a wallet pays for, what it is told,
+and what stands on the chain when a command is cut off anywhere. Prints `ok NAME` or `not ok NAME:
+why` for each, and exits 1 when one failed. Usage: seats.py [NAME..]"""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import mesh  # noqa: E402
+from mesh import CHAIN_ID, Failed, wait_for  # noqa: E402
+
+APP_ID = "aa" * 20
+OTHER_APP = "bb" * 20
+PRICE = 10**16
+TESTS = []
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def expect(what, condition):
+    if not condition:
+        raise Failed(what)
+
+
+class World:
+    """A chain, a contract with public minting, guest agents; wallets and machines as needed."""
+
+    def __init__(self, directory):
+        self.dir = directory
+        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
+        names = [f"vm{i}" for i in range(40)]
+        kms = os.path.join(directory, "kms.key")
+        self.host = mesh.AgentHost(directory, names, kms, APP_ID)
+        self.contract, _ = self.chain.deploy(self.host.kms_root(), [APP_ID], max_nodes=500)
+        self.configure(500, True, PRICE)
+        self.chain.contract_call(self.contract, "setMintLimit(uint256)", 0)
+        self.free, self.wallets = list(names), 0
+
+    def configure(self, seats, public, price):
+        self.chain.contract_call(self.contract, "setClusterConfig(uint256,bool,uint256)", seats,
+                                 int(public), price)
+
+    def wallet(self, ether=100):
+        self.wallets += 1
+        wallet = mesh.Wallet(self.chain, os.path.join(self.dir, f"w{self.wallets}.wallet"))
+        self.chain.rpc.call("anvil_setBalance", wallet.address, hex(int(ether * 10**18)))
+        return wallet
+
+    def machine(self):
+        name = self.free.pop(0)
+        directory = os.path.join(self.dir, name + ".data")
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        return Machine(self.host.agents[name], directory)
+
+    def mint(self, wallet):
+        self.chain.contract_call(self.contract, "mintNodeAccess(address)", wallet.address)
+        return max(self.chain.seats(self.contract))
+
+    def seat(self, token):
+        """getInstanceInfo as the fields that the tests look at."""
+        raw = bytes.fromhex(self.chain.read(self.contract, "getInstanceInfo(uint256)", token)[2:])
+        raw = raw[32:]
+        word = lambda i: int.from_bytes(raw[32 * i:32 * i + 32], "big")
+        blob = lambda i: raw[word(i) + 32:word(i) + 32 + int.from_bytes(
+            raw[word(i):word(i) + 32], "big")]
+        return {"owner": "0x" + raw[44:64].hex(), "instance": raw[108:128].hex(),
+                "node_key": blob(4).hex(), "expires_at": word(8), "active": bool(word(10)),
+                "weight": word(11), "nonce": word(12), "url": blob(13).decode()}
+
+    def sent(self, wallet):
+        return int(self.chain.rpc.call("eth_getTransactionCount", wallet.address, "pending"), 16)
+
+    def tokens(self, wallet):
+        return sorted(t for t, s in self.chain.seats(self.contract).items()
+                      if s["owner"] == wallet.address)
+
+    def now(self):
+        return int(self.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def chain_options(self, rpc=None, contract=None):
+        return ["--rpc", rpc or self.chain.url, "--chain-id", CHAIN_ID, "--contract",
+                contract or self.contract]
+
+    def run(self, verb, *args, wallet=None, rpc=None, check=True, contract=None, **more):
+        key = ["--wallet-key-file", wallet.path] if wallet else []
+        return mesh.run(verb, *args, *self.chain_options(rpc, contract), *key, check=check, **more)
+
+    def json(self, verb, *args, **more):
+        return json.loads(self.run(verb, *args, "--format", "json", **more)[1])
+
+    def refused(self, *args, words, code=1, **more):
+        """One line on standard error with these words, this exit code, nothing on standard output
+        but the plan."""
+        status, out, err = self.run(*args, check=False, **more)
+        expect(f"exit {code}, not {status}: {err}", status == code)
+        for word in [words] if isinstance(words, str) else words:
+            expect(f"\"{word}\" in: {err}", word in err)
+        expect(f"one line: {err}", err.count("\n") == 1)
+        return err
+
+
+class Machine:
+    """A VM: its agent and data directory; no node runs on it."""
+
+    def __init__(self, agent, directory):
+        self.agent, self.dir = agent, directory
+        self.url = f"tcp://127.0.0.1:{mesh.free_port()}"
+
+    def options(self, url=None):
+        return ["--data-dir", self.dir, "--dstack", self.agent.socket, "--dev", "--url",
+                url or self.url]
+
+
+class CutProxy(mesh.Proxy):
+    """Answers until the n-th transaction: that one is passed on or not, and then all is silent."""
+
+    def __init__(self, chain, at, passes):
+        super().__init__(chain)
+        self.at, self.passes, self.count = at, passes, 0
+        self.silent = threading.Event()
+
+    def answer(self, body):
+        if self.silent.is_set():
+            return None
+        if b"eth_sendRawTransaction" in body:
+            self.count += 1
+            if self.count == self.at:
+                if self.passes:
+                    super().answer(body)
+                self.silent.set()
+                return None
+        return super().answer(body)
+
+
+def start(w, *args, wallet, rpc):
+    """The command, running."""
+    argv = [mesh.NFTMESH, *[str(a) for a in args], *[str(a) for a in w.chain_options(rpc)],
+            "--wallet-key-file", wallet.path]
+    return mesh.Process(argv, "nftmesh")
+
+
+# ---- registering -----------------------------------------------------------------------------
+
+@test
+def a_plan_is_printed_and_then_done(w):
+    wallet, vm = w.wallet(), w.machine()
+    token = w.mint(wallet)
+    _, out, _ = w.run("register", *vm.options(), wallet=wallet)
+    expect(out, f"plan for token {token}: 2 transactions" in out)
+    expect(out, "1. registerInstance: no instance is bound" in out and "2. register: " in out)
+    expect(out, out.count("mined in block") == 2 and f"registered token {token}: " in out)
+    seat = w.seat(token)
+    expect(f"{seat}", seat["active"] and seat["url"] == vm.url and
+           seat["instance"] == vm.agent.instance)
+    expect("two transactions", w.sent(wallet) == 2)
+    _, out, _ = w.run("register", *vm.options(), wallet=wallet)
+    expect(out, "stands already" in out and w.sent(wallet) == 2)
+
+
+@test
+def only_what_differs_is_changed(w):
+    wallet, vm = w.wallet(), w.machine()
+    token = w.mint(wallet)
+    w.run("register", *vm.options(), "--expires", "100d", wallet=wallet)
+    before = w.seat(token)
+    out = w.json("register", *vm.options("tcp://127.0.0.1:9999"), "--expires", "100d",
+                 wallet=wallet)
+    expect(f"{out}", [s["step"] for s in out["steps"]] == ["setEndpoint"])
+    seat = w.seat(token)
+    expect(f"the address alone: {seat}", seat["url"] == "tcp://127.0.0.1:9999" and
+           {**seat, "url": 0, "nonce": 0} == {**before, "url": 0, "nonce": 0})
+    out = w.json("register", *vm.options("tcp://127.0.0.1:9999"), "--expires", "300d",
+                 wallet=wallet)
+    expect(f"{out}", [s["step"] for s in out["steps"]] == ["renew"])
+    expect("renewed", w.seat(token)["expires_at"] > w.now() + 299 * 86400)
+    out = w.json("register", *vm.options(), "--expires", "400d", wallet=wallet)
+    expect(f"more than half is left: {out}", [s["step"] for s in out["steps"]] == ["setEndpoint"])
+    w.run("deactivate", "--token", token, wallet=wallet)
+    out = w.json("register", *vm.options(), "--expires", "400d", wallet=wallet)
+    expect(f"{out}", [s["step"] for s in out["steps"]] == ["register"])
+
+
+@test
+def a_dry_run_shows_the_whole_plan(w):
+    wallet, vm = w.wallet(), w.machine()
+    _, out, _ = w.run("register", *vm.options(), "--mint", "--dry-run", wallet=wallet)
+    for words in ("would send 1. mintNodeAccess(", "with 0.01 ether", "would send 2. registerInst",
+                  "would send 3. register", "gwei", "ether in all; nothing was sent"):
+        expect(f"{words} in {out}", words in out)
+    out = w.json("register", *vm.options(), "--mint", "--dry-run", wallet=wallet)
+    expect(f"{out}", [s["step"] for s in out["steps"]] == ["mint", "registerInstance", "register"])
+    expect("only the first can be estimated",
+           [s["estimated"] for s in out["steps"]] == [True, False, False])
+    expect("nothing was sent", w.sent(wallet) == 0 and not w.tokens(wallet))
+    # What was guessed is above what it takes.
+    done = w.json("register", *vm.options(), "--mint", wallet=wallet)
+    for guessed, real in zip(out["steps"], done["steps"]):
+        expect(f"{guessed['gas_used']} >= {real['gas_used']}",
+               guessed["gas_used"] >= real["gas_used"])
+
+
+def cut(at, passes):
+    def run(w):
+        wallet, vm = w.wallet(), w.machine()
+        proxy = CutProxy(w.chain, at, passes)
+        p = start(w, "register", *vm.options(), "--mint", wallet=wallet, rpc=proxy.url)
+        wait_for("the endpoint falls silent", proxy.silent.wait, 60)
+        p.kill()
+        proxy.close()
+        out = w.json("register", *vm.options(), "--mint", wallet=wallet)
+        token, = w.tokens(wallet)
+        seat = w.seat(token)
+        expect(f"{seat}", seat["active"] and seat["url"] == vm.url)
+        expect(f"{w.sent(wallet)} transactions, each step paid for once: {out}",
+               w.sent(wallet) == 3)
+        left = 3 - (at - 1) - (1 if passes else 0)
+        expect(f"{left} steps were left: {out}", len(out.get("steps", [])) == left)
+    when = "after" if passes else "before"
+    run.__name__ = f"killed_{when}_transaction_{at}_and_completed"
+    return run
+
+
+for cut_at in (1, 2, 3):
+    for cut_passes in (False, True):
+        test(cut(cut_at, cut_passes))
+
+
+@test
+def two_at_once_with_one_wallet(w):
+    wallet, vms = w.wallet(), [w.machine(), w.machine()]
+    tokens = [w.mint(wallet), w.mint(wallet)]
+    # Two machines, one wallet, and the first machine twice.
+    runs = [start(w, "register", *vm.options(), "--token", token, wallet=wallet, rpc=w.chain.url)
+            for vm, token in ((vms[0], tokens[0]), (vms[1], tokens[1]))]
+    for p in runs:
+        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 90)
+        expect(f"ends well: {p.text()}", p.p.returncode == 0)
+    for vm, token in zip(vms, tokens):
+        seat = w.seat(token)
+        expect(f"{seat}", seat["active"] and seat["url"] == vm.url)
+    vm, token = w.machine(), w.mint(wallet)
+    runs = [start(w, "register", *vm.options(), "--token", token, wallet=wallet, rpc=w.chain.url)
+            for _ in range(2)]
+    for p in runs:
+        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 90)
+        expect(f"ends well, or says what stands: {p.text()}", p.p.returncode == 0 or
+               "locked" in p.text())
+    expect("registered", w.seat(token)["active"])
+
+
+@test
+def what_the_contract_would_refuse_costs_nothing(w):
+    wallet, vm = w.wallet(), w.machine()
+    token = w.mint(wallet)
+    strange, _ = w.chain.deploy(w.host.kms_root(), [OTHER_APP])
+    root = "0x" + "ab" * 20
+    foreign, _ = w.chain.deploy(root, [APP_ID])
+    strict, _ = w.chain.deploy(w.host.kms_root(), [APP_ID])
+    w.chain.contract_call(strict, "setDevMode(bool)", 0)
+    for contract, words in ((strange, "does not allow app"), (foreign, "KMS root"),
+                            (strict, "no address at \"127.0.0.1\"")):
+        w.chain.contract_call(contract, "mintNodeAccess(address)", wallet.address)
+        w.refused("register", *vm.options(), wallet=wallet, contract=contract,
+                  words=[words, "nothing was sent"], code=2)
+    expect("nothing was sent", w.sent(wallet) == 0)
+    other = w.wallet()
+    w.refused("register", *vm.options(), "--token", token, wallet=other, words="not to this wallet",
+              code=2)
+    w.refused("register", *vm.options(), wallet=other, words="no free seat", code=2)
+    w.refused("register", *vm.options(), "--token", 4711, wallet=other, words="no such token",
+              code=2)
+
+
+# ---- an owner elsewhere ----------------------------------------------------------------------
+
+def statement_of(w, vm, owner, *args):
+    path = os.path.join(w.dir, "statement.json")
+    status, out, err = w.run("register", *vm.options(), "--print", "--owner", owner, *args)
+    with open(path, "w") as f:
+        f.write(out)
+    return path, json.loads(out), err
+
+
+def signature_file(w, text):
+    path = os.path.join(w.dir, "signature.hex")
+    with open(path, "w") as f:
+        f.write(text + "\n")
+    return path
+
+
+def bind_as(w, owner, token, vm):
+    w.chain.contract_call(w.contract, "registerInstance(uint256,address)", token,
+                          vm.agent.instance, sender=w.chain.as_wallet(owner))
+
+
+@test
+def an_owner_signs_elsewhere_and_anybody_sends(w):
+    # An account of anvil's own: it signs typed data as a wallet does.
+    owner = w.chain.rpc.call("eth_accounts")[1]
+    payer, vm = w.wallet(), w.machine()
+    w.chain.contract_call(w.contract, "mintNodeAccess(address)", owner)
+    token = max(w.chain.seats(w.contract))
+    path, typed, err = statement_of(w, vm, owner)
+    expect(f"the owner is told what only it can send: {err}",
+           "registerInstance(token" in err and "0x" in err)
+    bind_as(w, owner, token, vm)
+    path, typed, err = statement_of(w, vm, owner)
+    expect(f"nothing else is needed now: {err}", err == "")
+    expect(f"{typed['primaryType']}", typed["primaryType"] == "Binding")
+    sig = w.chain.rpc.call("eth_signTypedData_v4", owner,
+                           {k: typed[k] for k in ("types", "primaryType", "domain", "message")})
+    # Another's signature, half of one, another file: each refused before anything is paid.
+    other = w.chain.rpc.call("eth_signTypedData_v4", w.chain.rpc.call("eth_accounts")[2],
+                             {k: typed[k] for k in ("types", "primaryType", "domain", "message")})
+    for text, words in ((other, "the signature is not of"), (sig[:-4], "the signature is not of"),
+                        ("0xzz", "not a signature in hex")):
+        w.refused("register", "--statement", path, "--owner-signature-file",
+                  signature_file(w, text), wallet=payer, words=words, code=2)
+    expect("nothing was sent", w.sent(payer) == 0)
+    args = ["register", "--statement", path, "--owner-signature-file", signature_file(w, sig)]
+    out = w.json(*args, wallet=payer)
+    expect(f"{out}", out["token"] == token)
+    seat = w.seat(token)
+    expect(f"{seat}", seat["active"] and seat["owner"] == owner.lower() and seat["url"] == vm.url)
+    expect("again is success, and free", w.json(*args, wallet=payer) == {"stands": True} and
+           w.sent(payer) == 1)
+    # A renewal is a statement of its own.
+    w.chain.rpc.call("evm_increaseTime", 250 * 86400)
+    w.chain.rpc.call("evm_mine")
+    path, typed, _ = statement_of(w, vm, owner)
+    expect(f"{typed['primaryType']}", typed["primaryType"] == "Renewal")
+    sig = w.chain.rpc.call("eth_signTypedData_v4", owner,
+                           {k: typed[k] for k in ("types", "primaryType", "domain", "message")})
+    w.run("register", "--statement", path, "--owner-signature-file", signature_file(w, sig),
+          wallet=payer)
+    expect("renewed", w.seat(token)["expires_at"] > w.now() + 364 * 86400)
+    w.refused("register", *vm.options(), "--print", "--owner", owner, words="nothing to sign")
+
+
+# isValidSignature says yes to what begins with 42, and every other call gets its own selector back:
+# so the contract also takes tokens.
+EIP1271_WALLET = ("0x60003560e01c80631626ba7e1460643560f81c60421415166027576"
+                  "0e01b60005260206000f35b600060005260206000f3")
+
+
+@test
+def a_contract_owns_a_seat(w):
+    owner, payer, vm = "0x" + "c0de" * 10, w.wallet(), w.machine()
+    w.chain.rpc.call("anvil_setCode", owner, EIP1271_WALLET)
+    w.chain.fund(owner)
+    w.chain.contract_call(w.contract, "mintNodeAccess(address)", owner)
+    token = max(w.chain.seats(w.contract))
+    bind_as(w, owner, token, vm)
+    path, _, _ = statement_of(w, vm, owner)
+    w.refused("register", "--statement", path, "--owner-signature-file",
+              signature_file(w, "0x41" + "00" * 700), wallet=payer, words="OwnerSignature")
+    expect("nothing was sent", w.sent(payer) == 0)
+    w.run("register", "--statement", path, "--owner-signature-file",
+          signature_file(w, "0x42" + "00" * 700), wallet=payer)
+    seat = w.seat(token)
+    expect(f"{seat}", seat["active"] and seat["owner"] == owner)
+    w.refused("register", "--statement", path, "--owner-signature-file",
+              signature_file(w, "0x" + "42" * 4097), wallet=payer, words="1 to 4096", code=2)
+
+
+@test
+def a_statement_of_another_mesh_is_refused(w):
+    owner, vm, payer = w.wallet(), w.machine(), w.wallet()
+    token = w.mint(owner)
+    bind_as(w, owner.address, token, vm)
+    path, typed, _ = statement_of(w, vm, owner.address)
+    typed["domain"]["chainId"] = 1
+    with open(path, "w") as f:
+        json.dump(typed, f)
+    sig = signature_file(w, "0x" + "11" * 65)
+    w.refused("register", "--statement", path, "--owner-signature-file", sig, wallet=payer,
+              words="another mesh", code=2)
+    typed["message"].pop("nonce")
+    with open(path, "w") as f:
+        json.dump(typed, f)
+    w.refused("register", "--statement", path, "--owner-signature-file", sig, wallet=payer,
+              words="message.nonce is missing", code=2)
+
+
+# ---- the other verbs -------------------------------------------------------------------------
+
+@test
+def minting_pays_the_exact_price(w):
+    wallet = w.wallet()
+    before = int(w.chain.rpc.call("eth_getBalance", w.contract, "latest"), 16)
+    out = w.json("mint", wallet=wallet)
+    expect(f"{out}", out["value_wei"] == PRICE or int(out["value_wei"]) == PRICE)
+    expect("paid once", int(w.chain.rpc.call("eth_getBalance", w.contract, "latest"), 16) ==
+           before + PRICE)
+    expect("the token is named", w.tokens(wallet) == [out["token"]])
+    w.configure(500, False, PRICE)
+    w.refused("mint", wallet=wallet, words=["not open to the public", "(MintingPrivate)"])
+    w.configure(len(w.chain.seats(w.contract)), True, PRICE)
+    w.refused("mint", wallet=wallet, words=["are taken", "(ClusterFull)"])
+    w.configure(500, True, PRICE)
+    w.refused("mint", "--to", "0x" + "11" * 20, wallet=wallet, words="(MintToOther)")
+
+
+@test
+def renew_endpoint_cancel_burn_weight(w):
+    wallet, vm, stranger = w.wallet(), w.machine(), w.wallet()
+    token, second = w.mint(wallet), w.mint(wallet)
+    w.refused("renew", "--token", token, wallet=wallet, words="nftmesh register")
+    w.run("register", *vm.options(), "--token", token, "--expires", "10d", wallet=wallet)
+    w.run("renew", "--token", token, "--expires", "200d", wallet=wallet)
+    expect("renewed", w.seat(token)["expires_at"] > w.now() + 199 * 86400)
+    w.refused("renew", "--token", token, wallet=stranger, words="(OwnerSignature)")
+    # The node's own signature is enough for the address: a stranger pays.
+    out = w.json("endpoint", *vm.options("tcp://127.0.0.1:7777"), wallet=stranger)
+    expect(f"{out}", out["token"] == token and w.seat(token)["url"] == "tcp://127.0.0.1:7777")
+    expect("once", w.json("endpoint", *vm.options("tcp://127.0.0.1:7777"), wallet=stranger) ==
+           {"stands": True})
+    nonce = w.seat(token)["nonce"]
+    w.run("cancel", "--token", token, wallet=wallet)
+    expect("cancelled", w.seat(token)["nonce"] == nonce + 1)
+    w.run("weight", "--token", second, "--behind", "0x" + vm.agent.instance, wallet=wallet)
+    expect("weight 2", w.seat(token)["weight"] == 2)
+    w.refused("weight", "--token", second, wallet=wallet, words="either --behind", code=2)
+    w.run("weight", "--token", second, "--remove", wallet=wallet)
+    expect("weight 1", w.seat(token)["weight"] == 1)
+    w.refused("burn", "--token", second, wallet=stranger, words="(NotTokenOwner)")
+    w.run("burn", "--token", second, wallet=wallet)
+    expect("burned", w.tokens(wallet) == [token])
+    w.refused("burn", "--token", second, wallet=wallet, words="no token")
+    for verb in ("renew", "cancel", "burn", "deactivate", "transfer", "weight", "mint", "endpoint",
+                 "register", "deploy"):
+        out = mesh.run(verb, "--help")[1]
+        expect(f"{verb} --help shows an example: {out}", "Example" in out and
+               f"nftmesh {verb}" in out)
+
+
+@test
+def deploy_status_says_what_stands_there(w):
+    out = w.json("deploy", "status")
+    for key, value in (("contract", w.contract), ("owner", w.chain.owner.lower()),
+                       ("kms_root", w.host.kms_root())):
+        expect(f"{key}: {out}", out[key].lower() == value)
+    expect(f"{out}", out["kind"] == "nftmesh" and out["chain_id"] == CHAIN_ID and
+           out["root_epoch"] == 1 and out["app_ids"] == [APP_ID] and out["max_nodes"] == 500 and
+           out["public_minting"] is True and out["mint_price"] in (PRICE, str(PRICE)) and
+           out["dev_mode"] is True and out["base_domains"] == [] and out["block"] > 0 and
+           len(out["code_hash"]) == 66)
+    text = w.run("deploy", "status")[1]
+    expect(text, "public, for 0.01 ether" in text and "devMode" in text)
+    w.refused("deploy", "status", contract="0x" + "11" * 20, words="no contract at this address")
+    nothing = "0x" + "dead" * 10
+    w.chain.rpc.call("anvil_setCode", nothing, "0x00")
+    w.refused("deploy", "status", contract=nothing, words="none of a mesh")
+
+
+# ---- keys ------------------------------------------------------------------------------------
+
+PASSWORD = "correct horse"
+
+
+def keystore_of(w):
+    """A wallet in a keystore, and its password's file."""
+    path = os.path.join(w.dir, f"ks{w.wallets}.json")
+    w.wallets += 1
+    password = path + ".password"
+    with open(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+        f.write(PASSWORD + "\n")
+    out = mesh.run("keygen", "--keystore", "--password-file", password, "--out", path, "--format",
+                   "json")
+    address = json.loads(out[1])["address"].lower()
+    w.chain.fund(address)
+    return path, password, address
+
+
+@test
+def a_key_comes_from_each_place_but_argv(w):
+    path, password, address = keystore_of(w)
+    expect("a keystore", json.load(open(path))["version"] == 3)
+    args = ["mint", "--dry-run", "--format", "json", *w.chain_options()]
+    out = mesh.run(*args, "--wallet-key-file", path, "--wallet-password-file", password)
+    expect(f"{out}", address in out[1].lower())
+    out = mesh.run(*args, "--wallet-key-file", path, env={"NFTMESH_WALLET_PASSWORD": PASSWORD})
+    expect(f"{out}", address in out[1].lower())
+    for env, words in (({"NFTMESH_WALLET_PASSWORD": "wrong"}, "password does not open"),
+                       ({}, "terminal")):
+        # In a session of its own, there is no terminal to ask on.
+        p = subprocess.run([mesh.NFTMESH, *[str(a) for a in args], "--wallet-key-file", path],
+                           capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                           env={**os.environ, **env}, start_new_session=True)
+        expect(f"{p.returncode} {p.stderr}", p.returncode == 2 and words in p.stderr)
+        expect("no secret in it", PASSWORD not in p.stderr and "wrong" not in p.stderr)
+    wallet = w.wallet()
+    key = open(wallet.path).read().strip()
+    out = mesh.run(*args, env={"PRIVATE_KEY": key})
+    expect(f"{out}", wallet.address in out[1].lower())
+    read, write = os.pipe()
+    os.write(write, key.encode())
+    os.close(write)
+    p = subprocess.run([mesh.NFTMESH, *[str(a) for a in args], "--wallet-key-fd", str(read)],
+                       capture_output=True, text=True, timeout=60, pass_fds=(read,))
+    os.close(read)
+    expect(f"{p.stderr}", p.returncode == 0 and wallet.address in p.stdout.lower())
+    w.refused("mint", words="a wallet key is needed", code=2)
+    out = mesh.run(*args, "--wallet-key-file", wallet.path, "--wallet-key", key, check=False)
+    expect("there is no such option", out[0] == 2)
+
+
+# ---- bad input and a bad chain ----------------------------------------------------------------
+
+@test
+def each_trouble_has_its_own_words(w):
+    poor, wallet = w.wallet(ether=0.0001), w.wallet()
+    w.refused("mint", wallet=poor, words=["ether are missing", "has 0.0001, ", "nothing was sent"])
+    status, _, err = mesh.run("mint", "--rpc", w.chain.url, "--chain-id", 1, "--contract",
+                              w.contract, "--wallet-key-file", wallet.path, check=False)
+    expect(err, status == 1 and "chain 31337, not --chain-id 1" in err)
+    w.refused("mint", wallet=wallet, contract="0x" + "12" * 20, words="no contract at this address")
+    w.chain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(10 * 10**9))
+    wait_for("a dearer block", lambda: int(w.chain.rpc.call(
+        "eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16) > 8 * 10**9)
+    w.refused("mint", "--max-fee-gwei", 1, wallet=wallet, words=["above --max-fee-gwei 1:",
+                                                                "nothing was sent"])
+    expect("nothing was sent", w.sent(wallet) == 0 and w.sent(poor) == 0)
+    w.chain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+
+
+@test
+def a_receipt_that_never_comes_and_one_that_does(w):
+    wallet = w.wallet()
+    w.chain.rpc.call("evm_setIntervalMining", 0)
+    try:
+        err = w.refused("mint", "--receipt-timeout", "2s", wallet=wallet,
+                        words=["no receipt of transaction 0x", "may still be mined"])
+        p = start(w, "mint", "--receipt-timeout", "12s", wallet=wallet, rpc=w.chain.url)
+        wait_for(lambda: f"it is replaced: {p.text()}", lambda: "replaced by 0x" in p.text(), 30)
+    finally:
+        w.chain.rpc.call("evm_setIntervalMining", 1)
+    wait_for("it ends", lambda: not p.alive(), 30)
+    expect(f"{p.text()} after {err}", p.p.returncode == 0)
+    expect("one token each", len(w.tokens(wallet)) == 2 and w.sent(wallet) == 2)
+
+
+@test
+def confirmations_are_awaited(w):
+    wallet = w.wallet()
+    before = w.chain.height()
+    out = w.json("mint", "--confirmations", 3, wallet=wallet)
+    expect(f"{out} and height {w.chain.height()}", w.chain.height() >= out["block"] + 2 and
+           out["block"] > before)
+
+
+def main():
+    wanted = sys.argv[1:]
+    directory = tempfile.mkdtemp(prefix="nm-seats-")
+    failed = 0
+    try:
+        w = World(directory)
+        for function in TESTS:
+            name = function.__name__
+            if wanted and name not in wanted:
+                continue
+            began = time.monotonic()
+            try:
+                function(w)
+                print(f"ok {name} # {time.monotonic() - began:.1f} s", flush=True)
+            except Exception as e:  # noqa: BLE001 - one test's end is not the others'
+                failed += 1
+                print(f"not ok {name}: {e}", flush=True)
+                if not isinstance(e, Failed):
+                    traceback.print_exc(file=sys.stdout)
+    finally:
+        mesh.stop_all()
+        shutil.rmtree(directory, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sys.exit(main())
