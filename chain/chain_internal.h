@@ -136,6 +136,8 @@ struct chain__round {
     bool active;
     uint64_t serial, target;
     uint32_t polls;
+    bool has_old; /* the reference when it began */
+    uint64_t old_number;
     bool done; /* decided; those still reading are only held against the decision */
     bool has_block;
     struct chain_block block; /* K votes */

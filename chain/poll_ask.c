@@ -38,9 +38,9 @@ void chain__ask_poll(struct chain_poll *poll, struct chain__endpoint *e)
     ask_height(poll, request);
     e->with_block = chain__wants_block(poll, e);
     e->with_old =
-        e->with_block && poll->has_reference && poll->reference.number != poll->round.target;
+        e->with_block && poll->round.has_old && poll->round.old_number != poll->round.target;
     if (e->with_block) chain_rpc_ask_block(request, poll->round.target);
-    if (e->with_old) chain_rpc_ask_block(request, poll->reference.number);
+    if (e->with_old) chain_rpc_ask_block(request, poll->round.old_number);
     e->due = false;
     if (e->with_block) e->block_due = false;
 }

@@ -54,7 +54,8 @@ static bool add_move(struct chain_poll *poll, uint32_t token, uint64_t block)
     uint8_t place = 0;
     while (place < t->count && t->blocks[place] > block)
         place++;
-    poll->moves.changed = true;
+    /* What the running round finds above the reference is given with its own snapshot. */
+    if (poll->moves.to != CHAIN_BLOCK_NONE && block <= poll->moves.to) poll->moves.changed = true;
     if (place == CHAIN__MOVES_KEPT) {
         t->more = true;
         return true;
@@ -334,7 +335,8 @@ static void range_taken(struct chain__logs *logs)
     logs->span = 2 * logs->span < CHAIN_POLL_LOG_BLOCKS ? 2 * logs->span : CHAIN_POLL_LOG_BLOCKS;
 }
 
-/* Refused, or too much: half of it next time, after a while that grows. */
+/* Refused, or too much: half of it next time; where that does not help, after a while that grows.
+ */
 void chain__logs_failed(struct chain_poll *poll, struct chain__endpoint *e, const char *why)
 {
     struct chain__logs *logs = &e->logs;
@@ -346,9 +348,11 @@ void chain__logs_failed(struct chain_poll *poll, struct chain__endpoint *e, cons
                     logs->ask_from, "%s", why);
     }
     logs->retry_ms = poll->now_ms + wait_ms;
-    logs->failures++;
     logs->successes = 0;
-    if (logs->span > 1) logs->span /= 2;
+    if (logs->span > 1)
+        logs->span /= 2;
+    else
+        logs->failures++;
 }
 
 static void describe_failure(struct chain_poll *poll, struct chain__endpoint *e, int rv,

@@ -96,12 +96,12 @@ static int get_blocks(struct chain_poll *poll, struct chain__endpoint *e,
     if (rv != BASE_OK) return rv;
     if (e->with_old) {
         rv = chain_rpc_reply_block(&old, reply, index + 1);
-        if (rv == BASE_OK && old.number != poll->reference.number) rv = BASE_EMALFORMED;
+        if (rv == BASE_OK && old.number != poll->round.old_number) rv = BASE_EMALFORMED;
         if (rv == BASE_ENOTFOUND || rv == BASE_EREMOTE)
             old = (struct chain_block){0};
         else if (rv != BASE_OK)
             return rv;
-    } else if (poll->has_reference) {
+    } else if (poll->round.has_old) {
         old = block; /* the target is as high as the reference */
     }
     struct chain__read *read = &e->read;
@@ -342,13 +342,13 @@ void chain__reply(struct chain_poll *poll, struct chain__endpoint *e, const void
     struct chain_rpc_reply reply;
     char why[BASE_JSON_WHY_BYTES], text[CHAIN_POLL_TEXT_BYTES];
     enum chain__request kind = e->kind;
-    e->kind = CHAIN__REQUEST_NONE;
     int rv = chain_rpc_reply_parse(&reply, data, len, e->request.first_id, e->request.count, why);
     if (rv != BASE_OK) {
         snprintf(text, sizeof text, "unusable reply: %.150s", why);
         chain__endpoint_fail(poll, e, text);
         return;
     }
+    e->kind = CHAIN__REQUEST_NONE;
     e->has_reply = true;
     e->reply_ms = poll->now_ms;
     e->latency_ms = poll->now_ms - e->sent_ms;

@@ -184,6 +184,8 @@ static void begin_round(struct chain_poll *poll, uint64_t target)
     if (poll->has_reference && poll->snapshot != NULL)
         chain__moves_cut(poll, poll->reference.number);
     poll->round = (struct chain__round){.active = true, .serial = serial, .target = target};
+    poll->round.has_old = poll->has_reference;
+    poll->round.old_number = poll->reference.number;
     poll->round.root_count = poll->root_count;
     memcpy(poll->round.roots, poll->roots, sizeof poll->roots);
     for (size_t i = 0; i < poll->endpoint_count; i++) {

@@ -124,6 +124,15 @@ static void put_hash(struct base_buf *out, const struct base_hash32 *hash)
     base_buf_puts(out, "\"");
 }
 
+/* The block that was at that number before any reorg. */
+static struct chain_block first_of(const struct sim *sim, uint64_t number)
+{
+    size_t i = 0;
+    while (sim->history[i].block.number != number)
+        i++;
+    return sim->history[i].block;
+}
+
 static void put_block(struct base_buf *out, const struct sim *sim, const struct sim_endpoint *e,
                       uint64_t number)
 {
@@ -142,6 +151,7 @@ static void put_block(struct base_buf *out, const struct sim *sim, const struct 
     if (e->manner == SIM_TARGET_NUMBER && number > 0 && number + 1 >= head) number++;
     if (e->manner == SIM_OLD_NUMBER && number > 0 && number < sim_head(sim)) number++;
     if (e->manner == SIM_ZERO_NUMBER && number == 0) number++;
+    if (e->manner == SIM_CLAIMS_PAST && number + 1 < head) block = first_of(sim, number);
     if (e->manner == SIM_LIES_ABOUT_BLOCK && number == 30) block.hash.bytes[5] ^= 1;
     if (e->manner == SIM_FALSE_TIME && number > 0 && number + 10 < head)
         block.time_s -= CHAIN_POLL_TRANSFERS_S;
@@ -242,13 +252,17 @@ static bool is_prototype(const struct sim *sim, const struct sim_endpoint *e,
                          const struct sim_block *b)
 {
     if (e->manner == SIM_CLAIMS_PROTOTYPE) return true;
-    return e->manner != SIM_CLAIMS_STATE && sim->states[b->state].kind == CHAIN_KIND_PROTOTYPE;
+    return e->manner != SIM_CLAIMS_STATE && sim->states[b->state].kind != CHAIN_KIND_NFTMESH;
 }
 
 static void put_contract(struct base_buf *out, const struct sim *sim, const struct sim_endpoint *e,
                          const struct sim_block *b, const uint8_t *call, size_t len)
 {
-    if (is_call_of("clusterState()", call, len) && !is_prototype(sim, e, b)) {
+    if (is_call_of("clusterState()", call, len) && e->manner == SIM_STATE_FAILS) {
+        sim__put_error(out, "backend timed out");
+    } else if (is_call_of("ownerOf(uint256)", call, len) && e->manner == SIM_NO_TOKENS) {
+        sim__put_error(out, "too many requests");
+    } else if (is_call_of("clusterState()", call, len) && !is_prototype(sim, e, b)) {
         put_cluster_state(out, sim, e, b);
     } else if (is_call_of("membersPage(uint256,uint256)", call, len)) {
         put_page(out, sim, e, b, base_get_u64be(call + 28), base_get_u64be(call + 60));

@@ -26,7 +26,7 @@ struct sim_state {                      /* the registry as of some blocks */
     struct chain_seat seats[SIM_SEATS_MAX];
     size_t seat_count;
     /* The prototype's contract: token ids are 0 to seat_count - 1, cluster.kms_root its root. */
-    enum chain_kind kind;
+    enum chain_kind kind;             /* UNKNOWN: some other token, with totalSupply() only */
     const char *texts[SIM_SEATS_MAX]; /* instance as text where it is no 40 digits, or NULL */
     size_t url_bytes[SIM_SEATS_MAX];  /* not 0: a URL of so many bytes instead of the seat's */
 };
@@ -72,6 +72,7 @@ enum sim_manner {
     SIM_OLD_TIME,       /* every timestamp is 1: K of them make a block older than the reference */
     /* The prototype's contract. */
     SIM_CLAIMS_STATE,     /* says that there is a clusterState(), of no seats */
+    SIM_STATE_FAILS,      /* an error object of its own for clusterState() */
     SIM_CLAIMS_PROTOTYPE, /* .. that there is none, but the prototype's functions, of no tokens */
     SIM_NO_TOKENS,        /* an error object for a token's own calls */
     SIM_BAD_OWNER,        /* ownerOf() gives 31 bytes */
@@ -86,7 +87,8 @@ enum sim_manner {
     SIM_OTHER_LOGS,       /* a log of another contract among them */
     SIM_LOGS_OUTSIDE,     /* a log of the block below the range */
     SIM_LIES_ABOUT_BLOCK, /* another hash for block 30, nothing else */
-    SIM_FALSE_TIME        /* blocks below the newest ten are 30 days older than they are */
+    SIM_CLAIMS_PAST, /* blocks that a reorg has replaced, but for the newest two, as they were */
+    SIM_FALSE_TIME   /* blocks below the newest ten are 30 days older than they are */
 };
 
 struct sim_endpoint {

@@ -125,7 +125,8 @@ bool sim__prototype_call(struct base_buf *data, const struct sim *sim, const str
 {
     const struct sim_state *state = &sim->states[b->state];
     bool claims = e->manner == SIM_CLAIMS_PROTOTYPE;
-    if (is_call_of("kmsRootAddress()", call, len)) {
+    bool has_root = claims || state->kind != CHAIN_KIND_UNKNOWN;
+    if (is_call_of("kmsRootAddress()", call, len) && has_root) {
         put_address(data, &state->cluster.kms_root);
         return true;
     }
