@@ -116,7 +116,7 @@ unsigned node_wallet_work_refusal(const char **detail, const struct node_wallet_
     }
     if (state->is_busy) {
         *detail = "busy: one transaction at a time; see wallet in /v1/status";
-        return 503;
+        return 409;
     }
     *detail = NULL;
     return 0;

@@ -97,7 +97,7 @@ static void test_when_it_may_begin(void **state)
         {{false, true, false, false}, 400, "no wallet key"},
         {{false, false, true, true}, 400, "no wallet key"},
         {{true, false, false, false}, 503, "guest agent"},
-        {{true, true, true, false}, 503, "busy"},
+        {{true, true, true, false}, 409, "busy"},
         {{true, true, false, true}, 503, "leaving"},
     };
     (void)state;

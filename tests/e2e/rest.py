@@ -248,7 +248,7 @@ def one_at_a_time_and_a_stop_gives_up_the_wait(w):
         expect(f"progress is visible: {wallet}", wallet["busy"] is True and
                wallet["what"] == "register" and wallet["since"] > 0)
         status, said = ask(node, "POST", "/mint-nft", {}, token=TOKEN)
-        expect(f"{status} {said}", status == 503 and "busy" in said["detail"])
+        expect(f"{status} {said}", status == 409 and "busy" in said["detail"])
         expect("reading goes on", ask(node, "GET", "/livez")[0] == 200)
         expect("the first waits", not answers)
         began = time.monotonic()
