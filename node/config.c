@@ -199,6 +199,8 @@ static int acts_take(struct node_config *config, node_option_env *env, void *ctx
     config->dev = node_options_flag(options, "dev");
     config->check_only = node_options_flag(options, "check-config");
     int rv = text_take(&config->wallet_key_file, options, "wallet-key-file");
+    if (rv == BASE_OK)
+        rv = text_take(&config->wallet_password_file, options, "wallet-password-file");
     const char *text = env(ctx, "PRIVATE_KEY");
     if (rv != BASE_OK || config->wallet_key_file != NULL || text == NULL || *text == '\0')
         return rv;
@@ -378,6 +380,7 @@ void node_config_free(struct node_config *config)
     free(config->http_token_file);
     free(config->data_dir);
     free(config->wallet_key_file);
+    free(config->wallet_password_file);
     node_options_free(config->options);
     base_memzero(config->wallet_key_hex, sizeof config->wallet_key_hex);
     free(config);

@@ -72,8 +72,9 @@ struct node_config { /* strings are owned; lists have their count beside them */
     struct node_endpoint bootstrap_http;
     bool has_bootstrap_http;
     char *data_dir;
-    char *wallet_key_file;   /* NULL when there is none */
-    char wallet_key_hex[67]; /* the prototype's PRIVATE_KEY; empty. Zeroed by free */
+    char *wallet_key_file;      /* NULL when there is none */
+    char *wallet_password_file; /* of the keystore in it; NULL when there is none */
+    char wallet_key_hex[67];    /* the prototype's PRIVATE_KEY; empty. Zeroed by free */
     struct node_config_tag tags[NODE_CONFIG_TAGS_MAX];
     size_t tag_count;
     enum base_log_format log_format;

@@ -348,8 +348,13 @@ static const struct node_option config_options[] = {
     {.name = "wallet-key-file",
      .argument = "FILE",
      .kind = NODE_OPTION_TEXT,
-     .help = "The owner's private key, 64 hex digits, mode 0600; for --register. (The prototype's"
-             " variable PRIVATE_KEY works too: everything in this VM can read it.)"},
+     .help = "The owner's private key, mode 0600, 64 hex digits or a v3 keystore; for --register."
+             " (The prototype's variable PRIVATE_KEY works too: everything in this VM can read"
+             " it.)"},
+    {.name = "wallet-password-file",
+     .argument = "FILE",
+     .kind = NODE_OPTION_TEXT,
+     .help = "The keystore's password, mode 0600, one line; else NFTMESH_WALLET_PASSWORD."},
 
     {.name = "listen",
      .argument = "URL",

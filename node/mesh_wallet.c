@@ -136,6 +136,10 @@ static void on_work(uv_work_t *work)
 {
     struct mesh_job *job = work->data;
     const struct node_config *config = job->config;
+    const struct node_wallet_key_source key = {.file = config->wallet_key_file,
+                                               .hex = config->wallet_key_hex,
+                                               .password_file = config->wallet_password_file,
+                                               .password = getenv("NFTMESH_WALLET_PASSWORD")};
     struct node_wallet w;
     job->rv = node_wallet_open(&w, config->rpc[0], config->chain_id, &config->contract,
                                config->tls_ca, job->why);
@@ -144,9 +148,7 @@ static void on_work(uv_work_t *work)
     w.told = on_told;
     w.told_ctx = job;
     w.max_fee = base_u256_from_u64(MAX_FEE_GWEI * GWEI);
-    job->rv = node_wallet_key(&w, config->wallet_key_file,
-                              config->wallet_key_hex[0] != '\0' ? config->wallet_key_hex : NULL,
-                              job->why);
+    job->rv = node_wallet_key_from(&w, &key, job->why);
     if (job->rv == BASE_OK)
         job->rv = job->done.kind == NODE_WALLET_WORK_MINT ? do_mint(job, &w) : do_register(job, &w);
     http_set(job, NULL);

@@ -66,7 +66,7 @@ int node_wallet_open(struct node_wallet *w, const char *rpc, uint64_t chain_id,
 void node_wallet_close(struct node_wallet *w); /* zeroes the key */
 /* From a file (0600; hex or keystore), or from hex text when path is NULL; asks nobody. */
 int node_wallet_key(struct node_wallet *w, const char *path, const char *hex, char *why);
-/* From any source. */
+/* From any source. node_config has file, hex and password file of its own: a node asks nobody. */
 int node_wallet_key_from(struct node_wallet *w, const struct node_wallet_key_source *source,
                          char *why);
 
