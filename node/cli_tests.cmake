@@ -2,6 +2,9 @@
 nftmesh_test(test_node_binding LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_binding.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_binding)
+nftmesh_test(test_node_http_sync LABELS net DEPS node_wallet Threads::Threads)
+target_compile_definitions(test_node_http_sync PRIVATE _GNU_SOURCE)
+
 nftmesh_test(test_node_wallet LABELS net
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_wallet.c ${CMAKE_SOURCE_DIR}/tests/rpc_server.c
   DEPS node_wallet chain base PkgConfig::JANSSON PkgConfig::MICROHTTPD Threads::Threads)
