@@ -269,7 +269,7 @@ static bool find_common(uint64_t *out, const struct chain_poll *poll)
 static void cut(struct chain_poll *poll)
 {
     uint32_t mask = 0;
-    uint64_t common;
+    uint64_t common = 0;
     if (!poll->round.is_reorg || poll->round.is_cut) return;
     for (size_t i = 0; i < poll->endpoint_count; i++) {
         const struct chain__endpoint *e = &poll->endpoints[i];

@@ -115,7 +115,7 @@ static int chain_take(struct node_config *config, char *why)
     for (size_t i = 0; rv == BASE_OK && i < config->app_id_count; i++)
         rv = node__config_app_id_parse(&config->app_ids[i], node_options_at(options, "app-id", i));
     if (node_options_text(options, "finality") != NULL && rv == BASE_OK)
-        rv = node__config_finality_parse(&config->finality, node_options_text(options, "finality"));
+        rv = node_finality_parse(&config->finality, node_options_text(options, "finality"));
     else
         config->finality.kind = config->chain_id == 31337 || config->chain_id == 1337
                                     ? NODE_FINALITY_LATEST

@@ -25,6 +25,9 @@ struct node_finality {
     uint64_t depth; /* latest:N */
 };
 
+/* latest, latest:N (at most 1,000), safe, finalized. BASE_EMALFORMED, BASE_ETOOBIG. */
+int node_finality_parse(struct node_finality *out, const char *value);
+
 enum node_bootstrap_kind {
     NODE_BOOTSTRAP_UNDECIDED = 0,
     NODE_BOOTSTRAP_MESH, /* mesh://<66 hex>@host:port: key and dial_url are known */

@@ -113,7 +113,7 @@ static int check_app_id(const char *value, char *why, size_t why_bytes)
     return BASE_OK;
 }
 
-int node__config_finality_parse(struct node_finality *out, const char *value)
+int node_finality_parse(struct node_finality *out, const char *value)
 {
     uint64_t depth = 0;
     *out = (struct node_finality){NODE_FINALITY_LATEST, 0};
@@ -136,7 +136,7 @@ int node__config_finality_parse(struct node_finality *out, const char *value)
 static int check_finality(const char *value, char *why, size_t why_bytes)
 {
     struct node_finality finality;
-    if (node__config_finality_parse(&finality, value) != BASE_OK)
+    if (node_finality_parse(&finality, value) != BASE_OK)
         return refuse(
             why, why_bytes,
             "is none of latest, latest:N (N confirmations, at most 1000), safe, finalized");

@@ -23,6 +23,7 @@ struct transfer {
     bool too_big, forbidden;
     node_http_answer_fn fn;
     void *ctx;
+    void (*on_bytes)(void *ctx, const uint8_t *data, size_t len);
     bool (*allow)(void *ctx, const struct sockaddr *address);
     void *allow_ctx;
     char origin[NODE_HTTP_ORIGIN_BYTES];
@@ -244,6 +245,12 @@ static size_t on_write(char *data, size_t size, size_t count, void *ctx)
 {
     struct transfer *t = ctx;
     size_t len = size * count;
+    long status = 0;
+    if (t->on_bytes != NULL) curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200) {
+        t->on_bytes(t->ctx, (const uint8_t *)data, len);
+        return len;
+    }
     if (len > t->max - t->len) {
         t->too_big = true;
         return 0;
@@ -298,7 +305,13 @@ static void set_options(struct transfer *t, const struct node_http_request *r)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
+    if (r->on_bytes == NULL) {
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->timeout_ms);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(r->timeout_ms + 999) / 1000);
+    }
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     /* Or curl waits, on our loop, for a resolver whose server does not answer. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -331,6 +344,7 @@ static int start(struct node_http_client *c, uint64_t *id, const struct node_htt
     t->fn = fn;
     t->ctx = ctx;
     t->max = r->answer_bytes_max;
+    t->on_bytes = r->on_bytes;
     t->allow = r->unix_socket == NULL ? r->allow : NULL;
     t->allow_ctx = r->allow_ctx;
     t->id = c->next_id++;

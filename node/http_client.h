@@ -32,6 +32,11 @@ struct node_http_request {
     /* May we connect to this address? NULL: to any. Not asked for unix sockets. */
     bool (*allow)(void *ctx, const struct sockaddr *address);
     void *allow_ctx;
+    /* For a body without an end (an event stream): a 200's body is handed over as it comes, with
+     * the answer's ctx, and is neither kept nor bounded; timeout_ms then bounds the connecting and
+     * each silence, in whole seconds. NULL: the body comes with the answer. Nothing of this header
+     * may be called from inside. */
+    void (*on_bytes)(void *ctx, const uint8_t *data, size_t len);
 };
 
 struct node_http_answer {

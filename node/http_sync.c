@@ -11,6 +11,7 @@ struct node_http_sync {
     struct node_http_client *client;
     uv_async_t wake;
     _Atomic bool is_cancelled;
+    uint64_t deadline_ms; /* on the loop's clock; 0: none */
 };
 
 static void on_wake(uv_async_t *wake)
@@ -68,6 +69,22 @@ void node_http_sync_free(struct node_http_sync *sync)
     free(sync);
 }
 
+void node_http_sync_deadline(struct node_http_sync *sync, uint64_t ms)
+{
+    uv_update_time(&sync->loop);
+    sync->deadline_ms = uv_now(&sync->loop) + ms;
+}
+
+/* What is left of the deadline, at most the request's own time. */
+static uint32_t time_left(struct node_http_sync *sync, uint32_t own_ms)
+{
+    if (sync->deadline_ms == 0) return own_ms;
+    uv_update_time(&sync->loop);
+    uint64_t now_ms = uv_now(&sync->loop);
+    uint64_t left_ms = sync->deadline_ms > now_ms ? sync->deadline_ms - now_ms : 0;
+    return left_ms < own_ms ? (uint32_t)left_ms : own_ms;
+}
+
 static void on_answer(void *ctx, const struct node_http_answer *answer)
 {
     struct waiting *w = ctx;
@@ -87,9 +104,12 @@ int node_http_sync_call(struct node_http_sync *sync, struct node_http_sync_answe
     answer->status = 0;
     answer->text[0] = '\0';
     base_buf_init(&answer->body, request->answer_bytes_max + 1);
-    int rv = request->body != NULL
-                 ? node_http_client_post(sync->client, &id, request, on_answer, &w)
-                 : node_http_client_get(sync->client, &id, request, on_answer, &w);
+    struct node_http_request bounded = *request;
+    bounded.timeout_ms = time_left(sync, request->timeout_ms);
+    int rv = bounded.timeout_ms == 0 ? BASE_ETIMEOUT
+             : request->body != NULL
+                 ? node_http_client_post(sync->client, &id, &bounded, on_answer, &w)
+                 : node_http_client_get(sync->client, &id, &bounded, on_answer, &w);
     if (rv != BASE_OK) {
         snprintf(answer->text, sizeof answer->text, "%s", base_strerror(rv));
         return rv;

@@ -11,6 +11,9 @@ void node_http_sync_free(struct node_http_sync *sync);                    /* NUL
 /* From another thread: the call under way ends with BASE_ECLOSED, and so does every later one. */
 void node_http_sync_cancel(struct node_http_sync *sync);
 bool node_http_sync_is_cancelled(const struct node_http_sync *sync);
+/* No call goes on after ms milliseconds from now, however many there are; each is then
+ * BASE_ETIMEOUT. Without it a call's own timeout_ms alone counts. */
+void node_http_sync_deadline(struct node_http_sync *sync, uint64_t ms);
 
 struct node_http_sync_answer {
     int status;                      /* 200, 404 .. */

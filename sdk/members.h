@@ -1,0 +1,37 @@
+#ifndef NFTMESH_SDK_MEMBERS_H
+#define NFTMESH_SDK_MEMBERS_H
+
+#include "base/json.h"
+#include "sdk/list.h"
+
+/* What a node answers, read strictly: it is our own operator's, yet whoever listens at that address
+ * may be anybody. Pure. */
+#define SDK_MEMBERS_BYTES_MAX ((size_t)8 << 20)
+#define SDK_MEMBERS_WHY_BYTES 256
+
+/* /v1/status */
+struct sdk_node_status {
+    uint64_t chain_id;
+    struct base_eth_address contract;
+    char instance[41]; /* "" while the node has not heard from its guest agent */
+    bool has_block;
+    uint64_t block;
+    bool chain_ok, seat_ok;
+    char chain_why[SDK_MEMBERS_WHY_BYTES], seat_why[SDK_MEMBERS_WHY_BYTES];
+};
+/* BASE_EMALFORMED with one line in why, BASE_ETOOBIG, BASE_ENOMEM. */
+int sdk_node_status_parse(struct sdk_node_status *out, const void *data, size_t len,
+                          char why[SDK_MEMBERS_WHY_BYTES]);
+
+/* /v1/members: every member but the node itself. Errors as above. */
+int sdk_members_parse(struct sdk_builder *out, const void *data, size_t len,
+                      char why[SDK_MEMBERS_WHY_BYTES]);
+
+/* Counts the events in a stream of server-sent events: lines `data: ..`. Zeroed at first. */
+struct sdk_events {
+    char line[8];
+    size_t line_len;
+};
+size_t sdk_events_take(struct sdk_events *events, const uint8_t *data, size_t len);
+
+#endif
