@@ -13,6 +13,10 @@ target_compile_definitions(test_node_wallet PRIVATE _GNU_SOURCE)
 nftmesh_test(test_node_keystore LABELS vector DEPS node_wallet json_vectors)
 target_compile_definitions(test_node_keystore PRIVATE _GNU_SOURCE)
 nftmesh_fuzz(fuzz_keystore DEPS node_keystore CORPUS tests/fuzz/corpus/keystore)
+nftmesh_test(test_node_seat LABELS net
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_seat.c ${CMAKE_SOURCE_DIR}/tests/rpc_server.c
+  DEPS node_wallet attest chain base PkgConfig::JANSSON PkgConfig::MICROHTTPD Threads::Threads)
+target_compile_definitions(test_node_seat PRIVATE _GNU_SOURCE)
 nftmesh_test(test_node_seat_plan LABELS unit DEPS node_wallet)
 nftmesh_test(test_node_statement LABELS vector DEPS node_wallet json_vectors)
 nftmesh_fuzz(fuzz_statement DEPS node_wallet CORPUS tests/fuzz/corpus/statement)

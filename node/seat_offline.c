@@ -226,7 +226,8 @@ int node_seat_submit(struct node_wallet *w, struct node_seat_result *result,
         return BASE_OK;
     }
     if (rv == BASE_OK) rv = check_signature(w, &owner_sig, fixed, statement, sig, sig_len, why);
-    if (rv == BASE_OK) rv = send_statement(w, &result->sent, statement, &owner_sig, why);
+    if (rv != BASE_OK) return rv;
+    rv = send_statement(w, &result->sent, statement, &owner_sig, why);
     if (rv != BASE_OK && node_seat_read(w, &seat, &state, &result->token, ignored) == BASE_OK &&
         stands(statement, &seat))
         return BASE_OK; /* another hand was faster with the same */
