@@ -12,7 +12,7 @@ target_compile_definitions(node_version INTERFACE NFTMESH_VERSION="${PROJECT_VER
 nftmesh_library(node_binding SOURCES binding.c DEPS node_session chain base PkgConfig::JANSSON)
 nftmesh_pkg(LIBCRYPTO libcrypto)
 nftmesh_library(node_keystore SOURCES keystore.c DEPS base PkgConfig::LIBCRYPTO)
-nftmesh_library(node_wallet SOURCES wallet.c wallet_send.c wallet_key.c seat.c seat_plan.c seat_signer.c seat_offline.c seat_url.c statement.c http_sync.c
+nftmesh_library(node_wallet SOURCES mint_prototype.c wallet.c wallet_send.c wallet_key.c seat.c seat_plan.c seat_signer.c seat_offline.c seat_url.c statement.c http_sync.c
   DEPS node_keystore node_binding node_http_client node_surface attest chain base PkgConfig::UV)
 target_compile_definitions(node_wallet PRIVATE _GNU_SOURCE)
 

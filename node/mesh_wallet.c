@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "node/mint_prototype.h"
 #include "node/seat.h"
 #include "node/wallet_work.h"
 
@@ -25,6 +26,7 @@ struct mesh_job {
     struct mesh *mesh;
     struct node_command *command; /* the loop's */
     bool rich;
+    bool is_prototype; /* the contract */
     const struct node_config *config;
     struct node_wallet_ask ask;
     /* Under the mutex: what to give up when the node stops. */
@@ -117,7 +119,8 @@ static int do_mint(struct mesh_job *job, struct node_wallet *w)
 {
     struct node_wallet_sent sent;
     struct base_eth_address to = job->ask.has_to ? job->ask.to : w->address;
-    int rv = node_seat_mint(w, &sent, &to, job->why);
+    int rv = job->is_prototype ? node_mint_prototype(w, &sent, &to, &job->done.instance, job->why)
+                               : node_seat_mint(w, &sent, &to, job->why);
     if (rv != BASE_OK) return rv;
     if (!sent.has_minted) {
         snprintf(job->why, sizeof job->why,
@@ -263,6 +266,7 @@ void mesh_wallet_ask(struct mesh *m, struct node_command *command)
     job->mesh = m;
     job->command = command;
     job->config = m->config;
+    job->is_prototype = m->snapshot != NULL && m->snapshot->kind == CHAIN_KIND_PROTOTYPE;
     job->rich = strncmp(command->path, "/v1/", 4) == 0;
     job->done.instance = m->identity.keys.instance;
     if (status == 0 && job_start(m, job) == BASE_OK) return;

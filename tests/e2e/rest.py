@@ -266,6 +266,32 @@ def one_at_a_time_and_a_stop_gives_up_the_wait(w):
     expect("it stands", w.chain.seats(w.contract)[node.token]["node_key"] == node.key())
 
 
+@test
+def the_prototypes_contract(w):
+    old = w.chain.deploy_prototype(w.host.kms_root())
+    ours, w.contract = w.contract, old.address
+    try:
+        node = writer(w, "older")
+        status, got = ask(node, "GET", "/contract-info")
+        expect(f"{status} {got}", status == 200 and got["kind"] == "prototype" and
+               got["owner"].lower() == w.chain.owner.lower() and got["total_supply"] == 0 and
+               isinstance(got["dev_mode"], bool) and
+               got["contract_address"].lower() == old.address.lower())
+        expect("told in the status", node.status()["contract_kind"] == "prototype")
+        status, got = ask(node, "POST", "/mint-nft", {}, token=TOKEN)
+        expect(f"only its owner: {status} {got}", status == 500 and "owner" in got["detail"])
+        old.send(old.owner, "setClusterConfig(uint256,bool,uint256)", 100, 1, 9)
+        status, got = ask(node, "POST", "/mint-nft", {}, token=TOKEN)
+        expect(f"{status} {got}", status == 200 and got["token_id"] == 1 and
+               got["owner_address"].lower() == node.own_wallet.address)
+        expect("at its exact price",
+               int(w.chain.rpc.call("eth_getBalance", old.address, "latest"), 16) == 9)
+        wait_for("a later block says so", lambda:
+                 ask(node, "GET", "/contract-info")[1].get("total_supply") == 1)
+    finally:
+        w.contract = ours
+
+
 # ---- the end of a registration: last, since it moves the chain's time ---------------------------------
 
 def jump(w, seconds):
