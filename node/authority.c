@@ -657,25 +657,25 @@ const struct node_bundle *node_authority_of_key(const struct node_authority *aut
     return NULL;
 }
 
-static bool is_wanted(const struct node_authority_world *world, const struct holding *holding)
+void node_authority_wants(const struct node_authority *authority,
+                          const struct node_authority_world *world,
+                          void (*want)(void *ctx, uint64_t number), void *ctx)
 {
-    struct chain_block block;
-    return holding->present && holding->bundle.issued_block <= world->raw->block.number &&
-           !find_block(world, holding->bundle.issued_block, &block);
+    uint64_t reference = world->raw != NULL ? world->raw->block.number : 0;
+    for (size_t i = 0; i < authority->count; i++) {
+        const struct holding *kept = &authority->slots[i].kept, *aside = &authority->slots[i].aside;
+        if (kept->present && kept->bundle.issued_block <= reference)
+            want(ctx, kept->bundle.issued_block);
+        if (aside->present && aside->bundle.issued_block <= reference)
+            want(ctx, aside->bundle.issued_block);
+    }
 }
 
-size_t node_authority_wants(uint64_t *out, size_t cap, const struct node_authority *authority,
-                            const struct node_authority_world *world)
+bool node_authority_is_aside(const struct node_authority *authority,
+                             const struct node_bundle *bundle)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < authority->count && world->raw != NULL; i++) {
-        const struct slot *slot = &authority->slots[i];
-        if (count < cap && is_wanted(world, &slot->kept))
-            out[count++] = slot->kept.bundle.issued_block;
-        if (count < cap && is_wanted(world, &slot->aside))
-            out[count++] = slot->aside.bundle.issued_block;
-    }
-    return count;
+    const struct slot *slot = slot_find(authority, &bundle->token_id);
+    return slot != NULL && slot->aside.present && node_bundle_equal(&slot->aside.bundle, bundle);
 }
 
 struct node_authority_stats node_authority_stats(const struct node_authority *authority)

@@ -94,9 +94,13 @@ bool node_authority_next(struct node_bundle *out, const struct node_authority *a
 /* The one that counts for this key; NULL: none does. Borrowed until the next change. */
 const struct node_bundle *node_authority_of_key(const struct node_authority *authority,
                                                 const struct base_key33 *node_key);
-/* Block numbers whose hash somebody here waits for: up to cap, returns how many. */
-size_t node_authority_wants(uint64_t *out, size_t cap, const struct node_authority *authority,
-                            const struct node_authority_world *world);
+/* Calls want for each block, up to the reference, whose hash takes part in a judgement here. */
+void node_authority_wants(const struct node_authority *authority,
+                          const struct node_authority_world *world,
+                          void (*want)(void *ctx, uint64_t number), void *ctx);
+/* Is this very statement set aside, to be judged again? */
+bool node_authority_is_aside(const struct node_authority *authority,
+                             const struct node_bundle *bundle);
 struct node_authority_stats {
     size_t counting, revocations, aside; /* of kept ones, of kept ones, waiting */
 };

@@ -280,6 +280,8 @@ static int mint(int argc, char **argv)
 const struct cli_verb cli_chain_verbs[] = {
     {"register", "register this node's keys for a seat", cli_register},
     {"renew", "move the end of a registration", cli_renew},
+    {"authorize", "let a seat's owner say which keys stand for it, or take that back",
+     cli_authorize},
     {"endpoint", "change the address of a registration", cli_endpoint},
     {"mint", "mint a seat", mint},
     {"deactivate", "take a seat out of the mesh", deactivate},

@@ -185,7 +185,11 @@ static void print_dry(const struct node_wallet *w, const struct node_seat_result
 static void print_result(const struct node_wallet *w, const struct node_seat_result *result,
                          const char *what, bool json)
 {
-    if (result->stood_already)
+    if (result->authorised_until != 0)
+        printf(json ? "{\"authorised_until\":%llu,\"transactions\":%zu}\n"
+                    : "authorised until %llu, after %zu transactions\n",
+               (unsigned long long)result->authorised_until, result->done_count);
+    else if (result->stood_already)
         printf(json ? "{\"stands\":true}\n"
                     : "stands already, with this node's keys and address\n");
     else if (json)
@@ -281,35 +285,12 @@ static int print_statement(const struct node_options *options)
     return status;
 }
 
-static int read_file(struct base_buf *out, const char *path)
-{
-    char chunk[4096];
-    size_t got;
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
-    if (f == NULL) return BASE_EIO;
-    while ((got = fread(chunk, 1, sizeof chunk, f)) > 0 && !out->failed)
-        base_buf_append(out, chunk, got);
-    int rv = ferror(f) ? BASE_EIO : out->failed ? BASE_ETOOBIG : BASE_OK;
-    if (f != stdin) fclose(f);
-    return rv;
-}
-
-static int load(struct base_buf *out, const struct node_options *options, const char *name)
-{
-    const char *path = node_options_text(options, name);
-    errno = 0;
-    int rv = read_file(out, path);
-    if (rv == BASE_OK) return CLI_OK;
-    return cli_error(CLI_USAGE, "register", "--%s %s: %s", name, path,
-                     rv == BASE_EIO && errno != 0 ? strerror(errno) : base_strerror(rv));
-}
-
 static int load_statement(struct node_statement *statement, const struct node_options *options)
 {
     struct base_buf text;
     char why[NODE_STATEMENT_WHY_BYTES] = "";
     base_buf_init(&text, NODE_STATEMENT_BYTES_MAX);
-    int status = load(&text, options, "statement");
+    int status = cli_load(&text, options, "register", "statement");
     if (status == CLI_OK && node_statement_decode(statement, text.data, text.len, why) != BASE_OK)
         status = cli_error(CLI_USAGE, "register", "--statement: %s", why);
     base_buf_deinit(&text);
@@ -320,7 +301,7 @@ static int load_signature(uint8_t *sig, size_t *len, const struct node_options *
 {
     struct base_buf text;
     base_buf_init(&text, 2 * CHAIN_OWNER_SIG_BYTES_MAX + 16);
-    int status = load(&text, options, "owner-signature-file");
+    int status = cli_load(&text, options, "register", "owner-signature-file");
     while (text.len > 0 && strchr("\r\n ", text.data[text.len - 1]) != NULL)
         text.data[--text.len] = '\0';
     if (status == CLI_OK &&

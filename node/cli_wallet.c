@@ -41,6 +41,32 @@ int cli_need(const struct node_options *options, const char *verb, const char *n
     return cli_error(CLI_USAGE, verb, "--%s is needed; see `nftmesh %s --help`", name, verb);
 }
 
+/* ---- files that are named by an option ---- */
+
+static int read_file(struct base_buf *out, const char *path)
+{
+    char chunk[4096];
+    size_t got;
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
+    if (f == NULL) return BASE_EIO;
+    while ((got = fread(chunk, 1, sizeof chunk, f)) > 0 && !out->failed)
+        base_buf_append(out, chunk, got);
+    int rv = ferror(f) ? BASE_EIO : out->failed ? BASE_ETOOBIG : BASE_OK;
+    if (f != stdin) fclose(f);
+    return rv;
+}
+
+int cli_load(struct base_buf *out, const struct node_options *options, const char *verb,
+             const char *name)
+{
+    const char *path = node_options_text(options, name);
+    errno = 0;
+    int rv = read_file(out, path);
+    if (rv == BASE_OK) return CLI_OK;
+    return cli_error(CLI_USAGE, verb, "--%s %s: %s", name, path,
+                     rv == BASE_EIO && errno != 0 ? strerror(errno) : base_strerror(rv));
+}
+
 /* ---- a password, from a person ---- */
 
 static volatile sig_atomic_t interrupted;

@@ -22,6 +22,7 @@
  *   ..
  *   node_wallet_close(&w); */
 cli_verb_fn cli_register, cli_renew, cli_endpoint; /* cli_register.c */
+cli_verb_fn cli_authorize;                         /* cli_authorize.c */
 cli_verb_fn cli_deploy;                            /* cli_deploy.c */
 
 int cli_check_address(const char *value, char *why, size_t why_bytes);
@@ -29,6 +30,10 @@ int cli_check_token(const char *value, char *why, size_t why_bytes);
 
 /* CLI_OK, or says on standard error that --name is missing. */
 int cli_need(const struct node_options *options, const char *verb, const char *name);
+/* The file that option names (- is standard input), appended to out, which has the bound. Says
+ * itself what is wrong. */
+int cli_load(struct base_buf *out, const struct node_options *options, const char *verb,
+             const char *name);
 /* Endpoint and contract, checked; no key. Says itself what is wrong; returns an exit status.
  * CLI_USAGE for what the command line lacks, CLI_FAILED for what the chain says. */
 int cli_chain_open(struct node_wallet *w, const struct node_options *options, const char *verb);

@@ -7,22 +7,36 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "node/authorise.h"
+#include "node/bundle_store.h"
 #include "node/metrics.h"
 
-#define SAVE_GAP_MS      2000
-#define GREETING_FRAMES  32   /* at once, of the session's queue of 64 */
-#define WASTE_MAX        4096 /* of a link: statements that cost curve work and came to nothing */
-#define WASTE_GAP_MS     250  /* .. and one of them is forgiven after so long */
-#define WANTS_MAX        256  /* at once; the rest is asked for when these are known */
-#define TEXT_LINE_BYTES  (2 * NODE_BUNDLE_BYTES_MAX + 1)
-#define AUTHORITIES_FILE "authorities"
+#define SAVE_GAP_MS     2000
+#define GREETING_FRAMES 32   /* at once, of the session's queue of 64 */
+#define WASTE_MAX       4096 /* of a link: statements that cost curve work and came to nothing */
+#define WASTE_GAP_MS    250  /* .. and one of them is forgiven after so long */
 
 /* ---- the world by which authorisations are judged ---- */
 
+/* What the poller was asked for, and our own last references: these were agreed, and are forgotten
+ * when one of them turns out to be no longer canonical. */
 static bool find_block(void *ctx, uint64_t number, struct chain_block *out)
 {
     const struct mesh *m = ctx;
-    return chain_poll_block(m->poll, number, out) == BASE_OK;
+    if (chain_poll_block(m->poll, number, out) == BASE_OK) return true;
+    for (size_t i = 0; i < m->reference_count; i++) {
+        *out = m->references[i];
+        if (out->number == number) return true;
+    }
+    return false;
+}
+
+void mesh_authority_reference(struct mesh *m, const struct chain_block *block)
+{
+    if (m->reference_count < MESH_REFERENCES_MAX) m->reference_count++;
+    memmove(&m->references[1], &m->references[0],
+            (m->reference_count - 1) * sizeof m->references[0]);
+    m->references[0] = *block;
 }
 
 bool mesh_authority_is_on(const struct mesh *m)
@@ -55,13 +69,17 @@ struct attest_pins_seen mesh_authority_seen(struct mesh *m)
 
 /* ---- what follows from a new snapshot, or from a statement ---- */
 
+static void want_block(void *ctx, uint64_t number)
+{
+    struct mesh *m = ctx;
+    struct chain_block known;
+    if (chain_poll_block(m->poll, number, &known) == BASE_ENOTFOUND)
+        (void)chain_poll_want_block(m->poll, number);
+}
+
 static void want_blocks(struct mesh *m)
 {
-    uint64_t wants[WANTS_MAX];
-    size_t count = node_authority_wants(wants, WANTS_MAX, m->authority, &m->authority_world);
-    for (size_t i = 0; i < count; i++)
-        (void)chain_poll_want_block(m->poll, wants[i]);
-    if (count > 0) mesh_chain_wake(m);
+    node_authority_wants(m->authority, &m->authority_world, want_block, m);
 }
 
 /* HELLO shows the one that counts for our key. */
@@ -71,6 +89,14 @@ static void show_own(struct mesh *m)
     const struct node_bundle *own = node_authority_of_key(m->authority, &keys->node_key);
     keys->has_authorisation = m->has_identity && own != NULL;
     if (keys->has_authorisation) node_bundle_for_hello(&keys->authorisation, own);
+}
+
+size_t mesh_authority_own(const struct mesh *m, uint8_t *out, size_t cap)
+{
+    const struct node_bundle *own =
+        m->has_identity ? node_authority_of_key(m->authority, &m->identity.keys.node_key) : NULL;
+    assert(cap >= NODE_BUNDLE_BYTES_MAX);
+    return own == NULL ? 0 : node_bundle_encode(out, own);
 }
 
 int mesh_authority_derive(struct chain_snapshot **out, struct mesh *m)
@@ -182,7 +208,10 @@ enum node_authority_verdict mesh_authority_offer(struct mesh *m, struct node_ref
     node_metric_count(&m->metrics->authorisations, node_authority_verdict_name(verdict), NULL,
                       NULL);
     if (verdict == NODE_AUTHORITY_ACCEPTED) m->authority_moved = true;
-    if (verdict == NODE_AUTHORITY_VERIFYING) want_blocks(m);
+    if (verdict == NODE_AUTHORITY_VERIFYING) {
+        want_blocks(m);
+        mesh_chain_wake(m);
+    }
     if (verdict == NODE_AUTHORITY_NOT_YET) mesh_chain_wake(m);
     return verdict;
 }
@@ -236,51 +265,67 @@ static void save(struct mesh *m)
     struct base_buf text;
     char why[NODE_STORE_WHY_BYTES];
     base_buf_init(&text, NODE_STORE_TEXT_BYTES_MAX);
-    while (node_authority_next(&bundle, m->authority, &cursor)) {
-        uint8_t data[NODE_BUNDLE_BYTES_MAX];
-        base_buf_hex(&text, data, node_bundle_encode(data, &bundle));
-        base_buf_puts(&text, "\n");
-    }
-    int rv = text.failed ? BASE_ENOMEM
-                         : node_store_text_save(m->store, AUTHORITIES_FILE,
-                                                text.len > 0 ? text.data : "", text.len, why);
-    if (rv != BASE_OK)
-        mesh_log(m, BASE_LOG_ERROR, "store", AUTHORITIES_FILE, "%s",
-                 text.failed ? base_strerror(rv) : why);
+    while (node_authority_next(&bundle, m->authority, &cursor))
+        node_bundles_add(&text, &bundle);
+    if (node_bundles_save(m->store, &text, why) != BASE_OK)
+        mesh_log(m, BASE_LOG_ERROR, "store", "authorities", "%s", why);
     base_buf_deinit(&text);
 }
 
-static int load_line(struct mesh *m, const char *line, size_t len)
+static int load_one(void *ctx, const struct node_bundle *bundle)
 {
-    uint8_t data[NODE_BUNDLE_BYTES_MAX];
-    struct node_bundle bundle;
-    size_t used = 0;
-    if (len % 2 != 0 || len / 2 > sizeof data) return BASE_EMALFORMED;
-    int rv = base_hex_decode(data, len / 2, line, len);
-    if (rv == BASE_OK) rv = node_bundle_decode(&bundle, &used, data, len / 2);
-    if (rv == BASE_OK && used != len / 2) rv = BASE_EMALFORMED;
-    return rv == BASE_OK ? node_authority_load(m->authority, &bundle) : rv;
+    return node_authority_load(ctx, bundle);
 }
 
-static int load(struct mesh *m)
+/* ---- what `nftmesh authorize` asks ---- */
+
+/* A whole statement: it is judged, kept, and passed on to all. */
+static void take_statement(struct mesh *m, struct node_command *command)
 {
-    char why[NODE_STORE_WHY_BYTES], *text = malloc(NODE_STORE_TEXT_BYTES_MAX + 1);
-    size_t len = 0;
-    if (text == NULL) return BASE_ENOMEM;
-    int rv = node_store_text_load(m->store, AUTHORITIES_FILE, text, &len,
-                                  NODE_STORE_TEXT_BYTES_MAX + 1, why);
-    for (size_t at = 0; rv == BASE_OK && at < len;) {
-        size_t line = strcspn(text + at, "\n");
-        rv = load_line(m, text + at, line);
-        at += line + 1;
-        if (rv != BASE_OK)
-            snprintf(why, sizeof why, "%s/" AUTHORITIES_FILE ": %s", m->config->data_dir,
-                     base_strerror(rv));
+    struct node_bundle bundle;
+    struct node_refusal refusal;
+    struct base_buf text;
+    char why[NODE_AUTHORISE_WHY_BYTES] = "";
+    if (node_authorise_bundle(&bundle, command->body, why, sizeof why) != BASE_OK) {
+        node_http_fail(command, 400, why);
+        return;
     }
-    free(text);
-    if (rv == BASE_ENOTFOUND) return BASE_OK;
-    if (rv != BASE_OK) snprintf(m->why, sizeof m->why, "%s", why);
-    return rv;
+    enum node_authority_verdict verdict = mesh_authority_offer(m, &refusal, &bundle);
+    bool waits = node_authority_is_aside(m->authority, &bundle);
+    bool taken = waits || verdict == NODE_AUTHORITY_ACCEPTED || verdict == NODE_AUTHORITY_SAME;
+    base_buf_init(&text, 2048);
+    if (taken) {
+        base_buf_printf(&text, "{\"verdict\":\"%s\"}",
+                        waits ? "waiting" : node_authority_verdict_name(verdict));
+        node_http_complete(command, 200, text.data != NULL ? text.data : "{}",
+                           text.data != NULL ? text.len : 2);
+    } else {
+        node_refusal_explain(&text, &refusal);
+        node_http_fail(command, 409, text.data != NULL ? text.data : "refused");
+    }
+    base_buf_deinit(&text);
+    mesh_authority_settle(m);
+}
+
+void mesh_authority_command(struct mesh *m, struct node_command *command)
+{
+    struct base_buf json;
+    char why[NODE_OPTIONS_WHY_BYTES] = "";
+    if (!m->has_identity || m->raw == NULL) {
+        node_http_fail(command, 409, "the guest agent or the chain has not answered yet");
+    } else if (!mesh_authority_is_on(m)) {
+        node_http_fail(command, 409,
+                       "this contract stores the keys itself: use `nftmesh register`");
+    } else if (json_object_get(command->body, "bundle") != NULL) {
+        take_statement(m, command);
+    } else {
+        base_buf_init(&json, 4096);
+        if (node_authorise_answer(&json, &m->identity, command->body, why, sizeof why) == BASE_OK)
+            node_http_complete(command, 200, json.data, json.len);
+        else
+            node_http_fail(command, 400, why);
+        base_buf_deinit(&json);
+    }
 }
 
 /* ---- birth, turns, death ---- */
@@ -294,7 +339,7 @@ int mesh_authority_new(struct mesh *m)
     w->block = find_block;
     w->ctx = m;
     base_eip712_domain_init(&w->domain, m->config->chain_id, &m->config->contract);
-    return load(m);
+    return node_bundles_load(m->store, load_one, m->authority, m->why);
 }
 
 void mesh_authority_settle(struct mesh *m)

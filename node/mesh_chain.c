@@ -81,6 +81,7 @@ static void take_snapshot(struct mesh *m, struct chain_snapshot *raw)
     struct chain_snapshot *old = m->raw, *old_derived = m->snapshot != old ? m->snapshot : NULL;
     bool seats_moved = old == NULL || !base_hash32_equal(&old->revision, &raw->revision);
     m->raw = raw;
+    mesh_authority_reference(m, &raw->block);
     node_metric_set(&m->metrics->chain_ref_block, raw->block.number);
     mesh_log(m, seats_moved ? BASE_LOG_INFO : BASE_LOG_DEBUG, "chain", "snapshot",
              "block %" PRIu64 ", %zu seats", raw->block.number, raw->seat_count);
@@ -105,7 +106,10 @@ static void take_note(struct mesh *m, const struct chain_poll_action *a)
     struct mesh_event e;
     bool quiet = a->note == CHAIN_POLL_NOTE_ENDPOINT_UP || a->note == CHAIN_POLL_NOTE_GENESIS ||
                  a->note == CHAIN_POLL_NOTE_KIND || a->note == CHAIN_POLL_NOTE_TRANSFERS;
-    if (a->note == CHAIN_POLL_NOTE_REORG) node_metrics_reorg(m->metrics, a->value);
+    if (a->note == CHAIN_POLL_NOTE_REORG) {
+        node_metrics_reorg(m->metrics, a->value);
+        m->reference_count = 0;
+    }
     if (a->note == CHAIN_POLL_NOTE_GENESIS) {
         struct chain_poll_status status;
         char why[NODE_STORE_WHY_BYTES];

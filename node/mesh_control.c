@@ -166,7 +166,7 @@ static void handle(struct node_inbox_item *item)
         mesh_wallet_ask(m, command);
         return;
     case NODE_COMMAND_AUTHORIZE:
-        node_http_fail(command, 501, "authorisations belong to a contract that stores no keys");
+        mesh_authority_command(m, command);
         return;
     case NODE_COMMAND_UNDECIDED:
         node_http_fail(command, 500, "no such command");

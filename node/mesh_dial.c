@@ -7,6 +7,7 @@
 #include "base/ecdsa.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "node/authorise.h"
 
 #define TARGET_LOOK_MS 5000
 
@@ -119,6 +120,13 @@ static void refuse_bootstrap(struct mesh *m, const struct base_key33 *key, const
     mesh_refused(m, &refusal, key, url);
 }
 
+/* Where the contract stores no keys, a key that our operator names may be authorised without our
+ * knowing yet: HELLO decides. */
+static bool is_dialled_unjudged(const struct mesh *m, enum mesh_source source)
+{
+    return source == MESH_SOURCE_BOOTSTRAP && mesh_authority_is_on(m);
+}
+
 /* A key from a URL or from /info is looked up in the registry before any dial. */
 static int bootstrap_key(struct mesh *m, const struct base_key33 *key, enum mesh_source source,
                          const char *dial_url, struct node_command *command, char *why, size_t cap)
@@ -129,7 +137,8 @@ static int bootstrap_key(struct mesh *m, const struct base_key33 *key, enum mesh
         snprintf(why, cap, "that is this node itself");
         return BASE_EINVAL;
     }
-    if (node_admission_judge_key(&refusal, &m->admission, key) != NODE_REASON_NONE) {
+    if (!is_dialled_unjudged(m, source) &&
+        node_admission_judge_key(&refusal, &m->admission, key) != NODE_REASON_NONE) {
         refuse_bootstrap(m, key, dial_url, &refusal);
         snprintf(why, cap, "bootstrap_not_a_member: its key stands on no active seat (%s)",
                  node_reason_name(refusal.reason));
@@ -362,6 +371,21 @@ static int info_record(struct gossip_signed_record *out, struct gossip_record *r
     return rv;
 }
 
+/* Where the contract stores no keys /info shows whose word they stand by; judged as any other. */
+static void take_info_bundle(struct mesh *m, const void *data, size_t len)
+{
+    struct node_bundle bundle;
+    struct node_refusal refusal;
+    json_t *json = NULL;
+    char why[BASE_JSON_WHY_BYTES];
+    if (!mesh_authority_is_on(m) || base_json_parse(&json, data, len, 65536, why) != BASE_OK)
+        return;
+    if (node_authorise_bundle(&bundle, json, why, sizeof why) == BASE_OK)
+        (void)mesh_authority_offer(m, &refusal, &bundle);
+    json_decref(json);
+    mesh_authority_settle(m);
+}
+
 static int take_info(struct mesh *m, struct mesh_bootstrap *b, const void *data, size_t len,
                      char *why, size_t cap)
 {
@@ -370,6 +394,7 @@ static int take_info(struct mesh *m, struct mesh_bootstrap *b, const void *data,
     struct base_hash32 digest;
     char url[NODE_URL_BYTES_MAX + 1] = "";
     struct node_command *command = b->command;
+    take_info_bundle(m, data, len);
     int rv = info_record(&signed_record, &record, data, len, why, cap);
     if (rv != BASE_OK) return rv;
     base_eip712_statement(&digest, &m->identity.domain, BASE_STATEMENT_RECORD, signed_record.body,
@@ -441,7 +466,8 @@ static bool target_may(struct mesh *m, const struct mesh_target *t)
 {
     struct node_refusal refusal;
     if (!m->chain_fresh && !mesh_member_is_listed(m, &t->key)) return false;
-    return node_admission_judge_key(&refusal, &m->admission, &t->key) == NODE_REASON_NONE;
+    return is_dialled_unjudged(m, t->source) ||
+           node_admission_judge_key(&refusal, &m->admission, &t->key) == NODE_REASON_NONE;
 }
 
 /* Links to members that are alive are gossip's affair: it asks for those that it wants. */

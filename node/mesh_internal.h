@@ -52,6 +52,8 @@
 #define MESH_BACKOFF_MAX_MS   600000
 #define MESH_VERSION          NFTMESH_VERSION
 
+#define MESH_REFERENCES_MAX 64
+
 struct mesh;
 
 /* ---- one event line: log and /v1/events alike ---- */
@@ -237,6 +239,8 @@ struct mesh {
     bool authorities_unsaved;
     uint64_t authorities_save_ms; /* not before */
     uint64_t blocks_answered;     /* of the poller, when the snapshot was derived */
+    struct chain_block references[MESH_REFERENCES_MAX]; /* the last ones, newest first */
+    size_t reference_count;                             /* 0 after a reorganisation */
 
     /* Links and sessions. */
     struct mesh_conn *conns;
@@ -323,8 +327,12 @@ int mesh_authority_derive(struct chain_snapshot **out, struct mesh *m);
 /* What is accepted counts from mesh_authority_settle() on, which comes before the next frame. */
 enum node_authority_verdict mesh_authority_offer(struct mesh *m, struct node_refusal *refusal,
                                                  const struct node_bundle *bundle);
+void mesh_authority_reference(struct mesh *m, const struct chain_block *block);
 void mesh_authority_greet(struct mesh_conn *c); /* it is up: show what we know */
 bool mesh_authority_frame(struct mesh_conn *c, const uint8_t *data, size_t len);
+/* The bundle that counts for our key; 0: none. */
+size_t mesh_authority_own(const struct mesh *m, uint8_t *out, size_t cap);
+void mesh_authority_command(struct mesh *m, struct node_command *command);
 void mesh_authority_settle(struct mesh *m);
 void mesh_authority_step(struct mesh *m, uint64_t now_ms);
 

@@ -198,6 +198,7 @@ static void fill_self(struct mesh *m, struct node_view *view)
         self->block_hash = m->snapshot->block.hash;
     }
     self->expires_at_s = mesh_expiry_at_s(m);
+    self->bundle_len = mesh_authority_own(m, self->bundle, sizeof self->bundle);
     self->wallet = (struct node_view_wallet){.is_busy = m->wallet.job != NULL,
                                              .what = node_wallet_work_name(m->wallet.kind),
                                              .since_ms = m->wallet.since_wall_ms,

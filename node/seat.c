@@ -9,6 +9,7 @@
 #include "attest/sigchain.h"
 #include "base/err.h"
 #include "base/u256.h"
+#include "node/seat_prototype.h"
 
 #define WHY        NODE_WALLET_WHY_BYTES
 #define ROUNDS_MAX 16  /* plan, step, plan, ..: conflicts and lagging endpoints included */
@@ -309,6 +310,8 @@ static int do_step(struct node__seat_work *k, struct node_wallet_sent *sent,
         break;
     case NODE_SEAT_MINT:
     case NODE_SEAT_NONE:
+    case NODE_SEAT_PEER:
+    case NODE_SEAT_AUTHORISE:
         break;
     }
     if (rv == BASE_OK) rv = send_step(k, sent, &calldata, what, why);
@@ -475,7 +478,11 @@ int node_seat_register(struct node_wallet *w, struct node_seat_result *result,
                        const struct node_seat_request *request, char *why)
 {
     struct node__seat_work k;
-    int rv = node__seat_open(&k, w, result, request, &w->address, why);
+    bool is_prototype;
+    int rv = node_prototype_detect(w, &is_prototype, why);
+    if (rv != BASE_OK) return rv;
+    if (is_prototype) return node_seat_register_prototype(w, result, request, why);
+    rv = node__seat_open(&k, w, result, request, &w->address, why);
     if (rv == BASE_OK) rv = register_with(&k, why);
     node_seat_signer_close(&k.signer);
     return rv;

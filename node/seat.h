@@ -34,6 +34,7 @@ struct node_seat_result {
     struct node_seat_done done[NODE_SEAT_STEPS_MAX];
     size_t done_count;
     struct node_wallet_sent sent; /* of the last step */
+    uint64_t authorised_until;    /* with a contract that stores no keys: issued now; else 0 */
 };
 
 /* w has its key, which must own the token. w->told hears the plan and each step. BASE_EINVAL with

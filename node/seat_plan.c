@@ -22,6 +22,10 @@ const char *node_seat_step_name(enum node_seat_step step)
         return "setEndpoint";
     case NODE_SEAT_RENEW:
         return "renew";
+    case NODE_SEAT_PEER:
+        return "registerPeer";
+    case NODE_SEAT_AUTHORISE:
+        return "authorize";
     }
     assert(false && "a step of ours");
     return "";

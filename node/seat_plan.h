@@ -12,7 +12,10 @@ enum node_seat_step {
     NODE_SEAT_BIND,     /* the instance, to the token */
     NODE_SEAT_REGISTER, /* keys, URL and end, under one statement */
     NODE_SEAT_ENDPOINT, /* the URL alone */
-    NODE_SEAT_RENEW     /* the end alone */
+    NODE_SEAT_RENEW,    /* the end alone */
+    /* With a contract that stores no keys, after NODE_SEAT_BIND (node/seat_prototype.h). */
+    NODE_SEAT_PEER,     /* the URL */
+    NODE_SEAT_AUTHORISE /* the owner's signature on keys: no transaction */
 };
 #define NODE_SEAT_STEPS_MAX     3
 #define NODE_SEAT_BECAUSE_BYTES 96
@@ -32,7 +35,8 @@ struct node_seat_plan {
     } steps[NODE_SEAT_STEPS_MAX];
 };
 
-/* "mint", "registerInstance", "register", "setEndpoint", "renew": the contract's own names. */
+/* "mint", "registerInstance", "register", "setEndpoint", "renew": the contract's own names; and
+ * "registerPeer", "authorize". */
 const char *node_seat_step_name(enum node_seat_step step);
 /* The token meant among the seats: the one that the instance is bound to, if it is the owner's;
  * else the owner's first that neither holds an instance nor gives weight to another. NULL: none. */

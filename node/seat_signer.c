@@ -6,13 +6,17 @@
 
 #include "attest/agent.h"
 #include "attest/pins.h"
+#include "base/ecdsa.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "node/authorise.h"
 #include "node/binding.h"
+#include "node/bundle_store.h"
 
 #define WHY              NODE_WALLET_WHY_BYTES
 #define ANSWER_BYTES_MAX 65536
 #define CALL_TIMEOUT_MS  10000
+#define STATUS_BYTES_MAX ((size_t)1 << 20)
 
 /* ---- the keys, when no node runs ---- */
 
@@ -130,13 +134,22 @@ static int own_identity(struct node_seat_signer *s, const struct node_wallet *w,
     return rv;
 }
 
-int node_seat_signer_open(struct node_seat_signer *s, const struct node_wallet *w,
-                          const struct node_seat_source *source, char *why)
+void node_seat_signer_attach(struct node_seat_signer *s, const struct node_wallet *w,
+                             const struct node_seat_source *source)
 {
     memset(s, 0, sizeof *s);
     s->http = w->http;
+    s->chain_id = w->chain_id;
+    s->contract = w->contract;
+    s->data_dir = source->data_dir;
     snprintf(s->control, sizeof s->control, "%s/control.sock", source->data_dir);
     s->running = access(s->control, R_OK | W_OK) == 0;
+}
+
+int node_seat_signer_open(struct node_seat_signer *s, const struct node_wallet *w,
+                          const struct node_seat_source *source, char *why)
+{
+    node_seat_signer_attach(s, w, source);
     return s->running ? BASE_OK : own_identity(s, w, source, why);
 }
 
@@ -147,20 +160,23 @@ void node_seat_signer_close(struct node_seat_signer *s)
 
 /* ---- a signed statement, as JSON, and back ---- */
 
-static int ask_node(struct node_seat_signer *s, struct base_buf *out, const char *body, char *why)
+static int ask_node(struct node_seat_signer *s, struct base_buf *out, const char *route,
+                    const char *body, char *why)
 {
+    char url[64];
     struct node_http_sync_answer answer;
-    struct node_http_request http = {.url = "http://node/v1/binding",
+    struct node_http_request http = {.url = url,
                                      .unix_socket = s->control,
                                      .body = body,
                                      .body_len = strlen(body),
                                      .answer_bytes_max = ANSWER_BYTES_MAX,
                                      .timeout_ms = CALL_TIMEOUT_MS};
+    snprintf(url, sizeof url, "http://node%s", route);
     int rv = node_http_sync_call(s->http, &answer, &http);
     if (rv != BASE_OK) {
         snprintf(why, WHY, "the node's control socket %s: %s", s->control, answer.text);
     } else if (answer.status != 200) {
-        snprintf(why, WHY, "the node refuses to sign: %.300s",
+        snprintf(why, WHY, "the node refuses: %.300s",
                  answer.body.data != NULL ? answer.body.data : "");
         rv = BASE_EREMOTE;
     } else {
@@ -170,7 +186,12 @@ static int ask_node(struct node_seat_signer *s, struct base_buf *out, const char
     return rv;
 }
 
-int node_seat_signer_ask(struct node_seat_signer *s, json_t **out, const char *body, char *why)
+/* Makes the answer here, when no node runs. */
+typedef int local_fn(struct base_buf *json, const struct node_identity *identity,
+                     const json_t *body, char *why, size_t cap);
+
+static int ask(struct node_seat_signer *s, json_t **out, const char *route, local_fn *local,
+               const char *body, char *why)
 {
     struct base_buf text;
     char json_why[BASE_JSON_WHY_BYTES];
@@ -178,17 +199,122 @@ int node_seat_signer_ask(struct node_seat_signer *s, json_t **out, const char *b
     int rv;
     base_buf_init(&text, ANSWER_BYTES_MAX);
     if (s->running) {
-        rv = ask_node(s, &text, body, why);
+        rv = ask_node(s, &text, route, body, why);
     } else {
         rv = base_json_parse(&json, body, strlen(body), ANSWER_BYTES_MAX, json_why);
-        if (rv == BASE_OK) rv = node_binding_answer(&text, &s->identity, json, why, WHY);
+        if (rv == BASE_OK) rv = local(&text, &s->identity, json, why, WHY);
         json_decref(json);
     }
     if (rv == BASE_OK) {
         rv = base_json_parse(out, text.data, text.len, ANSWER_BYTES_MAX, json_why);
-        if (rv != BASE_OK) snprintf(why, WHY, "the node's Binding: %s", json_why);
+        if (rv != BASE_OK) snprintf(why, WHY, "the node's answer: %s", json_why);
     }
     base_buf_deinit(&text);
+    return rv;
+}
+
+int node_seat_signer_ask(struct node_seat_signer *s, json_t **out, const char *body, char *why)
+{
+    return ask(s, out, "/v1/binding", node_binding_answer, body, why);
+}
+
+/* Whoever gave the keys may have got the wish wrong: what comes back is held against it. */
+static int check_bundle(const struct node_bundle *got, const struct node_bundle *wish,
+                        const struct node_seat_signer *s, char *why)
+{
+    struct base_hash32 digest;
+    struct base_eip712_domain domain;
+    bool same = !got->revokes && base_u256_equal(&got->token_id, &wish->token_id) &&
+                base_address_equal(&got->owner, &wish->owner) &&
+                got->issued_block == wish->issued_block && got->not_after == wish->not_after &&
+                base_hash32_equal(&got->issued_block_hash, &wish->issued_block_hash);
+    base_eip712_domain_init(&domain, s->chain_id, &s->contract);
+    node_bundle_digest(&digest, &domain, got);
+    if (same && base_ecdsa_verify(&digest, &got->node_sig, &got->node_key) == BASE_OK &&
+        base_ecdsa_verify(&digest, &got->proof_sig, &got->proof.proof_key) == BASE_OK)
+        return BASE_OK;
+    snprintf(why, WHY, "the node signed something else: is it of this chain and contract?");
+    return BASE_EREMOTE;
+}
+
+int node_seat_signer_authorisation(struct node_seat_signer *s, struct node_bundle *b, char *why)
+{
+    char body[512], owner[BASE_ADDRESS_TEXT_BYTES], token[2 * sizeof b->token_id + 1],
+        hash[2 * BASE_HASH32_BYTES + 1];
+    struct node_bundle got;
+    json_t *json = NULL;
+    base_address_format(owner, &b->owner);
+    base_hex_encode(token, b->token_id.bytes, sizeof b->token_id.bytes);
+    base_hex_encode(hash, b->issued_block_hash.bytes, sizeof b->issued_block_hash.bytes);
+    snprintf(body, sizeof body,
+             "{\"token\":\"0x%s\",\"owner\":\"%s\",\"issued_block\":%llu,"
+             "\"issued_block_hash\":\"%s\",\"not_after\":%llu}",
+             token, owner, (unsigned long long)b->issued_block, hash,
+             (unsigned long long)b->not_after);
+    int rv = ask(s, &json, "/v1/authorize", node_authorise_answer, body, why);
+    if (rv == BASE_OK) rv = node_authorise_bundle(&got, json, why, WHY);
+    if (rv == BASE_OK) rv = check_bundle(&got, b, s, why);
+    if (rv == BASE_OK) *b = got;
+    json_decref(json);
+    return rv;
+}
+
+int node_seat_signer_hand_over(struct node_seat_signer *s, char verdict[NODE_SEAT_VERDICT_BYTES],
+                               const struct node_bundle *b, char *why)
+{
+    uint8_t data[NODE_BUNDLE_BYTES_MAX];
+    struct base_buf body;
+    json_t *json = NULL;
+    const char *text;
+    int rv;
+    if (!s->running) {
+        rv = node_bundles_put(s->data_dir, b, why);
+        snprintf(verdict, NODE_SEAT_VERDICT_BYTES, "%s", "stored");
+        return rv;
+    }
+    base_buf_init(&body, 4096);
+    base_buf_puts(&body, "{\"bundle\":\"");
+    base_buf_hex(&body, data, node_bundle_encode(data, b));
+    base_buf_puts(&body, "\"}");
+    rv = body.failed ? BASE_ENOMEM : ask(s, &json, "/v1/authorize", NULL, body.data, why);
+    text = json_string_value(json_object_get(json, "verdict"));
+    snprintf(verdict, NODE_SEAT_VERDICT_BYTES, "%s", text != NULL ? text : "accepted");
+    base_buf_deinit(&body);
+    json_decref(json);
+    return rv;
+}
+
+/* ---- the node's reference block ---- */
+
+int node_seat_signer_reference(struct node_seat_signer *s, struct chain_block *out,
+                               uint64_t *counts_until, char *why)
+{
+    struct node_http_sync_answer answer;
+    struct node_http_request http = {.url = "http://node/v1/status",
+                                     .unix_socket = s->control,
+                                     .answer_bytes_max = STATUS_BYTES_MAX,
+                                     .timeout_ms = CALL_TIMEOUT_MS};
+    char json_why[BASE_JSON_WHY_BYTES];
+    json_t *json = NULL;
+    memset(out, 0, sizeof *out);
+    *counts_until = 0;
+    if (!s->running) return BASE_ENOTFOUND;
+    int rv = node_http_sync_call(s->http, &answer, &http);
+    if (rv == BASE_OK)
+        rv = base_json_parse(&json, answer.body.data, answer.body.len, STATUS_BYTES_MAX, json_why);
+    const json_t *block = json_object_get(json, "block");
+    if (rv == BASE_OK) rv = base_json_get_u64(&out->number, block, "number");
+    if (rv == BASE_OK) rv = base_json_get_u64(&out->time_s, block, "time");
+    if (rv == BASE_OK) rv = base_json_get_hex(out->hash.bytes, BASE_HASH32_BYTES, block, "hash");
+    if (rv == BASE_OK && !json_is_null(json_object_get(json, "token")))
+        (void)base_json_get_u64(counts_until, json, "registration_expires_at");
+    if (rv != BASE_OK)
+        snprintf(why, WHY,
+                 "the node at %s has no reference block yet: try again when `nftmesh status` "
+                 "shows one",
+                 s->control);
+    base_buf_deinit(&answer.body);
+    json_decref(json);
     return rv;
 }
 

@@ -19,6 +19,7 @@
 #define NODE_VIEW_CHECKS_MAX   16
 #define NODE_VIEW_RPC_MAX      16
 #define NODE_VIEW_WARNINGS_MAX 32
+#define NODE_VIEW_BUNDLE_BYTES 600
 
 enum node_view_state { /* names as in JSON; the order is that of the metrics */
                        NODE_VIEW_UNKNOWN = 0,
@@ -116,6 +117,10 @@ struct node_view_self {
     uint8_t record[1024];
     size_t record_len;
     struct base_sig65 record_sig;
+    /* The owner's authorisation that counts, where the contract stores no keys, in the form of
+     * node/bundle.h; 0 while there is none. */
+    uint8_t bundle[NODE_VIEW_BUNDLE_BYTES];
+    size_t bundle_len;
     struct node_view_wallet wallet;
 };
 struct node_view {

@@ -523,5 +523,6 @@ void node_view_info_json(struct base_buf *out, const struct node_view *view, uin
         put_hex(out, "record", "", self->record, self->record_len);
         put_hex(out, "record_sig", "", self->record_sig.bytes, sizeof self->record_sig.bytes);
     }
+    if (self->bundle_len > 0) put_hex(out, "bundle", "", self->bundle, self->bundle_len);
     base_buf_puts(out, "}");
 }

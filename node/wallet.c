@@ -197,19 +197,25 @@ int node_wallet_head(struct node_wallet *w, uint64_t *block, struct base_hash32 
     return rv;
 }
 
-int node_wallet_time(struct node_wallet *w, uint64_t *time_s, char *why)
+int node_wallet_latest(struct node_wallet *w, struct chain_block *out, char *why)
 {
     struct chain_rpc_request request;
     struct chain_rpc_reply reply;
-    struct chain_block block;
     node__wallet_request_init(w, &request);
     chain_rpc_ask_block_tag(&request, CHAIN_RPC_LATEST);
     int rv = node__wallet_ask(w, &reply, &request, why);
-    if (rv == BASE_OK && chain_rpc_reply_block(&block, &reply, 0) != BASE_OK)
+    if (rv == BASE_OK && chain_rpc_reply_block(out, &reply, 0) != BASE_OK)
         rv = node__wallet_explain(&reply, 0, "eth_getBlockByNumber", why);
-    if (rv == BASE_OK) *time_s = block.time_s;
     chain_rpc_reply_deinit(&reply);
     chain_rpc_request_deinit(&request);
+    return rv;
+}
+
+int node_wallet_time(struct node_wallet *w, uint64_t *time_s, char *why)
+{
+    struct chain_block block;
+    int rv = node_wallet_latest(w, &block, why);
+    if (rv == BASE_OK) *time_s = block.time_s;
     return rv;
 }
 

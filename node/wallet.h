@@ -106,6 +106,7 @@ int node_wallet_settle(struct node_wallet *w, char *why);
 /* Reads all seats at the latest block. *seats is malloced. */
 int node_wallet_seats(struct node_wallet *w, struct chain_cluster_state *state,
                       struct chain_seat **seats, size_t *count, char *why);
+int node_wallet_latest(struct node_wallet *w, struct chain_block *out, char *why);
 /* The latest block's time. */
 int node_wallet_time(struct node_wallet *w, uint64_t *time_s, char *why);
 

@@ -1,0 +1,400 @@
+#include "node/seat_prototype.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "attest/sigchain.h"
+#include "base/ecdsa.h"
+#include "base/err.h"
+#include "base/u256.h"
+#include "chain/prototype.h"
+#include "node/authority.h"
+
+#define WHY NODE_WALLET_WHY_BYTES
+
+static int say(char *why, int rv, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int say(char *why, int rv, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(why, WHY, format, ap);
+    va_end(ap);
+    return rv;
+}
+
+static void tell(const struct node_wallet *w, const char *line)
+{
+    if (w->told != NULL) w->told(w->told_ctx, line);
+}
+
+/* ---- reading ---- */
+
+/* A view call whose calldata is made by the caller; frees it. */
+static int view(struct node_wallet *w, struct base_buf *data, struct base_buf *calldata, char *why)
+{
+    base_buf_init(data, CHAIN_RPC_REPLY_BYTES_MAX);
+    int rv = node_wallet_view(w, data, calldata, why);
+    base_buf_deinit(calldata);
+    return rv;
+}
+
+static int read_answer(int rv, struct base_buf *data, const char *what, char *why)
+{
+    if (rv != BASE_OK) say(why, rv, "%s: an answer of another form", what);
+    base_buf_deinit(data);
+    return rv;
+}
+
+static int read_owner(struct node_wallet *w, struct base_eth_address *out,
+                      const struct base_u256 *token, char *why)
+{
+    struct base_buf calldata, data;
+    char text[BASE_U256_TEXT_BYTES];
+    base_u256_format(text, token);
+    base_buf_init(&calldata, 256);
+    chain_prototype_call_owner_of(&calldata, token);
+    int rv = view(w, &data, &calldata, why);
+    if (rv == BASE_EREFUSED || rv == BASE_EREMOTE) {
+        base_buf_deinit(&data);
+        return say(why, BASE_EINVAL, "there is no token %s on this contract", text);
+    }
+    if (rv != BASE_OK) {
+        base_buf_deinit(&data);
+        return rv;
+    }
+    return read_answer(chain_contract_decode_address(out, data.data, data.len), &data, "ownerOf",
+                       why);
+}
+
+static int read_instance(struct node_wallet *w, struct chain_seat *seat, char *why)
+{
+    struct base_buf calldata, data;
+    base_buf_init(&calldata, 256);
+    chain_prototype_call_token_to_instance(&calldata, &seat->token_id);
+    int rv = view(w, &data, &calldata, why);
+    if (rv == BASE_OK)
+        return read_answer(chain_prototype_decode_instance(&seat->instance, data.data, data.len),
+                           &data, "tokenToInstance", why);
+    base_buf_deinit(&data);
+    return rv;
+}
+
+static int read_activity(struct node_wallet *w, struct chain_seat *seat, char *why)
+{
+    struct base_buf calldata, data;
+    base_buf_init(&calldata, 256);
+    chain_prototype_call_active_instances(&calldata, &seat->instance);
+    int rv = view(w, &data, &calldata, why);
+    if (rv == BASE_OK)
+        return read_answer(chain_prototype_decode_bool(&seat->active, data.data, data.len), &data,
+                           "activeInstances", why);
+    base_buf_deinit(&data);
+    return rv;
+}
+
+static int read_url(struct node_wallet *w, struct chain_seat *seat, char *why)
+{
+    struct base_buf calldata, data;
+    base_buf_init(&calldata, 256);
+    chain_prototype_call_instance_to_url(&calldata, &seat->instance);
+    int rv = view(w, &data, &calldata, why);
+    if (rv == BASE_OK)
+        return read_answer(chain_prototype_decode_url(seat->url, &seat->url_len,
+                                                      &seat->url_too_long, data.data, data.len),
+                           &data, "instanceToConnectionUrl", why);
+    base_buf_deinit(&data);
+    return rv;
+}
+
+int node_prototype_read(struct node_wallet *w, struct chain_seat *out,
+                        const struct base_u256 *token, char *why)
+{
+    memset(out, 0, sizeof *out);
+    out->token_id = *token;
+    int rv = read_owner(w, &out->owner, token, why);
+    if (rv == BASE_OK) rv = read_instance(w, out, why);
+    if (rv != BASE_OK || base_is_zero(out->instance.bytes, BASE_ADDRESS_BYTES)) return rv;
+    rv = read_activity(w, out, why);
+    return rv == BASE_OK ? read_url(w, out, why) : rv;
+}
+
+/* The token that the contract takes for the wallet's: it looks it up itself. */
+static int read_token_of(struct node_wallet *w, struct base_u256 *out, char *why)
+{
+    struct base_buf calldata, data;
+    base_buf_init(&calldata, 256);
+    chain_prototype_call_wallet_to_token(&calldata, &w->address);
+    int rv = view(w, &data, &calldata, why);
+    if (rv == BASE_OK)
+        return read_answer(chain_contract_decode_u256(out, data.data, data.len), &data,
+                           "walletToTokenId", why);
+    base_buf_deinit(&data);
+    return rv;
+}
+
+static bool answers(struct node_wallet *w, void (*call)(struct base_buf *out))
+{
+    struct base_buf calldata, data;
+    struct base_u256 word;
+    char ignored[WHY];
+    base_buf_init(&calldata, 64);
+    call(&calldata);
+    bool ok = view(w, &data, &calldata, ignored) == BASE_OK &&
+              chain_contract_decode_u256(&word, data.data, data.len) == BASE_OK;
+    base_buf_deinit(&data);
+    return ok;
+}
+
+int node_prototype_detect(struct node_wallet *w, bool *is_prototype, char *why)
+{
+    struct base_buf calldata, data;
+    base_buf_init(&calldata, 64);
+    chain_contract_call_cluster_state(&calldata);
+    int rv = view(w, &data, &calldata, why);
+    bool ours = rv == BASE_OK && data.len > 0;
+    base_buf_deinit(&data);
+    *is_prototype = false;
+    if (ours) return BASE_OK;
+    if (rv != BASE_OK && rv != BASE_EREFUSED && rv != BASE_EREMOTE) return rv;
+    *is_prototype =
+        answers(w, chain_prototype_call_kms_root) && answers(w, chain_prototype_call_total_supply);
+    if (*is_prototype) return BASE_OK;
+    return say(why, BASE_EINVAL,
+               "--contract: neither this project's contract nor the prototype's answers there");
+}
+
+/* ---- an authorisation ---- */
+
+static int check_seat(const struct chain_seat *seat, const struct node_authorise_request *request,
+                      char *why)
+{
+    char owner[BASE_ADDRESS_TEXT_BYTES], wallet[BASE_ADDRESS_TEXT_BYTES];
+    if (base_address_equal(&seat->owner, &request->owner)) return BASE_OK;
+    base_address_format(owner, &seat->owner);
+    base_address_format(wallet, &request->owner);
+    return say(why, BASE_EINVAL, "the token belongs to %s, not to %s", owner, wallet);
+}
+
+static int check_instance(const struct chain_seat *seat, const struct node_bundle *b, char *why)
+{
+    char bound[2 * BASE_ADDRESS_BYTES + 1], ours[2 * BASE_ADDRESS_BYTES + 1];
+    base_hex_encode(bound, seat->instance.bytes, BASE_ADDRESS_BYTES);
+    base_hex_encode(ours, b->instance.bytes, BASE_ADDRESS_BYTES);
+    if (base_is_zero(seat->instance.bytes, BASE_ADDRESS_BYTES))
+        return say(why, BASE_EINVAL,
+                   "the token has no instance yet: `nftmesh register` binds %s, then authorises",
+                   ours);
+    if (!base_address_equal(&seat->instance, &b->instance))
+        return say(why, BASE_EINVAL,
+                   "the token's instance is %s, this node's is %s: another machine's seat", bound,
+                   ours);
+    if (!seat->active) return say(why, BASE_EINVAL, "the instance is not active on the contract");
+    return BASE_OK;
+}
+
+static int issue_at(struct node_wallet *w, struct node_seat_signer *s, struct chain_block *out,
+                    char *why)
+{
+    uint64_t ignored;
+    int rv = s != NULL ? node_seat_signer_reference(s, out, &ignored, why) : BASE_ENOTFOUND;
+    return rv == BASE_ENOTFOUND ? node_wallet_latest(w, out, why) : rv;
+}
+
+int node_authorise_make(struct node_wallet *w, struct node_seat_signer *s, struct node_bundle *out,
+                        const struct node_authorise_request *request, char *why)
+{
+    struct chain_seat seat;
+    struct chain_block block;
+    int rv = node_prototype_read(w, &seat, &request->token, why);
+    if (rv == BASE_OK) rv = check_seat(&seat, request, why);
+    if (rv == BASE_OK) rv = issue_at(w, s, &block, why);
+    if (rv != BASE_OK) return rv;
+    *out = (struct node_bundle){
+        .revokes = request->revoke,
+        .token_id = request->token,
+        .owner = request->owner,
+        .issued_block = block.number,
+        .issued_block_hash = block.hash,
+        .not_after = block.time_s + request->lasts_s,
+    };
+    if (request->revoke) return BASE_OK;
+    rv = node_seat_signer_authorisation(s, out, why);
+    return rv == BASE_OK ? check_instance(&seat, out, why) : rv;
+}
+
+int node_authorise_with(struct node_wallet *w, struct node_bundle *bundle, char *why)
+{
+    struct base_eip712_domain domain;
+    struct base_hash32 digest;
+    char owner[BASE_ADDRESS_TEXT_BYTES];
+    base_address_format(owner, &bundle->owner);
+    if (!base_address_equal(&w->address, &bundle->owner))
+        return say(why, BASE_EINVAL, "the wallet's key is not that of the owner %s", owner);
+    base_eip712_domain_init(&domain, w->chain_id, &w->contract);
+    node_bundle_digest(&digest, &domain, bundle);
+    return base_ecdsa_sign(&bundle->owner_sig, &digest, &w->key);
+}
+
+/* ---- register ---- */
+
+struct work {
+    struct node_wallet *w;
+    struct node_seat_signer signer;
+    struct node_seat_result *result;
+    const struct node_seat_request *request;
+    struct node_bundle keys; /* the node's own, in the form that it signs */
+    struct chain_seat seat;
+};
+
+static int choose_token(struct work *k, char *why)
+{
+    struct base_u256 known;
+    char ours[BASE_U256_TEXT_BYTES], theirs[BASE_U256_TEXT_BYTES];
+    int rv = read_token_of(k->w, &known, why);
+    if (rv != BASE_OK) return rv;
+    k->result->token = k->request->has_token ? k->request->token : known;
+    k->result->has_token = true;
+    base_u256_format(ours, &k->result->token);
+    base_u256_format(theirs, &known);
+    if (base_is_zero(k->result->token.bytes, sizeof k->result->token.bytes))
+        return say(why, BASE_EINVAL, "this wallet has no seat on the contract: it needs one first");
+    if (base_u256_equal(&known, &k->result->token)) return BASE_OK;
+    return say(why, BASE_EINVAL,
+               "the contract takes token %s for this wallet's, not %s: it knows one token a "
+               "wallet, the last that came; move the other one away first",
+               theirs, ours);
+}
+
+/* Keys and instance, by way of a statement that no owner has signed nor ever will: its block is no
+ * block. */
+static int learn(struct work *k, char *why)
+{
+    k->keys = (struct node_bundle){.token_id = k->result->token, .owner = k->w->address};
+    return node_seat_signer_authorisation(&k->signer, &k->keys, why);
+}
+
+static int read_seat(struct work *k, char *why)
+{
+    char bound[2 * BASE_ADDRESS_BYTES + 1];
+    struct node_authorise_request request = {.owner = k->w->address};
+    int rv = node_prototype_read(k->w, &k->seat, &k->result->token, why);
+    if (rv == BASE_OK) rv = check_seat(&k->seat, &request, why);
+    if (rv != BASE_OK || base_is_zero(k->seat.instance.bytes, BASE_ADDRESS_BYTES) ||
+        base_address_equal(&k->seat.instance, &k->keys.instance))
+        return rv;
+    base_hex_encode(bound, k->seat.instance.bytes, BASE_ADDRESS_BYTES);
+    return say(why, BASE_EINVAL,
+               "the token holds instance %s, another machine's: deactivate that first", bound);
+}
+
+static void add_step(struct work *k, enum node_seat_step step, const char *because)
+{
+    struct node_seat_plan *plan = &k->result->plan;
+    plan->steps[plan->count].step = step;
+    snprintf(plan->steps[plan->count++].because, NODE_SEAT_BECAUSE_BYTES, "%s", because);
+}
+
+/* Does an authorisation of the running node's keys count, for half of its term at least? */
+static bool is_authorised(struct work *k)
+{
+    struct chain_block block;
+    uint64_t until = 0;
+    char ignored[WHY];
+    if (node_seat_signer_reference(&k->signer, &block, &until, ignored) != BASE_OK) return false;
+    return until > block.time_s + NODE_AUTHORITY_TERM_S / 2;
+}
+
+static void make_plan(struct work *k)
+{
+    const char *url = k->request->url != NULL ? k->request->url : k->seat.url;
+    bool bound = !base_is_zero(k->seat.instance.bytes, BASE_ADDRESS_BYTES);
+    k->result->plan.count = 0;
+    if (!bound) add_step(k, NODE_SEAT_BIND, "no instance is bound");
+    if (strcmp(k->seat.url, url) != 0) add_step(k, NODE_SEAT_PEER, "another address is registered");
+    if (!bound || !is_authorised(k))
+        add_step(k, NODE_SEAT_AUTHORISE, "the owner's word for this node's keys is missing");
+}
+
+static int send_step(struct work *k, enum node_seat_step step, char *why)
+{
+    struct node_seat_done *done = &k->result->done[k->result->done_count];
+    struct base_buf calldata;
+    const struct node_proof *proof = &k->keys.proof;
+    struct chain_prototype_peer peer = {.instance = k->keys.instance,
+                                        .derived_key = proof->proof_key,
+                                        .app_key = proof->app_key,
+                                        .app_sig = proof->app_sig,
+                                        .kms_sig = proof->kms_sig,
+                                        .url = k->request->url,
+                                        .purpose = ATTEST_PURPOSE,
+                                        .app_id = proof->app_id};
+    base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
+    if (step == NODE_SEAT_BIND)
+        chain_prototype_call_register_instance(&calldata, &k->keys.instance);
+    else
+        chain_prototype_call_register_peer(&calldata, &peer);
+    struct node_wallet_call call = {.calldata = &calldata, .what = node_seat_step_name(step)};
+    done->step = step;
+    int rv = node_wallet_send_call(k->w, &done->sent, &call, why);
+    base_buf_deinit(&calldata);
+    if (rv != BASE_OK) return rv;
+    k->result->sent = done->sent;
+    k->result->done_count++;
+    return BASE_OK;
+}
+
+static int authorise(struct work *k, char *why)
+{
+    struct node_authorise_request request = {
+        .token = k->result->token, .lasts_s = NODE_AUTHORITY_TERM_S, .owner = k->w->address};
+    struct node_bundle bundle;
+    char verdict[NODE_SEAT_VERDICT_BYTES], line[128];
+    int rv = node_authorise_make(k->w, &k->signer, &bundle, &request, why);
+    if (rv == BASE_OK) rv = node_authorise_with(k->w, &bundle, why);
+    if (rv == BASE_OK) rv = node_seat_signer_hand_over(&k->signer, verdict, &bundle, why);
+    if (rv != BASE_OK) return rv;
+    k->result->authorised_until = bundle.not_after;
+    snprintf(line, sizeof line, "authorised this node's keys until %llu: %s",
+             (unsigned long long)bundle.not_after, verdict);
+    tell(k->w, line);
+    return BASE_OK;
+}
+
+static int do_plan(struct work *k, char *why)
+{
+    const struct node_seat_plan *plan = &k->result->plan;
+    int rv = BASE_OK;
+    for (size_t i = 0; rv == BASE_OK && i < plan->count; i++) {
+        char line[NODE_SEAT_BECAUSE_BYTES + 64];
+        snprintf(line, sizeof line, "%s: %s", node_seat_step_name(plan->steps[i].step),
+                 plan->steps[i].because);
+        tell(k->w, line);
+        if (k->w->dry_run && i > 0) continue; /* what follows cannot be estimated yet */
+        if (plan->steps[i].step != NODE_SEAT_AUTHORISE)
+            rv = send_step(k, plan->steps[i].step, why);
+        else if (!k->w->dry_run)
+            rv = authorise(k, why);
+    }
+    return rv;
+}
+
+int node_seat_register_prototype(struct node_wallet *w, struct node_seat_result *result,
+                                 const struct node_seat_request *request, char *why)
+{
+    struct work k = {.w = w, .result = result, .request = request};
+    struct node_seat_source source = {request->data_dir, request->dstack, request->dev};
+    memset(result, 0, sizeof *result);
+    int rv = node_seat_signer_open(&k.signer, w, &source, why);
+    if (rv == BASE_OK) rv = node_wallet_settle(w, why);
+    if (rv == BASE_OK) rv = choose_token(&k, why);
+    if (rv == BASE_OK) rv = learn(&k, why);
+    if (rv == BASE_OK) rv = read_seat(&k, why);
+    if (rv == BASE_OK) {
+        make_plan(&k);
+        result->stood_already = result->plan.count == 0;
+        rv = do_plan(&k, why);
+    }
+    node_seat_signer_close(&k.signer);
+    return rv;
+}
