@@ -61,7 +61,7 @@ static const struct {
      "token $1 is suspended until block time $2 (seconds since 1970), for contradicting votes"},
     /* instances and weight */
     {"InstanceZero()", "the instance id must not be zero"},
-    {"InstanceTaken(address,uint256)", "the instance $1 is bound to token $2 already"},
+    {"InstanceTaken(address,uint256)", "token $2 is registered for the instance $1 already"},
     {"InstanceNotBound(uint256)", "no instance is bound to token $1: bind it first"},
     {"InstanceDiffers(address,address)",
      "the instance $1 is bound to this token, and the statement is for $2"},

@@ -151,26 +151,27 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
     function _clear(uint256 tokenId) private {
         Seat storage seat = _seats[tokenId];
         _detach(seat);
-        _releaseInstance(tokenId, seat);
-        _advance(seat);
+        if (!_releaseInstance(tokenId, seat)) _advance(seat);
     }
 
     /* ---- what the owner does with a seat ---- */
 
     /// Bind an instance to the token, before the machine boots. The same instance again changes nothing; another one
-    /// ends the registration.
+    /// ends the registration. A binding takes nothing from anybody: what others have bound, and not registered, can be
+    /// bound again, and belongs to who registers it.
     function registerInstance(uint256 tokenId, address instance) external {
         _requireCallerOwns(tokenId);
         if (instance == address(0)) revert InstanceZero();
-        uint256 holder = instanceToToken[instance];
-        if (holder == tokenId) return;
-        if (holder != 0) revert InstanceTaken(instance, holder);
         Seat storage seat = _seats[tokenId];
+        if (seat.instance == instance) return;
+        _requireFree(tokenId, instance);
         _requireNotWeight(tokenId, seat);
         _detach(seat);
-        if (_releaseInstance(tokenId, seat)) _advance(seat);
+        _releaseInstance(tokenId, seat);
         seat.instance = instance;
-        instanceToToken[instance] = tokenId;
+        Claims storage claims = _claims[instance];
+        claims.count += 1;
+        if (claims.primary == 0) claims.primary = uint64(tokenId);
         _roll();
         emit InstanceRegistered(tokenId, instance);
     }
@@ -208,6 +209,8 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
         address nodeSigner = Secp256k1.addressOf(nodeXY);
         uint256 holder = nodeSignerToToken[nodeSigner];
         if (holder != 0 && holder != b.tokenId) revert NodeKeyTaken(holder);
+        _requireFree(b.tokenId, b.instance);
+        _claims[b.instance].primary = uint64(b.tokenId);
         _store(seat, b, c.appId, nodeSigner);
     }
 
@@ -236,9 +239,7 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
         _requireFresh(seat, e.nonce, e.deadline);
         _requireUrl(e.url);
 
-        _advance(seat);
-        seat.url = e.url;
-        _roll();
+        _setUrl(seat, e.url);
         emit EndpointChanged(e.tokenId, e.url);
     }
 
@@ -266,7 +267,7 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
     /// instance of its own; it loses its standing when it moves, and when the seat in front releases the instance.
     function bindWeight(uint256 tokenId, address instance) external {
         _requireCallerOwns(tokenId);
-        uint256 primary = instanceToToken[instance];
+        uint256 primary = instanceToToken(instance);
         if (primary == 0) revert InstanceUnknown(instance);
         if (primary == tokenId) revert WeightOfItself(tokenId);
         _requireCallerOwns(primary);
@@ -274,7 +275,7 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
         _requireNotWeight(tokenId, seat);
         _requireNotSuspended(tokenId, seat);
         _requireNotSuspended(primary, _seats[primary]);
-        if (_releaseInstance(tokenId, seat)) _advance(seat);
+        _releaseInstance(tokenId, seat);
         _attach(seat, primary);
         _roll();
         emit WeightBound(tokenId, primary, instance);
@@ -377,11 +378,11 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
     }
 
     function activeInstances(address instance) external view returns (bool) {
-        return _seats[instanceToToken[instance]].active;
+        return _seats[instanceToToken(instance)].active;
     }
 
     function instanceToConnectionUrl(address instance) external view returns (string memory) {
-        return _seats[instanceToToken[instance]].url;
+        return _seats[instanceToToken(instance)].url;
     }
 
     function tokenToInstance(uint256 tokenId) external view returns (address) {
@@ -438,6 +439,12 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
         if (expiresAt > block.timestamp + EXPIRY_AHEAD_MAX) revert ExpiryTooFar(expiresAt);
     }
 
+    /// No other token is registered for the instance.
+    function _requireFree(uint256 tokenId, address instance) private view {
+        uint256 primary = instanceToToken(instance);
+        if (primary != tokenId && _seats[primary].nodePrefix != 0) revert InstanceTaken(instance, primary);
+    }
+
     function _requireNotWeight(uint256 tokenId, Seat storage seat) private view {
         uint256 primary = _primaryOf(seat);
         if (primary != 0) revert StandsAsWeight(tokenId, primary);
@@ -480,10 +487,16 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
 
     /* ---- storage ---- */
 
+    /// The last thing that changes in a call.
+    function _setUrl(Seat storage seat, string memory url) private {
+        _advance(seat);
+        seat.url = url;
+        _roll();
+    }
+
     function _store(Seat storage seat, Binding memory b, bytes20 appId, address nodeSigner) private {
         delete nodeSignerToToken[seat.nodeSigner];
         nodeSignerToToken[nodeSigner] = b.tokenId;
-        _advance(seat);
         seat.active = true;
         seat.nodePrefix = uint8(b.nodeKey[0]);
         seat.nodeX = _x(b.nodeKey);
@@ -494,8 +507,7 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
         seat.appId = appId;
         seat.rootEpoch = rootEpoch;
         seat.expiresAt = b.expiresAt;
-        seat.url = b.url;
-        _roll();
+        _setUrl(seat, b.url);
         emit PeerRegistered(b.tokenId, b.instance, b.owner, b.nodeKey, b.proofKey, appId, rootEpoch, b.expiresAt, b.url);
     }
 
@@ -528,6 +540,6 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
     }
 
     function _hasSeat(address instance) internal view override returns (bool) {
-        return instanceToToken[instance] != 0;
+        return _claims[instance].count != 0;
     }
 }

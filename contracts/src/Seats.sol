@@ -40,8 +40,13 @@ abstract contract Seats is Cluster {
     mapping(uint256 tokenId => Seat) internal _seats;
     uint256[] internal _tokens;
 
-    /// The token an instance is bound to; 0: none.
-    mapping(address instance => uint256) public instanceToToken;
+    /// Several tokens may be bound to an instance: nothing on chain knows whose it is before its machine has signed.
+    struct Claims {
+        uint64 primary; // the token that is registered for it, else the first that was bound; 0: none
+        uint32 count; // tokens that are bound to it
+    }
+
+    mapping(address instance => Claims) internal _claims;
     /// The token whose seat a node key stands on, by the key's address; 0: none.
     mapping(address nodeSigner => uint256) public nodeSignerToToken;
     /// How long those are suspended who stood behind a seat in the generation in which it was.
@@ -69,17 +74,21 @@ abstract contract Seats is Cluster {
 
     function _activeTokens() internal view returns (uint256[] memory active) {
         uint256 count = 0;
-        uint256[] memory all = _tokens;
-        for (uint256 i = 0; i < all.length; i++) {
-            if (_seats[all[i]].active) all[count++] = all[i];
+        active = _tokens;
+        for (uint256 i = 0; i < active.length; i++) {
+            if (_seats[active[i]].active) active[count++] = active[i];
         }
-        active = new uint256[](count);
-        for (uint256 i = 0; i < count; i++) {
-            active[i] = all[i];
+        assembly ("memory-safe") {
+            mstore(active, count) /* cut it short */
         }
     }
 
     /* ---- an instance and what was registered for it ---- */
+
+    /// The token by which an instance is known; 0: none.
+    function instanceToToken(address instance) public view returns (uint256) {
+        return _claims[instance].primary;
+    }
 
     /// Unbind the instance, clear the registration made for it, and end the standing of all weight behind it.
     function _releaseInstance(uint256 tokenId, Seat storage seat) internal returns (bool wasRegistered) {
@@ -98,10 +107,13 @@ abstract contract Seats is Cluster {
             delete seat.rootEpoch;
             delete seat.expiresAt;
             delete seat.url;
+            _advance(seat);
             emit RegistrationCleared(tokenId);
         }
         emit InstanceReleased(tokenId, seat.instance);
-        delete instanceToToken[seat.instance];
+        Claims storage claims = _claims[seat.instance];
+        claims.count -= 1;
+        if (claims.primary == tokenId) delete claims.primary;
         delete seat.instance;
         delete seat.attached;
         unchecked {

@@ -43,6 +43,7 @@ abstract contract Base {
     address internal bob = VM.addr(BOB);
     address internal eve = VM.addr(EVE);
     DstackMembershipNFT internal seats;
+    uint256 internal clock = NOW; // what statements are made by
 
     /// The test contract owns the contract; block time is NOW.
     function setUp() public virtual {
@@ -185,8 +186,8 @@ abstract contract Base {
             proofKey: keyOf(proof),
             url: URL,
             nonce: seats.nonceOf(tokenId),
-            expiresAt: uint64(NOW + 90 days),
-            deadline: uint64(NOW + 1 days)
+            expiresAt: uint64(clock + 90 days),
+            deadline: uint64(clock + 1 days)
         });
     }
 
@@ -195,8 +196,8 @@ abstract contract Base {
             tokenId: tokenId,
             nodeKey: keyOf(node),
             nonce: seats.nonceOf(tokenId),
-            expiresAt: uint64(NOW + 200 days),
-            deadline: uint64(NOW + 1 days)
+            expiresAt: uint64(clock + 200 days),
+            deadline: uint64(clock + 1 days)
         });
     }
 
@@ -206,7 +207,7 @@ abstract contract Base {
             nodeKey: keyOf(node),
             url: url,
             nonce: seats.nonceOf(tokenId),
-            deadline: uint64(NOW + 1 days)
+            deadline: uint64(clock + 1 days)
         });
     }
 

@@ -280,6 +280,72 @@ contract FlawsTest is Base {
         require(member(id).boundBy == bob, "the buyer waits for the seller");
     }
 
+    /// Instance ids can be seen in the mempool. Eve binds Alice's first, or registers for it first.
+    function test_Flaw14_AnInstanceIsHisWhoseMachineSigns() public {
+        uint256 evesId = boundSeat(eve, INSTANCE);
+        uint256 id = boundSeat(alice, INSTANCE);
+        require(seats.tokenToInstance(id) == INSTANCE, "Eve locks Alice out");
+        /* what her own machine signs is for another instance, and she cannot put it under this one */
+        Registration memory copy = registrationOf(evesId, EVE, EVE_NODE, EVE_PROOF);
+        copy.b.instance = EVE_INSTANCE;
+        signBinding(copy, EVE, EVE_NODE, EVE_PROOF);
+        bytes memory differs =
+            abi.encodeWithSelector(DstackMembershipNFT.InstanceDiffers.selector, INSTANCE, EVE_INSTANCE);
+        refuse(copy, eve, differs);
+        copy.b.instance = INSTANCE;
+        refuse(copy, eve, only(DstackMembershipNFT.NodeSignature.selector));
+
+        /* Eve sends Alice's registration before Alice: it is Alice's all the same */
+        Registration memory r = registrationOf(id, ALICE, NODE, PROOF);
+        send(r, eve);
+        require(member(id).active && seats.instanceToToken(INSTANCE) == id, "not Alice's");
+        Registration memory late = registrationOf(evesId, EVE, EVE_NODE, EVE_PROOF);
+        bytes memory taken = abi.encodeWithSelector(DstackMembershipNFT.InstanceTaken.selector, INSTANCE, id);
+        refuse(late, eve, taken);
+        uint256 third = seats.mintNodeAccess(eve);
+        VM.expectRevert(taken);
+        VM.prank(eve);
+        seats.registerInstance(third, INSTANCE);
+
+        /* nor does Eve's leaving take the instance along */
+        VM.prank(eve);
+        seats.burn(evesId);
+        require(seats.instanceToToken(INSTANCE) == id && seats.activeInstances(INSTANCE), "taken along");
+    }
+
+    /// Any URL in what was called production.
+    function test_Flaw15_UrlsAreUnderAnAllowedDomainAndDevModeIsOff() public {
+        require(!seats.devMode(), "devMode from the start");
+        uint256 id = aliceSeat();
+        seats.addBaseDomain("mesh.org");
+        string[3] memory urls = ["https://evil.example.net", "https://evilmesh.org", "https://mesh.org.evil.net"];
+        string[3] memory hosts = ["evil.example.net", "evilmesh.org", "mesh.org.evil.net"];
+        for (uint256 i = 0; i < 3; i++) {
+            Endpoint memory e = endpointOf(id, NODE, urls[i]);
+            VM.expectRevert(abi.encodeWithSelector(UrlPolicy.DomainNotAllowed.selector, hosts[i]));
+            VM.prank(alice);
+            seats.setEndpoint(e, "");
+        }
+        VM.expectRevert(abi.encodeWithSelector(UrlPolicy.BaseDomainInvalid.selector, ""));
+        seats.addBaseDomain("");
+        VM.chainId(8453);
+        VM.expectRevert(abi.encodeWithSelector(UrlPolicy.DevModeChain.selector, 8453));
+        seats.setDevMode(true);
+    }
+
+    /// A domain that was lost stayed allowed.
+    function test_Flaw16_ADomainCanBeTakenBack() public {
+        uint256 id = aliceSeat();
+        VM.expectEmit(true, true, true, true, address(seats));
+        emit UrlPolicy.BaseDomainRemoved("example");
+        seats.removeBaseDomain("example");
+        require(!seats.allowedBaseDomains("example"), "still allowed");
+        Endpoint memory e = endpointOf(id, NODE, URL);
+        VM.expectRevert(abi.encodeWithSelector(UrlPolicy.DomainNotAllowed.selector, "node.example"));
+        VM.prank(alice);
+        seats.setEndpoint(e, "");
+    }
+
     /// Long URLs and an endless list made discovery fail for all.
     function test_Flaw17_UrlsAreBoundedAndListsArePaged() public {
         uint256 id = aliceSeat();
@@ -296,10 +362,23 @@ contract FlawsTest is Base {
         VM.expectRevert(only(DstackMembershipNFT.MintingPrivate.selector));
         VM.prank(eve);
         seats.mintNodeAccess(eve);
+        seats.setClusterConfig(100, true, 0);
+        VM.prank(eve);
+        uint256 first = seats.mintNodeAccess(eve);
+        for (uint256 i = 0; i < 2; i++) {
+            VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.MintLimit.selector, 1));
+            VM.prank(eve);
+            seats.mintNodeAccess(eve);
+            if (i == 1) break;
+            VM.prank(eve);
+            seats.transferFrom(eve, bob, first); /* out of her hands, and of no use to her */
+        }
+        VM.prank(bob);
+        seats.burn(first);
         seats.setClusterConfig(1, true, 1 ether);
         VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.MintPrice.selector, 0, 1 ether));
-        VM.prank(eve);
-        seats.mintNodeAccess(eve);
+        VM.prank(alice);
+        seats.mintNodeAccess(alice);
 
         uint256 id = seats.mintNodeAccess(alice);
         VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.ClusterFull.selector, 1));

@@ -56,6 +56,11 @@ contract GasTest is Base {
         prototype.registerPeer(id, derived, app, appSig, kmsSig, url, "mesh", CHAIN_APP_ID);
     }
 
+    /// EIP-170's bound: every chain refuses more.
+    function test_TheCodeFitsAChain() public view {
+        require(address(seats).code.length <= 24_576, VM.toString(address(seats).code.length));
+    }
+
     /// forge-config: default.isolate = true
     function test_WhatCallsCost() public {
         string memory proto = "00000000000000000000000000000000000050a1";

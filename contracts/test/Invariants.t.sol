@@ -8,12 +8,32 @@ import {VM} from "./Vm.sol";
 
 /// Four wallets that do everything that can be done with seats, in any order, sharing a few instances and node keys so
 /// that they meet. Each action is tried with real signatures; what the contract refuses is no success. After each
-/// action: what readers see has changed only together with the revision, and nonces have not gone back.
+/// action: what readers see has changed only together with the revision, nonces have not gone back, and no row has
+/// changed but those of the one who acted, but for suspensions by evidence.
 contract Handler is Base {
+    enum Action {
+        Mint,
+        Burn,
+        Transfer,
+        RegisterInstance,
+        Register,
+        RegisterAgain, // never
+        Renew,
+        SetEndpoint,
+        Cancel,
+        Deactivate,
+        Trespass, // never
+        Offend,
+        Reconfigure,
+        BindWeight,
+        UnbindWeight
+    }
+
     uint256 internal constant ACTORS = 4;
     uint256 public constant INSTANCES = 8;
     uint256 internal constant NODES = 5;
-    uint256 public constant ACTIONS = 13;
+    uint256 internal constant TOKENS_MOST = 10;
+    uint256 public constant ACTIONS = 15;
 
     uint256[ACTIONS] public successes;
     uint256 public refusals;
@@ -21,6 +41,9 @@ contract Handler is Base {
     uint256 public lastToken;
     string public broken;
     mapping(uint256 tokenId => uint64) private _nonces;
+    mapping(uint256 tokenId => bytes32) private _rows; // as they were before the action
+    mapping(uint256 tokenId => address) private _owners;
+    mapping(uint256 tokenId => uint64) private _suspended;
     bytes32 private _seen;
     bytes32 private _seenRevision;
 
@@ -40,7 +63,8 @@ contract Handler is Base {
     /* ---- the wallets' actions ---- */
 
     function mint(uint256 seed) external {
-        act(0, address(this), abi.encodeCall(seats.mintNodeAccess, (VM.addr(actor(seed)))));
+        if (seats.totalSupply() >= TOKENS_MOST) return;
+        act(Action.Mint, address(this), abi.encodeCall(seats.mintNodeAccess, (VM.addr(actor(seed)))));
         lastToken = lastToken + successNow;
         look();
     }
@@ -48,7 +72,7 @@ contract Handler is Base {
     function burn(uint256 seed) external {
         if (seats.totalSupply() < 4) return;
         (uint256 id, uint256 owner_) = seat(seed);
-        act(1, VM.addr(owner_), abi.encodeCall(seats.burn, (id)));
+        act(Action.Burn, VM.addr(owner_), abi.encodeCall(seats.burn, (id)));
         look();
     }
 
@@ -56,7 +80,7 @@ contract Handler is Base {
         (uint256 id, uint256 owner_) = seat(seed);
         uint64 nonce = seats.nonceOf(id);
         address buyer = VM.addr(actor(to));
-        act(2, VM.addr(owner_), abi.encodeCall(seats.transferFrom, (VM.addr(owner_), buyer, id)));
+        act(Action.Transfer, VM.addr(owner_), abi.encodeCall(seats.transferFrom, (VM.addr(owner_), buyer, id)));
         Member memory m = member(id);
         bool clear = m.boundBy == address(0) && m.instance == address(0) && m.nodeKey.length == 0 && !m.active;
         if (!clear || m.nonce <= nonce) broken = "a moved token has a registration";
@@ -68,7 +92,7 @@ contract Handler is Base {
         (uint256 id, uint256 owner_) = seat(seed);
         address wanted = address(uint160(0x5000 + instance / 2 % INSTANCES));
         if (instance % 2 == 0 && freeInstance() != address(0)) wanted = freeInstance();
-        act(3, VM.addr(owner_), abi.encodeCall(seats.registerInstance, (id, wanted)));
+        act(Action.RegisterInstance, VM.addr(owner_), abi.encodeCall(seats.registerInstance, (id, wanted)));
         look();
     }
 
@@ -77,58 +101,94 @@ contract Handler is Base {
         bindIfNot(id, owner_);
         Registration memory r = registrationOf(id, owner_, 0x3000 + node % NODES, PROOF);
         bytes memory data = abi.encodeCall(seats.register, (r.b, r.nodeXY, r.proofXY, r.c, r.sigN, r.sigD, r.sigOwner));
-        act(4, VM.addr(actor(sender)), data);
-        if (successNow == 1) act(5, VM.addr(owner_), data); /* again: never */
+        act(Action.Register, VM.addr(owner_), VM.addr(actor(sender)), data);
+        if (successNow == 1) act(Action.RegisterAgain, VM.addr(owner_), data); /* again: never */
         look();
     }
 
     function renew(uint256 seed, uint64 ahead) external {
         (uint256 id, uint256 owner_) = activeSeat(seed);
         Renewal memory r =
-            Renewal(id, member(id).nodeKey, seats.nonceOf(id), uint64(NOW + 1 + ahead % 400 days), uint64(NOW));
-        act(6, address(this), abi.encodeCall(seats.renew, (r, sign(owner_, digestOf(r)))));
+            Renewal(id, member(id).nodeKey, seats.nonceOf(id), uint64(clock + 1 + ahead % 400 days), uint64(clock));
+        bytes memory data = abi.encodeCall(seats.renew, (r, sign(owner_, digestOf(r))));
+        act(Action.Renew, VM.addr(owner_), address(this), data);
         look();
     }
 
     function setEndpoint(uint256 seed, uint8 length) external {
         (uint256 id, uint256 owner_) = activeSeat(seed);
-        Endpoint memory e = Endpoint(id, member(id).nodeKey, longUrl(length), seats.nonceOf(id), uint64(NOW));
-        act(7, VM.addr(owner_), abi.encodeCall(seats.setEndpoint, (e, "")));
+        Endpoint memory e = Endpoint(id, member(id).nodeKey, longUrl(length), seats.nonceOf(id), uint64(clock));
+        act(Action.SetEndpoint, VM.addr(owner_), abi.encodeCall(seats.setEndpoint, (e, "")));
         look();
     }
 
     function cancel(uint256 seed) external {
         (uint256 id, uint256 owner_) = seat(seed);
-        act(8, VM.addr(owner_), abi.encodeCall(seats.cancel, (id)));
+        act(Action.Cancel, VM.addr(owner_), abi.encodeCall(seats.cancel, (id)));
         look();
     }
 
     function deactivate(uint256 seed) external {
         (uint256 id, uint256 owner_) = activeSeat(seed);
-        act(9, VM.addr(owner_), abi.encodeCall(seats.deactivateInstance, (id)));
+        act(Action.Deactivate, VM.addr(owner_), abi.encodeCall(seats.deactivateInstance, (id)));
         look();
     }
 
-    /// A stranger tries what only the owner may: never.
+    /// The token goes behind another seat of its owner's, if there is one.
+    function bindWeight(uint256 seed, uint256 to) external {
+        (uint256 id, uint256 owner_) = seat(seed);
+        uint256 count = seats.totalSupply();
+        address instance = address(uint160(0x5000 + to % INSTANCES));
+        for (uint256 i = 0; i < count; i++) {
+            Member memory m = seats.membersPage((to % count + i) % count, 1)[0];
+            bool front = m.owner == VM.addr(owner_) && m.tokenId != id && seats.instanceToToken(m.instance) == m.tokenId;
+            if (front) instance = m.instance;
+            if (front) break;
+        }
+        act(Action.BindWeight, VM.addr(owner_), abi.encodeCall(seats.bindWeight, (id, instance)));
+        look();
+    }
+
+    /// Some token that stands behind another, if there is one.
+    function unbindWeight(uint256 seed) external {
+        uint256 count = seats.totalSupply();
+        (uint256 id, uint256 owner_) = seat(seed);
+        for (uint256 i = 0; i < count && seats.weightBehind(id) == 0; i++) {
+            (id, owner_) = seat(seed % count + i);
+        }
+        act(Action.UnbindWeight, VM.addr(owner_), abi.encodeCall(seats.unbindWeight, (id)));
+        look();
+    }
+
+    /// A stranger, or the contract's owner, tries what only the seat's owner may: never.
     function trespass(uint256 seed, uint256 what) external {
-        (uint256 id,) = seat(seed);
-        bytes[5] memory tries = [
+        (uint256 id, uint256 owner_) = seat(seed);
+        (Vote memory a, Vote memory b) = evidence("epoch", uint64(seed % 4));
+        Renewal memory n = Renewal(id, member(id).nodeKey, seats.nonceOf(id), uint64(clock + 1), uint64(clock));
+        Endpoint memory e = Endpoint(id, member(id).nodeKey, "", seats.nonceOf(id), uint64(clock));
+        bytes memory no = sign(EVE, digestOf(a));
+        bytes[10] memory tries = [
             abi.encodeCall(seats.cancel, (id)),
             abi.encodeCall(seats.deactivateInstance, (id)),
             abi.encodeCall(seats.burn, (id)),
             abi.encodeCall(seats.registerInstance, (id, address(0x5fff))),
-            abi.encodeCall(seats.transferFrom, (seats.ownerOf(id), eve, id))
+            abi.encodeCall(seats.transferFrom, (seats.ownerOf(id), eve, id)),
+            abi.encodeCall(seats.bindWeight, (id, INSTANCE)),
+            abi.encodeCall(seats.unbindWeight, (id)),
+            abi.encodeCall(seats.renew, (n, sign(EVE, digestOf(n)))),
+            abi.encodeCall(seats.setEndpoint, (e, sign(owner_, digestOf(e)))),
+            abi.encodeCall(seats.submitEvidence, (a, no, b, no))
         ];
-        act(10, address(0xE7E), tries[what % 5]);
+        act(Action.Trespass, address(0), seed % 2 == 0 ? address(0xE7E) : address(this), tries[what % 10]);
         look();
     }
 
     /// A node that is on a seat votes twice; anybody shows it.
     function offend(uint256 seed, uint64 slot) external {
-        (Vote memory a, Vote memory b) = evidence("epoch", slot % 4);
+        (Vote memory a, Vote memory b) = evidence(bytes32(clock), slot % 4);
         uint256 node = 0x3000 + seed % NODES;
         bytes memory data = abi.encodeCall(seats.submitEvidence, (a, sign(node, digestOf(a)), b, sign(node, digestOf(b))));
-        act(11, eve, data);
+        act(Action.Offend, address(0), eve, data);
         look();
     }
 
@@ -137,7 +197,7 @@ contract Handler is Base {
     function reconfigure(uint256 seed) external {
         bytes20 app = bytes20(uint160(0xB00 + seed % 3));
         bool known = seats.isAppIdAllowed(app);
-        act(12, address(this), known ? abi.encodeCall(seats.removeAppId, (app)) : abi.encodeCall(seats.addAppId, (app)));
+        act(Action.Reconfigure, address(0), address(this), known ? abi.encodeCall(seats.removeAppId, (app)) : abi.encodeCall(seats.addAppId, (app)));
         look();
     }
 
@@ -145,12 +205,51 @@ contract Handler is Base {
 
     uint256 private successNow;
 
-    function act(uint256 action, address from, bytes memory data) private {
+    /// What a wallet does itself, with what is its own.
+    function act(Action action, address from, bytes memory data) private {
+        act(action, from, from, data);
+    }
+
+    /// A call, sent by anybody; whose rows may change by it. Half a day goes by with each.
+    function act(Action action, address whose, address from, bytes memory data) private {
+        clock += 12 hours;
+        VM.warp(clock);
+        remember();
         VM.prank(from);
         (bool ok,) = address(seats).call(data);
         successNow = ok ? 1 : 0;
-        if (ok) successes[action]++;
+        if (ok) successes[uint256(action)]++;
         else refusals++;
+        compare(action, whose);
+    }
+
+    function row(Member memory m) private view returns (bytes32) {
+        uint64 until = m.suspendedUntil;
+        m.suspendedUntil = 0;
+        bytes32 digest = keccak256(abi.encode(m, seats.weightBehind(m.tokenId)));
+        m.suspendedUntil = until;
+        return digest;
+    }
+
+    function remember() private {
+        Member[] memory page = seats.membersPage(0, 32);
+        for (uint256 i = 0; i < page.length; i++) {
+            uint256 id = page[i].tokenId;
+            (_rows[id], _owners[id], _suspended[id]) = (row(page[i]), page[i].owner, page[i].suspendedUntil);
+        }
+    }
+
+    /// Only rows that the one who acts owned have changed; a suspension only grows, and only by evidence.
+    function compare(Action action, address whose) private {
+        Member[] memory page = seats.membersPage(0, 32);
+        for (uint256 i = 0; i < page.length; i++) {
+            uint256 id = page[i].tokenId;
+            uint64 until = page[i].suspendedUntil;
+            if (_owners[id] == address(0)) continue; /* new */
+            if (_owners[id] != whose && row(page[i]) != _rows[id]) broken = "another's row has changed";
+            if (until < _suspended[id]) broken = "a suspension was shaken off";
+            if (until > _suspended[id] && action != Action.Offend) broken = "a suspension without evidence";
+        }
     }
 
     function mintTo(uint256 seed) private {
@@ -160,7 +259,7 @@ contract Handler is Base {
 
     function bindIfNot(uint256 id, uint256 owner_) private {
         address instance = freeInstance();
-        if (seats.tokenToInstance(id) != address(0) || instance == address(0)) return;
+        if (seats.tokenToInstance(id) != address(0) || instance == address(0) || seats.weightBehind(id) != 0) return;
         VM.prank(VM.addr(owner_));
         seats.registerInstance(id, instance);
     }
@@ -237,7 +336,7 @@ contract InvariantsTest {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[12] memory actions = [
+        bytes4[14] memory actions = [
             Handler.mint.selector,
             Handler.burn.selector,
             Handler.transfer.selector,
@@ -249,14 +348,16 @@ contract InvariantsTest {
             Handler.deactivate.selector,
             Handler.trespass.selector,
             Handler.offend.selector,
-            Handler.reconfigure.selector
+            Handler.reconfigure.selector,
+            Handler.bindWeight.selector,
+            Handler.unbindWeight.selector
         ];
         targets = new FuzzSelector[](1);
         targets[0].addr = address(handler);
-        /* half of the draws register, so that there is something to lose */
-        targets[0].selectors = new bytes4[](16);
-        for (uint256 i = 0; i < 16; i++) {
-            targets[0].selectors[i] = i < 12 ? actions[i] : Handler.register.selector;
+        /* a third of the draws register, so that there is something to lose */
+        targets[0].selectors = new bytes4[](20);
+        for (uint256 i = 0; i < 20; i++) {
+            targets[0].selectors[i] = i < 14 ? actions[i] : Handler.register.selector;
         }
     }
 
@@ -265,7 +366,7 @@ contract InvariantsTest {
     function afterInvariant() public view {
         if (handler.calls() < RUN_CALLS_MIN) return;
         for (uint256 action = 0; action < handler.ACTIONS(); action++) {
-            bool never = action == 5 || action == 10;
+            bool never = action == uint256(Handler.Action.RegisterAgain) || action == uint256(Handler.Action.Trespass);
             string memory name = string.concat("action ", VM.toString(action));
             require(
                 (handler.successes(action) == 0) == never,
@@ -281,27 +382,52 @@ contract InvariantsTest {
     }
 
     function all() private view returns (Member[] memory members) {
-        uint256 count = seats.totalSupply();
-        members = new Member[](count);
-        for (uint256 i = 0; i < count; i++) {
-            members[i] = seats.membersPage(i, 1)[0];
-        }
+        require(seats.totalSupply() <= 32, "more than a page");
+        return seats.membersPage(0, 32);
     }
 
-    function invariant_OneTokenAnInstance() public view {
+    function registered(Member memory m) private pure returns (bool) {
+        return m.boundBy != address(0);
+    }
+
+    /// However many are bound to it: the token that registered, and no other one.
+    function invariant_AnInstanceHasOnePrimaryToken() public view {
         Member[] memory members = all();
         for (uint256 i = 0; i < members.length; i++) {
+            if (!registered(members[i])) continue;
             address instance = members[i].instance;
-            if (instance == address(0)) continue;
-            require(seats.instanceToToken(instance) == members[i].tokenId, "index");
+            require(seats.instanceToToken(instance) == members[i].tokenId, "registered, and not the primary");
             for (uint256 k = 0; k < i; k++) {
-                require(members[k].instance != instance, "two tokens, one instance");
+                require(!registered(members[k]) || members[k].instance != instance, "two registered, one instance");
             }
         }
         for (uint160 i = 0; i < handler.INSTANCES(); i++) {
             uint256 id = seats.instanceToToken(address(0x5000 + i));
             require(id == 0 || seats.tokenToInstance(id) == address(0x5000 + i), "an index without a binding");
         }
+    }
+
+    /// A token stands behind one seat at most, of the same owner; each counts once and somewhere.
+    function invariant_WeightIsTokensOfOneOwner() public view {
+        Member[] memory members = all();
+        uint256 sum = 0;
+        uint256[] memory behind = new uint256[](members.length);
+        for (uint256 i = 0; i < members.length; i++) {
+            behind[i] = seats.weightBehind(members[i].tokenId);
+        }
+        for (uint256 i = 0; i < members.length; i++) {
+            Member memory m = members[i];
+            uint256 weight = behind[i] == 0 ? 1 : 0;
+            for (uint256 k = 0; k < members.length; k++) {
+                if (behind[k] != m.tokenId) continue;
+                require(members[k].owner == m.owner && m.instance != address(0), "behind another's, or behind none");
+                require(members[k].instance == address(0) && !registered(members[k]), "a weight with an instance");
+                weight++;
+            }
+            require(m.weight == weight, "another weight");
+            sum += weight;
+        }
+        require(sum == members.length, "a token counts twice or nowhere");
     }
 
     function invariant_ANodeKeyStandsOnOneSeat() public view {
@@ -339,11 +465,11 @@ contract InvariantsTest {
         uint256 active = 0;
         for (uint256 i = 0; i < members.length; i++) {
             Member memory m = members[i];
-            bool registered = m.boundBy != address(0);
-            require(!registered || (m.boundBy == m.owner && m.instance != address(0)), "another's");
-            require(registered == (m.nodeKey.length == 33) && registered == (m.proofKey.length == 33), "keys");
-            require(registered || !m.active, "active without registration");
-            require(seats.activeInstances(m.instance) == m.active || m.instance == address(0), "active by instance");
+            bool here = registered(m);
+            require(!here || (m.boundBy == m.owner && m.instance != address(0)), "another's");
+            require(here == (m.nodeKey.length == 33) && here == (m.proofKey.length == 33), "keys");
+            require(here || !m.active, "active without registration");
+            if (here) require(seats.activeInstances(m.instance) == m.active, "active by instance");
             if (m.active) active++;
         }
         require(seats.getPeerEndpoints().length == active && seats.getActiveInstances().length == active, "lists");

@@ -3,7 +3,9 @@ pragma solidity 0.8.30;
 
 import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 
+import {Cluster} from "../src/Cluster.sol";
 import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
+import {IAppAuth} from "../src/IAppAuth.sol";
 import {Endpoint, Renewal} from "../src/Statements.sol";
 import {Base, Registration} from "./Base.sol";
 import {UrlPolicy} from "../src/UrlPolicy.sol";
@@ -56,6 +58,32 @@ contract SeatsTest is Base {
         require(seats.ownerOf(seats.mintNodeAccess{value: 3}(eve)) == eve, "not minted");
     }
 
+    /// What others give counts for nothing, and what is sold or burnt stays counted.
+    function test_AWalletMintsSoManyForItself() public {
+        require(seats.mintLimit() == 1, "from the start");
+        seats.setClusterConfig(100, true, 0);
+        seats.mintNodeAccess(eve);
+        mintAs(eve, 0);
+        mintAs(eve, 1);
+        VM.expectEmit(true, true, true, true, address(seats));
+        emit Cluster.MintLimitSet(2);
+        seats.setMintLimit(2);
+        mintAs(eve, 0);
+        mintAs(eve, 2);
+        seats.setMintLimit(0);
+        mintAs(eve, 0);
+        mintAs(eve, 0);
+        for (uint256 i = 0; i < 3; i++) {
+            seats.mintNodeAccess(address(0xBEEF)); /* the contract's owner has no limit */
+        }
+    }
+
+    function mintAs(address wallet, uint256 limit) private {
+        if (limit != 0) VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.MintLimit.selector, limit));
+        VM.prank(wallet);
+        seats.mintNodeAccess(wallet);
+    }
+
     function refuseMint(uint256 value) private {
         VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.MintPrice.selector, value, 3));
         VM.prank(eve);
@@ -92,6 +120,57 @@ contract SeatsTest is Base {
         VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.InstanceTaken.selector, INSTANCE, id));
         VM.prank(eve);
         seats.registerInstance(other, INSTANCE);
+    }
+
+    /// Who only bound it has taken nothing: it belongs to who registers it, and the other is told by an error.
+    function test_ABindingTakesNothingFromAnybody() public {
+        uint256 first = boundSeat(bob, EVE_INSTANCE);
+        uint256 second = boundSeat(eve, EVE_INSTANCE);
+        require(seats.instanceToToken(EVE_INSTANCE) == first, "the first is not the primary");
+        require(seats.tokenToInstance(second) == EVE_INSTANCE, "the second is not bound");
+        send(registrationOf(second, EVE, EVE_NODE, EVE_PROOF), eve);
+        require(seats.instanceToToken(EVE_INSTANCE) == second, "not who registered");
+        require(seats.tokenToInstance(first) == EVE_INSTANCE && seats.nonceOf(first) == 0, "another's seat changed");
+        refuse(
+            registrationOf(first, BOB, 0x3003, PROOF),
+            bob,
+            abi.encodeWithSelector(DstackMembershipNFT.InstanceTaken.selector, EVE_INSTANCE, second)
+        );
+        /* deactivated it is kept; released it is free */
+        VM.prank(eve);
+        seats.deactivateInstance(second);
+        refuse(
+            registrationOf(first, BOB, 0x3003, PROOF),
+            bob,
+            abi.encodeWithSelector(DstackMembershipNFT.InstanceTaken.selector, EVE_INSTANCE, second)
+        );
+        VM.prank(eve);
+        seats.burn(second);
+        send(registrationOf(first, BOB, 0x3003, PROOF), bob);
+        require(seats.instanceToToken(EVE_INSTANCE) == first && seats.activeInstances(EVE_INSTANCE), "not free");
+    }
+
+    /// As long as any token is bound to it an instance may boot, whoever else comes and goes.
+    function test_AnInstanceKeepsItsSeatWhenAnotherLeaves() public {
+        uint256 first = boundSeat(eve, EVE_INSTANCE);
+        uint256 second = boundSeat(bob, EVE_INSTANCE);
+        seats.addComposeHash(bytes32(0));
+        seats.setAllowAnyDevice(true);
+        require(boots(EVE_INSTANCE), "two");
+        VM.prank(eve);
+        seats.registerInstance(first, address(0x5fff));
+        require(boots(EVE_INSTANCE), "one");
+        VM.prank(bob);
+        seats.transferFrom(bob, eve, second);
+        require(!boots(EVE_INSTANCE), "none");
+    }
+
+    function boots(address instance) private view returns (bool allowed) {
+        IAppAuth.AppBootInfo memory info;
+        info.appId = address(seats);
+        info.instanceId = instance;
+        info.tcbStatus = "UpToDate";
+        (allowed,) = seats.isAppAllowed(info);
     }
 
     function test_TheSameInstanceAgainChangesNothing() public {
@@ -389,6 +468,25 @@ contract SeatsTest is Base {
         require(seats.nonceOf(99) == 0 && seats.tokenToInstance(99) == address(0), "token");
         require(!seats.activeInstances(address(99)) && seats.instanceToToken(address(99)) == 0, "instance");
         require(bytes(seats.instanceToConnectionUrl(address(99))).length == 0, "url");
+    }
+
+    function test_AWalletsLowestTokenIsFound() public {
+        require(seats.walletToTokenId(alice) == id && seats.walletToTokenId(bob) == 0, "first");
+        uint256 second = seats.mintNodeAccess(bob);
+        uint256 third = seats.mintNodeAccess(alice);
+        require(seats.walletToTokenId(alice) == id && seats.walletToTokenId(bob) == second, "second");
+        VM.prank(alice);
+        seats.burn(id); /* the list's order changes */
+        require(seats.walletToTokenId(alice) == third, "third");
+        VM.prank(bob);
+        seats.transferFrom(bob, alice, second);
+        require(seats.walletToTokenId(alice) == second && seats.walletToTokenId(bob) == 0, "moved");
+        require(seats.walletToTokenId(address(0)) == 0, "nobody");
+    }
+
+    function test_ThePrototypesRegisterPeerNamesItsSuccessor() public {
+        VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.RegisterPeerReplaced.selector, "register"));
+        seats.registerPeer("id", "", "", "", "", URL, "ethereum", bytes32(0));
     }
 
     function test_TheInterfacesAreNamed() public view {

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {DstackMembershipNFT} from "../src/DstackMembershipNFT.sol";
 import {Secp256k1} from "../src/Secp256k1.sol";
 import {Chain, ChainVerdict, SignatureChain} from "../src/SignatureChain.sol";
-import {Binding, Endpoint, Renewal, Statements} from "../src/Statements.sol";
+import {Binding, Endpoint, Renewal, Statements, Vote} from "../src/Statements.sol";
 import {VM} from "./Vm.sol";
 
 /// The contract with its digests in sight.
@@ -25,6 +25,14 @@ contract DigestHarness is DstackMembershipNFT {
 
     function digest(Endpoint calldata e) external view returns (bytes32) {
         return Statements.digest(Statements.hash(e));
+    }
+
+    function digest(Vote calldata v) external view returns (bytes32) {
+        return Statements.digest(Statements.hash(v));
+    }
+
+    function recover(bytes32 digest_, bytes calldata sig) external pure returns (address) {
+        return Secp256k1.recover(digest_, sig);
     }
 }
 
@@ -167,6 +175,28 @@ contract Eip712VectorsTest is VectorReader {
             deadline: number(string.concat(m, ".deadline"))
         });
         mustBe(seats.digest(e), key);
+    }
+
+    function voteAt(string memory votes, uint256 i) private pure returns (Vote memory) {
+        string memory m = item(".votes", i, ".message");
+        return Vote({
+            epochId: VM.parseJsonBytes32(votes, string.concat(m, ".epochId")),
+            kind: uint8(VM.parseJsonUint(votes, string.concat(m, ".kind"))),
+            first: uint64(VM.parseJsonUint(votes, string.concat(m, ".first"))),
+            last: uint64(VM.parseJsonUint(votes, string.concat(m, ".last"))),
+            hash: VM.parseJsonBytes32(votes, string.concat(m, ".hash"))
+        });
+    }
+
+    function test_TheVotesDigestsAreTheVectors() public view {
+        string memory votes = VM.readFile("vectors/votes.json");
+        require(Statements.VOTE_TYPEHASH == VM.parseJsonBytes32(votes, ".type_hash"), "Vote");
+        for (uint256 i = 0; i < 8; i++) {
+            bytes32 digest = seats.digest(voteAt(votes, i));
+            require(digest == VM.parseJsonBytes32(votes, item(".votes", i, ".digest")), "digest");
+            bytes memory sig = ethereumForm(hexAt(votes, item(".votes", i, ".signature")));
+            require(seats.recover(digest, sig) == VM.parseJsonAddress(votes, ".signer"), "signer");
+        }
     }
 
     function test_AnotherChainHasAnotherDigest() public {

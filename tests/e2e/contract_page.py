@@ -182,6 +182,7 @@ def of_the_seats(w):
     return {
         "`ownerOf(token)`": each(lambda m: m["owner"]) + [({"token": 2}, 0)],
         "`instanceToToken(instance)`": [({"instance": int(m["instance"], 16)}, t) for t, m in bound.items()],
+        "how many tokens are bound to an instance": [({"instance": int(m["instance"], 16)}, 1) for m in bound.values()],
         "`nodeSignerToToken(signer)`": [({"signer": address(m)}, t) for t, m in registered.items()],
         "address of the node key": [({"token": t}, address(m)) for t, m in registered.items()],
         "`instance`": each(lambda m: int(m["instance"], 16)),
