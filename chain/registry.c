@@ -144,9 +144,14 @@ const struct chain_seat *chain_snapshot_find_instance(const struct chain_snapsho
 {
     /* Zero stands for "none bound" and is nobody's instance. */
     if (base_is_zero(instance->bytes, sizeof instance->bytes)) return NULL;
-    for (size_t i = 0; i < snapshot->seat_count; i++)
-        if (base_address_equal(&snapshot->seats[i].instance, instance)) return &snapshot->seats[i];
-    return NULL;
+    const struct chain_seat *bound = NULL;
+    for (size_t i = 0; i < snapshot->seat_count; i++) {
+        const struct chain_seat *seat = &snapshot->seats[i];
+        if (!base_address_equal(&seat->instance, instance)) continue;
+        if (seat->has_keys) return seat;
+        if (bound == NULL) bound = seat;
+    }
+    return bound;
 }
 
 bool chain_snapshot_allows_app(const struct chain_snapshot *snapshot,

@@ -88,6 +88,8 @@ const struct chain_seat *chain_snapshot_find_key(const struct chain_snapshot *sn
                                                  const struct base_key33 *node_key);
 const struct chain_seat *chain_snapshot_find_token(const struct chain_snapshot *snapshot,
                                                    const struct base_u256 *token_id);
+/* Several seats may be bound to an instance and one registered for it: that one, else the lowest.
+ */
 const struct chain_seat *chain_snapshot_find_instance(const struct chain_snapshot *snapshot,
                                                       const struct base_eth_address *instance);
 bool chain_snapshot_allows_app(const struct chain_snapshot *snapshot,

@@ -79,6 +79,26 @@ static void test_instances(void **state)
     chain_snapshot_free(s);
 }
 
+/* Anybody may bind a seat to anybody's instance: that is no reason to take it for the machine's. */
+static void test_of_several_bound_the_registered_one_is_found(void **state)
+{
+    (void)state;
+    struct chain_seat seats[3] = {{.instance = {.bytes = {7}}}};
+    struct chain_snapshot head = {.chain_id = 31337}, *s;
+    for (size_t i = 0; i < 3; i++) {
+        seats[i] = seats[0];
+        seats[i].token_id = base_u256_from_u64(i + 1);
+    }
+    assert_int_equal(chain_snapshot_new(&s, &head, seats, 3), BASE_OK);
+    assert_ptr_equal(chain_snapshot_find_instance(s, &seats[0].instance), &s->seats[0]);
+    chain_snapshot_free(s);
+    seats[1].has_keys = true;
+    seats[1].node_key.bytes[0] = 2;
+    assert_int_equal(chain_snapshot_new(&s, &head, seats, 3), BASE_OK);
+    assert_ptr_equal(chain_snapshot_find_instance(s, &seats[0].instance), &s->seats[1]);
+    chain_snapshot_free(s);
+}
+
 static void test_is_a_copy(void **state)
 {
     (void)state;
@@ -160,6 +180,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finds_every_seat_and_no_other),
         cmocka_unit_test(test_instances),
+        cmocka_unit_test(test_of_several_bound_the_registered_one_is_found),
         cmocka_unit_test(test_is_a_copy),
         cmocka_unit_test(test_refuses_two_of_one_token_or_key),
         cmocka_unit_test(test_bound_and_empty),

@@ -147,22 +147,15 @@ const votes = {
         vote('SKIP 3 to 599', 4, 3, 599, none),
         vote('SKIP 6 to 599', 4, 6, 599, none),
     ],
+    /* by their places above */
     evidence: [
-        { votes: ['CAND 5 h1', 'CAND 5 h2'], slot: 5 },
-        { votes: ['NOTAR 5 h1', 'NOTAR 5 h2'], slot: 5 },
-        { votes: ['FINAL 5 h1', 'SKIP 3 to 599'], slot: 5 },
-        { votes: ['FINAL 5 h1', 'FINAL 5 h2'], slot: 5 },
-        { votes: ['FINAL 5 h1', 'NOTAR 5 h2'], slot: 5 },
+        { votes: [0, 1], slot: 5 },
+        { votes: [2, 3], slot: 5 },
+        { votes: [4, 6], slot: 5 },
+        { votes: [4, 5], slot: 5 },
+        { votes: [4, 3], slot: 5 },
     ],
-    no_evidence: [
-        ['NOTAR 5 h1', 'NOTAR 5 h1'],
-        ['CAND 5 h1', 'NOTAR 5 h2'],
-        ['CAND 5 h1', 'FINAL 5 h2'],
-        ['FINAL 5 h1', 'NOTAR 5 h1'],
-        ['FINAL 5 h1', 'SKIP 6 to 599'],
-        ['NOTAR 5 h1', 'SKIP 3 to 599'],
-        ['SKIP 3 to 599', 'SKIP 6 to 599'],
-    ],
+    no_evidence: [[2, 2], [0, 3], [0, 5], [4, 2], [4, 7], [2, 6], [6, 7]],
 };
 const notars = [votes.votes[2], votes.votes[3]];
 const evidenceArgs = notars.flatMap((v) => [v.message, signature(v.signature)]);

@@ -33,6 +33,7 @@ contract Handler is Base {
     uint256 public constant INSTANCES = 8;
     uint256 internal constant NODES = 5;
     uint256 internal constant TOKENS_MOST = 10;
+    uint256 internal constant STRANGER = 0x2fff;
     uint256 public constant ACTIONS = 15;
 
     uint256[ACTIONS] public successes;
@@ -53,7 +54,7 @@ contract Handler is Base {
         for (uint256 i = 0; i < ACTORS; i++) {
             mintTo(i);
         }
-        look();
+        look(Action.Mint, address(0));
     }
 
     function contractUnderTest() external view returns (DstackMembershipNFT) {
@@ -66,14 +67,12 @@ contract Handler is Base {
         if (seats.totalSupply() >= TOKENS_MOST) return;
         act(Action.Mint, address(this), abi.encodeCall(seats.mintNodeAccess, (VM.addr(actor(seed)))));
         lastToken = lastToken + successNow;
-        look();
     }
 
     function burn(uint256 seed) external {
         if (seats.totalSupply() < 4) return;
         (uint256 id, uint256 owner_) = seat(seed);
         act(Action.Burn, VM.addr(owner_), abi.encodeCall(seats.burn, (id)));
-        look();
     }
 
     function transfer(uint256 seed, uint256 to) external {
@@ -84,7 +83,6 @@ contract Handler is Base {
         Member memory m = member(id);
         bool clear = m.boundBy == address(0) && m.instance == address(0) && m.nodeKey.length == 0 && !m.active;
         if (!clear || m.nonce <= nonce) broken = "a moved token has a registration";
-        look();
     }
 
     /// Half of the tries are for a free instance, so that some succeed however full the cluster is.
@@ -93,7 +91,6 @@ contract Handler is Base {
         address wanted = address(uint160(0x5000 + instance / 2 % INSTANCES));
         if (instance % 2 == 0 && freeInstance() != address(0)) wanted = freeInstance();
         act(Action.RegisterInstance, VM.addr(owner_), abi.encodeCall(seats.registerInstance, (id, wanted)));
-        look();
     }
 
     function register(uint256 seed, uint256 node, uint256 sender) external {
@@ -103,7 +100,6 @@ contract Handler is Base {
         bytes memory data = abi.encodeCall(seats.register, (r.b, r.nodeXY, r.proofXY, r.c, r.sigN, r.sigD, r.sigOwner));
         act(Action.Register, VM.addr(owner_), VM.addr(actor(sender)), data);
         if (successNow == 1) act(Action.RegisterAgain, VM.addr(owner_), data); /* again: never */
-        look();
     }
 
     function renew(uint256 seed, uint64 ahead) external {
@@ -112,26 +108,22 @@ contract Handler is Base {
             Renewal(id, member(id).nodeKey, seats.nonceOf(id), uint64(clock + 1 + ahead % 400 days), uint64(clock));
         bytes memory data = abi.encodeCall(seats.renew, (r, sign(owner_, digestOf(r))));
         act(Action.Renew, VM.addr(owner_), address(this), data);
-        look();
     }
 
     function setEndpoint(uint256 seed, uint8 length) external {
         (uint256 id, uint256 owner_) = activeSeat(seed);
         Endpoint memory e = Endpoint(id, member(id).nodeKey, longUrl(length), seats.nonceOf(id), uint64(clock));
         act(Action.SetEndpoint, VM.addr(owner_), abi.encodeCall(seats.setEndpoint, (e, "")));
-        look();
     }
 
     function cancel(uint256 seed) external {
         (uint256 id, uint256 owner_) = seat(seed);
         act(Action.Cancel, VM.addr(owner_), abi.encodeCall(seats.cancel, (id)));
-        look();
     }
 
     function deactivate(uint256 seed) external {
         (uint256 id, uint256 owner_) = activeSeat(seed);
         act(Action.Deactivate, VM.addr(owner_), abi.encodeCall(seats.deactivateInstance, (id)));
-        look();
     }
 
     /// The token goes behind another seat of its owner's, if there is one.
@@ -146,7 +138,6 @@ contract Handler is Base {
             if (front) break;
         }
         act(Action.BindWeight, VM.addr(owner_), abi.encodeCall(seats.bindWeight, (id, instance)));
-        look();
     }
 
     /// Some token that stands behind another, if there is one.
@@ -157,7 +148,6 @@ contract Handler is Base {
             (id, owner_) = seat(seed % count + i);
         }
         act(Action.UnbindWeight, VM.addr(owner_), abi.encodeCall(seats.unbindWeight, (id)));
-        look();
     }
 
     /// A stranger, or the contract's owner, tries what only the seat's owner may: never.
@@ -166,7 +156,7 @@ contract Handler is Base {
         (Vote memory a, Vote memory b) = evidence("epoch", uint64(seed % 4));
         Renewal memory n = Renewal(id, member(id).nodeKey, seats.nonceOf(id), uint64(clock + 1), uint64(clock));
         Endpoint memory e = Endpoint(id, member(id).nodeKey, "", seats.nonceOf(id), uint64(clock));
-        bytes memory no = sign(EVE, digestOf(a));
+        bytes memory no = sign(STRANGER, digestOf(a));
         bytes[10] memory tries = [
             abi.encodeCall(seats.cancel, (id)),
             abi.encodeCall(seats.deactivateInstance, (id)),
@@ -175,12 +165,11 @@ contract Handler is Base {
             abi.encodeCall(seats.transferFrom, (seats.ownerOf(id), eve, id)),
             abi.encodeCall(seats.bindWeight, (id, INSTANCE)),
             abi.encodeCall(seats.unbindWeight, (id)),
-            abi.encodeCall(seats.renew, (n, sign(EVE, digestOf(n)))),
+            abi.encodeCall(seats.renew, (n, sign(STRANGER, digestOf(n)))),
             abi.encodeCall(seats.setEndpoint, (e, sign(owner_, digestOf(e)))),
             abi.encodeCall(seats.submitEvidence, (a, no, b, no))
         ];
-        act(Action.Trespass, address(0), seed % 2 == 0 ? address(0xE7E) : address(this), tries[what % 10]);
-        look();
+        act(Action.Trespass, address(0), seed % 2 == 0 ? VM.addr(STRANGER) : address(this), tries[what % 10]);
     }
 
     /// A node that is on a seat votes twice; anybody shows it.
@@ -189,7 +178,6 @@ contract Handler is Base {
         uint256 node = 0x3000 + seed % NODES;
         bytes memory data = abi.encodeCall(seats.submitEvidence, (a, sign(node, digestOf(a)), b, sign(node, digestOf(b))));
         act(Action.Offend, address(0), eve, data);
-        look();
     }
 
     /* ---- the contract owner's ---- */
@@ -198,7 +186,6 @@ contract Handler is Base {
         bytes20 app = bytes20(uint160(0xB00 + seed % 3));
         bool known = seats.isAppIdAllowed(app);
         act(Action.Reconfigure, address(0), address(this), known ? abi.encodeCall(seats.removeAppId, (app)) : abi.encodeCall(seats.addAppId, (app)));
-        look();
     }
 
     /* ---- how ---- */
@@ -210,46 +197,41 @@ contract Handler is Base {
         act(action, from, from, data);
     }
 
-    /// A call, sent by anybody; whose rows may change by it. Half a day goes by with each.
+    /// A call, sent by anybody; whose rows may change by it. Half a day goes by after each.
     function act(Action action, address whose, address from, bytes memory data) private {
-        clock += 12 hours;
         VM.warp(clock);
-        remember();
         VM.prank(from);
         (bool ok,) = address(seats).call(data);
         successNow = ok ? 1 : 0;
         if (ok) successes[uint256(action)]++;
         else refusals++;
-        compare(action, whose);
+        calls++;
+        look(action, whose);
+        clock += 12 hours;
     }
 
-    function row(Member memory m) private view returns (bytes32) {
-        uint64 until = m.suspendedUntil;
-        m.suspendedUntil = 0;
-        bytes32 digest = keccak256(abi.encode(m, seats.weightBehind(m.tokenId)));
-        m.suspendedUntil = until;
-        return digest;
-    }
-
-    function remember() private {
+    /// What readers see has changed only together with the revision; of the rows, only those of the one who acts have,
+    /// but for suspensions, which only grow, and only by evidence.
+    function look(Action action, address whose) private {
         Member[] memory page = seats.membersPage(0, 32);
         for (uint256 i = 0; i < page.length; i++) {
-            uint256 id = page[i].tokenId;
-            (_rows[id], _owners[id], _suspended[id]) = (row(page[i]), page[i].owner, page[i].suspendedUntil);
+            Member memory m = page[i];
+            uint256 id = m.tokenId;
+            (uint64 until, uint64 before) = (m.suspendedUntil, _suspended[id]);
+            if (m.nonce < _nonces[id]) broken = "a nonce went back";
+            if (until < before && before > clock) broken = "a suspension was shaken off";
+            if (until > before && until > clock && action != Action.Offend) broken = "a suspension without evidence";
+            m.suspendedUntil = 0;
+            bytes32 row = keccak256(abi.encode(m, seats.weightBehind(id)));
+            bool others = _owners[id] != address(0) && _owners[id] != whose;
+            if (others && row != _rows[id]) broken = "another's row has changed";
+            m.suspendedUntil = until;
+            (_rows[id], _owners[id], _suspended[id], _nonces[id]) = (row, m.owner, until, m.nonce);
         }
-    }
-
-    /// Only rows that the one who acts owned have changed; a suspension only grows, and only by evidence.
-    function compare(Action action, address whose) private {
-        Member[] memory page = seats.membersPage(0, 32);
-        for (uint256 i = 0; i < page.length; i++) {
-            uint256 id = page[i].tokenId;
-            uint64 until = page[i].suspendedUntil;
-            if (_owners[id] == address(0)) continue; /* new */
-            if (_owners[id] != whose && row(page[i]) != _rows[id]) broken = "another's row has changed";
-            if (until < _suspended[id]) broken = "a suspension was shaken off";
-            if (until > _suspended[id] && action != Action.Offend) broken = "a suspension without evidence";
-        }
+        (address root, uint64 epoch, bytes20[] memory apps, uint256 count, bytes32 revision,,) = seats.clusterState();
+        bytes32 now_ = keccak256(abi.encode(root, epoch, apps, count, page));
+        if (now_ != _seen && revision == _seenRevision) broken = "the view changed without the revision";
+        (_seen, _seenRevision) = (now_, revision);
     }
 
     function mintTo(uint256 seed) private {
@@ -262,6 +244,7 @@ contract Handler is Base {
         if (seats.tokenToInstance(id) != address(0) || instance == address(0) || seats.weightBehind(id) != 0) return;
         VM.prank(VM.addr(owner_));
         seats.registerInstance(id, instance);
+        look(Action.RegisterInstance, VM.addr(owner_));
     }
 
     function freeInstance() private view returns (address) {
@@ -290,26 +273,6 @@ contract Handler is Base {
         for (uint256 i = 0; i < count; i++) {
             (id, owner_) = seat(seed % count + i);
             if (member(id).active) break;
-        }
-    }
-
-    /// Everything that readers see, all pages of it.
-    function view_() private view returns (bytes32 digest) {
-        (address root, uint64 epoch, bytes20[] memory apps, uint256 count,,,) = seats.clusterState();
-        digest = keccak256(abi.encode(root, epoch, apps, count));
-        for (uint256 offset = 0; offset < count; offset += 32) {
-            digest = keccak256(abi.encode(digest, seats.membersPage(offset, 32)));
-        }
-    }
-
-    function look() private {
-        calls++;
-        bytes32 now_ = view_();
-        if (now_ != _seen && seats.revision() == _seenRevision) broken = "the view changed without the revision";
-        (_seen, _seenRevision) = (now_, seats.revision());
-        for (uint256 id = 1; id <= lastToken; id++) {
-            if (seats.nonceOf(id) < _nonces[id]) broken = "a nonce went back";
-            _nonces[id] = seats.nonceOf(id);
         }
     }
 }
@@ -381,6 +344,16 @@ contract InvariantsTest {
         require(bytes(handler.broken()).length == 0, handler.broken());
     }
 
+    /// One run for all of them: each would be a run of its own.
+    function invariant_SeatsAndWeightAndListsFitTogether() public view {
+        Member[] memory members = all();
+        anInstanceHasOnePrimaryToken(members);
+        weightIsTokensOfOneOwner(members);
+        aNodeKeyStandsOnOneSeat(members);
+        theListIsTheTokensThatExist(members);
+        aRegistrationIsItsOwners(members);
+    }
+
     function all() private view returns (Member[] memory members) {
         require(seats.totalSupply() <= 32, "more than a page");
         return seats.membersPage(0, 32);
@@ -391,8 +364,7 @@ contract InvariantsTest {
     }
 
     /// However many are bound to it: the token that registered, and no other one.
-    function invariant_AnInstanceHasOnePrimaryToken() public view {
-        Member[] memory members = all();
+    function anInstanceHasOnePrimaryToken(Member[] memory members) private view {
         for (uint256 i = 0; i < members.length; i++) {
             if (!registered(members[i])) continue;
             address instance = members[i].instance;
@@ -408,8 +380,7 @@ contract InvariantsTest {
     }
 
     /// A token stands behind one seat at most, of the same owner; each counts once and somewhere.
-    function invariant_WeightIsTokensOfOneOwner() public view {
-        Member[] memory members = all();
+    function weightIsTokensOfOneOwner(Member[] memory members) private view {
         uint256 sum = 0;
         uint256[] memory behind = new uint256[](members.length);
         for (uint256 i = 0; i < members.length; i++) {
@@ -430,8 +401,7 @@ contract InvariantsTest {
         require(sum == members.length, "a token counts twice or nowhere");
     }
 
-    function invariant_ANodeKeyStandsOnOneSeat() public view {
-        Member[] memory members = all();
+    function aNodeKeyStandsOnOneSeat(Member[] memory members) private view {
         for (uint256 i = 0; i < members.length; i++) {
             if (members[i].nodeKey.length == 0) continue;
             for (uint256 k = 0; k < i; k++) {
@@ -444,8 +414,7 @@ contract InvariantsTest {
         }
     }
 
-    function invariant_TheListIsTheTokensThatExist() public view {
-        Member[] memory members = all();
+    function theListIsTheTokensThatExist(Member[] memory members) private view {
         uint256 exist = 0;
         for (uint256 id = 1; id <= handler.lastToken(); id++) {
             uint256 listed = 0;
@@ -460,8 +429,7 @@ contract InvariantsTest {
     }
 
     /// Registered means: by the wallet that owns it now, for the instance it is bound to, with both keys.
-    function invariant_ARegistrationIsItsOwners() public view {
-        Member[] memory members = all();
+    function aRegistrationIsItsOwners(Member[] memory members) private view {
         uint256 active = 0;
         for (uint256 i = 0; i < members.length; i++) {
             Member memory m = members[i];

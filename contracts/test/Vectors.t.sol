@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {DstackMembershipNFT} from "../src/DstackMembershipNFT.sol";
+import {Evidence} from "../src/Evidence.sol";
 import {Secp256k1} from "../src/Secp256k1.sol";
 import {Chain, ChainVerdict, SignatureChain} from "../src/SignatureChain.sol";
 import {Binding, Endpoint, Renewal, Statements, Vote} from "../src/Statements.sol";
@@ -77,6 +78,19 @@ abstract contract VectorReader {
             sig[64] = bytes1(uint8(sig[64]) + 27);
         }
         return sig;
+    }
+
+    /// The vote at a place of votes.json, and its signature.
+    function voteAt(string memory votes, uint256 i) internal pure returns (Vote memory v, bytes memory sig) {
+        string memory m = item(".votes", i, ".message");
+        v = Vote({
+            epochId: VM.parseJsonBytes32(votes, string.concat(m, ".epochId")),
+            kind: uint8(VM.parseJsonUint(votes, string.concat(m, ".kind"))),
+            first: uint64(VM.parseJsonUint(votes, string.concat(m, ".first"))),
+            last: uint64(VM.parseJsonUint(votes, string.concat(m, ".last"))),
+            hash: VM.parseJsonBytes32(votes, string.concat(m, ".hash"))
+        });
+        sig = ethereumForm(hexAt(votes, item(".votes", i, ".signature")));
     }
 
     /// X || Y of a compressed key. A key with no point gives a pair that is none, another length is left as it is.
@@ -177,24 +191,13 @@ contract Eip712VectorsTest is VectorReader {
         mustBe(seats.digest(e), key);
     }
 
-    function voteAt(string memory votes, uint256 i) private pure returns (Vote memory) {
-        string memory m = item(".votes", i, ".message");
-        return Vote({
-            epochId: VM.parseJsonBytes32(votes, string.concat(m, ".epochId")),
-            kind: uint8(VM.parseJsonUint(votes, string.concat(m, ".kind"))),
-            first: uint64(VM.parseJsonUint(votes, string.concat(m, ".first"))),
-            last: uint64(VM.parseJsonUint(votes, string.concat(m, ".last"))),
-            hash: VM.parseJsonBytes32(votes, string.concat(m, ".hash"))
-        });
-    }
-
     function test_TheVotesDigestsAreTheVectors() public view {
         string memory votes = VM.readFile("vectors/votes.json");
         require(Statements.VOTE_TYPEHASH == VM.parseJsonBytes32(votes, ".type_hash"), "Vote");
         for (uint256 i = 0; i < 8; i++) {
-            bytes32 digest = seats.digest(voteAt(votes, i));
+            (Vote memory v, bytes memory sig) = voteAt(votes, i);
+            bytes32 digest = seats.digest(v);
             require(digest == VM.parseJsonBytes32(votes, item(".votes", i, ".digest")), "digest");
-            bytes memory sig = ethereumForm(hexAt(votes, item(".votes", i, ".signature")));
             require(seats.recover(digest, sig) == VM.parseJsonAddress(votes, ".signer"), "signer");
         }
     }
@@ -474,6 +477,35 @@ contract ExampleTest is VectorReader {
         call(OWNER, "transferFrom", 0);
         call(OTHER, "burn", 0);
         require(DstackMembershipNFT(CONTRACT).nonceOf(7) == 7, "nonce");
+    }
+
+    /// Each pair of votes is evidence, or none, as its file says.
+    function test_ThePairsAreEvidenceAsWritten() public {
+        prepare();
+        call(OTHER, "register", 0);
+        string memory votes = VM.readFile("vectors/votes.json");
+        for (uint256 i = 0; i < 5; i++) {
+            string memory pair = item(".evidence", i, "");
+            (bool ok,) = CONTRACT.call(submission(votes, string.concat(pair, ".votes[0]"), string.concat(pair, ".votes[1]")));
+            require(ok, pair);
+            require(DstackMembershipNFT(CONTRACT).getInstanceInfo(7).suspendedUntil == 1_789_999_000 + (7 days << i), pair);
+        }
+        for (uint256 i = 0; i < 7; i++) {
+            string memory pair = item(".no_evidence", i, "");
+            (bool ok, bytes memory error) =
+                CONTRACT.call(submission(votes, string.concat(pair, "[0]"), string.concat(pair, "[1]")));
+            require(!ok && bytes4(error) == Evidence.VotesAgree.selector, pair);
+        }
+    }
+
+    function submission(string memory votes, string memory first, string memory second)
+        private
+        pure
+        returns (bytes memory)
+    {
+        (Vote memory a, bytes memory sigA) = voteAt(votes, VM.parseJsonUint(votes, first));
+        (Vote memory b, bytes memory sigB) = voteAt(votes, VM.parseJsonUint(votes, second));
+        return abi.encodeCall(DstackMembershipNFT.submitEvidence, (a, sigA, b, sigB));
     }
 
     function test_TheOwnersOwnRegistrationRuns() public {
