@@ -261,7 +261,11 @@ class InfoServer:
 
 
 def info_of(node):
-    return node.request("GET", "/info")[1].encode()
+    """What a node says of itself to joiners: its record shows a moment after its log says `up`."""
+    def with_record():
+        text = node.request("GET", "/info")[1]
+        return text.encode() if "record_sig" in text else None
+    return wait_for(f"{node.short} shows its record", with_record, 10)
 
 
 @test
