@@ -27,9 +27,10 @@
 #define CHAIN__MOVES_KEPT      4                     /* newest transfers kept of each token */
 #define CHAIN__SHOWN_ALONE_MAX 512 /* unresolved transfers that one endpoint alone shows */
 #define CHAIN__FALSE_LOGS_MAX  8   /* .. that others deny, before it has no vote */
-#define CHAIN__RECEIPTS_MAX    16  /* asked in one request */
-#define CHAIN__WANTED_MAX      32  /* blocks asked in one request */
-#define CHAIN__ANSWERS         3   /* distinct ones kept of what endpoints say about one block */
+#define CHAIN__ASIDE_AFTER     3  /* requests for the round; then what waits beside it has a turn */
+#define CHAIN__RECEIPTS_MAX    16 /* asked in one request */
+#define CHAIN__WANTED_MAX      32 /* blocks asked in one request */
+#define CHAIN__ANSWERS         3  /* distinct ones kept of what endpoints say about one block */
 
 /* How far the tokens of the prototype's contract are read at an endpoint. */
 enum chain__stage {
@@ -109,6 +110,7 @@ struct chain__endpoint {
     bool block_due; /* the target's header is to be asked for */
     uint64_t retry_ms;
     uint32_t failures_in_row;
+    uint32_t since_aside; /* requests for the round since one beside it */
     /* in flight */
     enum chain__request kind;
     struct chain_rpc_request request; /* its body lives until the next request */

@@ -214,18 +214,39 @@ void chain__endpoint_bad(struct chain_poll *poll, struct chain__endpoint *e, con
 
 /* ---- requests ---- */
 
-static enum chain__request next_kind(const struct chain_poll *poll, const struct chain__endpoint *e)
+/* What is asked beside the rounds. */
+static enum chain__request aside_kind(const struct chain_poll *poll,
+                                      const struct chain__endpoint *e)
+{
+    if (chain__wants_receipts(poll, e)) return CHAIN__REQUEST_RECEIPTS;
+    if (chain__wants_blocks(poll, e)) return CHAIN__REQUEST_BLOCKS;
+    if (poll->now_ms >= e->logs.retry_ms && chain__wants_logs_down(poll, e))
+        return CHAIN__REQUEST_LOGS_DOWN;
+    return CHAIN__REQUEST_NONE;
+}
+
+static enum chain__request round_kind(const struct chain_poll *poll,
+                                      const struct chain__endpoint *e)
 {
     if (chain__wants_pages(poll, e)) return CHAIN__REQUEST_PAGES;
     if (chain__wants_seats(poll, e)) return CHAIN__REQUEST_SEATS;
     if (chain__wants_state(poll, e)) return CHAIN__REQUEST_STATE;
-    bool may_ask_logs = poll->now_ms >= e->logs.retry_ms;
-    if (may_ask_logs && chain__wants_logs_up(poll, e)) return CHAIN__REQUEST_LOGS_UP;
+    if (poll->now_ms >= e->logs.retry_ms && chain__wants_logs_up(poll, e))
+        return CHAIN__REQUEST_LOGS_UP;
     if (e->due || chain__wants_block(poll, e)) return CHAIN__REQUEST_POLL;
-    if (chain__wants_receipts(poll, e)) return CHAIN__REQUEST_RECEIPTS;
-    if (chain__wants_blocks(poll, e)) return CHAIN__REQUEST_BLOCKS;
-    if (may_ask_logs && chain__wants_logs_down(poll, e)) return CHAIN__REQUEST_LOGS_DOWN;
     return CHAIN__REQUEST_NONE;
+}
+
+/* An endpoint that takes longer than an interval for an answer always has something to be asked for
+ * the round: what waits beside it has its turn after a few. */
+static enum chain__request next_kind(struct chain_poll *poll, struct chain__endpoint *e)
+{
+    enum chain__request kind = round_kind(poll, e);
+    if (kind != CHAIN__REQUEST_NONE && e->since_aside++ < CHAIN__ASIDE_AFTER) return kind;
+    enum chain__request aside = aside_kind(poll, e);
+    if (aside == CHAIN__REQUEST_NONE) return kind;
+    e->since_aside = 0;
+    return aside;
 }
 
 static void push_request(struct chain_poll *poll, struct chain__endpoint *e)

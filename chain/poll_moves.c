@@ -532,11 +532,13 @@ static bool are_done(const struct chain_poll *poll)
     return chain__endpoint_votes(poll, mask) >= poll->agree;
 }
 
-static void advance_from(struct chain_poll *poll)
+/* False: something is in doubt still. */
+static bool advance_from(struct chain_poll *poll)
 {
     struct chain__moves *m = &poll->moves;
     uint64_t from = 0;
-    if (!kth_from(&from, poll)) return;
+    if (!kth_from(&from, poll)) return false;
+    uint64_t shown_from = from;
     for (size_t i = 0; i < m->candidate_count; i++) { /* in doubt: not covered */
         uint64_t block = m->candidates[i].logged.block_number;
         if (block >= from && block < m->from && block <= m->to) from = block + 1;
@@ -545,6 +547,7 @@ static void advance_from(struct chain_poll *poll)
         m->from = from;
         m->changed = true;
     }
+    return from == shown_from;
 }
 
 /* What an earlier run has covered is covered, if K votes still have the block where it ended. */
@@ -590,8 +593,7 @@ void chain__moves_advance(struct chain_poll *poll)
     if (m->to == CHAIN_BLOCK_NONE) return;
     judge_kept(poll);
     use_kept(poll);
-    advance_from(poll);
-    m->done = m->from <= m->to && are_done(poll);
+    m->done = advance_from(poll) && m->from <= m->to && are_done(poll);
     if (!m->done || m->done_noted) return;
     m->done_noted = true;
     chain__note(poll, CHAIN_POLL_NOTE_TRANSFERS, CHAIN_NONE, m->from,

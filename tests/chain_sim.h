@@ -74,6 +74,7 @@ enum sim_manner {
     SIM_CLAIMS_STATE,     /* says that there is a clusterState(), of no seats */
     SIM_STATE_FAILS,      /* an error object of its own for clusterState() */
     SIM_CLAIMS_PROTOTYPE, /* .. that there is none, but the prototype's functions, of no tokens */
+    SIM_HUGE_SUPPLY,      /* totalSupply() is 2^64 - 1 */
     SIM_NO_TOKENS,        /* an error object for a token's own calls */
     SIM_BAD_OWNER,        /* ownerOf() gives 31 bytes */
     SIM_OTHER_WHERE,      /* names the block before the one asked for */

@@ -131,7 +131,7 @@ bool sim__prototype_call(struct base_buf *data, const struct sim *sim, const str
         return true;
     }
     if (is_call_of("totalSupply()", call, len)) {
-        put_word(data, claims ? 0 : state->seat_count);
+        put_word(data, e->manner == SIM_HUGE_SUPPLY ? UINT64_MAX : claims ? 0 : state->seat_count);
         return true;
     }
     if (state->kind != CHAIN_KIND_PROTOTYPE) return false;
@@ -331,7 +331,8 @@ static void put_wanted(struct base_buf *out, const struct sim *sim, const struct
     }
     struct chain_rpc_logged more;
     bool invents = e->manner == SIM_INVENTS_LOGS || (e->manner == SIM_INVENTS_OLD && to < 50);
-    invent(&more, sim, e->manner == SIM_LOGS_OUTSIDE && from > 0 ? from - 1 : to);
+    invent(&more, sim, to);
+    if (e->manner == SIM_LOGS_OUTSIDE) more.block_number = from > 0 ? from - 1 : to + 1;
     if (e->manner == SIM_OTHER_LOGS) more.log.address.bytes[0] ^= 1;
     if (!invents && e->manner != SIM_OTHER_LOGS && e->manner != SIM_LOGS_OUTSIDE) return;
     if (count > 0) base_buf_puts(out, ",");

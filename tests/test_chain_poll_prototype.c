@@ -465,11 +465,78 @@ static void test_one_witness_and_receipts(void **state)
     sim_transfer(sim, 3, 9);
     uint64_t at = sim_head(sim);
     sim->endpoints[0].manner = sim->endpoints[1].manner = SIM_HIDES_LOGS;
+    sim->endpoints[0].latency_ms = sim->endpoints[1].latency_ms = 1500; /* the witness is first */
     sim_start(sim);
-    assert_true(are_verified(sim, 30 * SIM_SEC));
+    assert_true(are_verified(sim, 60 * SIM_SEC));
     assert_int_equal(moved_at(sim, 3), at);
     assert_true(sim->endpoints[0].receipt_requests > 0);
     assert_int_equal(sim->endpoints[2].receipt_requests, 0);
+    sim_free(sim);
+}
+
+/* .. nor does one who hides the receipt too. */
+static void test_one_denial_is_not_enough(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_prototype_new(3, 4);
+    sim_transfer(sim, 3, 9);
+    uint64_t at = sim_head(sim);
+    sim->endpoints[0].manner = SIM_HIDES_ALL;
+    sim->endpoints[1].manner = SIM_HIDES_LOGS;
+    sim->endpoints[1].latency_ms = 400;
+    sim_start(sim);
+    assert_true(are_verified(sim, 60 * SIM_SEC));
+    assert_int_equal(moved_at(sim, 3), at);
+    sim_free(sim);
+}
+
+/* Goal: no snapshot while it is in doubt whether one of its own tokens has moved. The checker looks
+ * at each one that is given. */
+static void test_doubt_is_resolved_before_the_snapshot(void **state)
+{
+    (void)state;
+    struct sim *sim = verified_sim(3, 4);
+    for (size_t i = 0; i < 2; i++) {
+        sim->endpoints[i].manner = SIM_HIDES_LOGS;
+        sim->endpoints[i].latency_ms = 400;
+    }
+    sim->block_ms = 8 * SIM_SEC;
+    for (uint64_t i = 0; i < 5; i++) {
+        sim_transfer(sim, 1, 20 + i % 2);
+        uint64_t at = sim_head(sim);
+        assert_true(reaches(sim, at, 8 * SIM_SEC));
+        assert_int_equal(moved_at(sim, 1), at);
+        sim_run(sim, 8 * SIM_SEC);
+    }
+    sim_free(sim);
+}
+
+/* Logs that were not asked for are no answer, also where there is nobody to deny them. */
+static void test_logs_of_elsewhere_cover_nothing(void **state)
+{
+    (void)state;
+    static const enum sim_manner manners[] = {SIM_OTHER_LOGS, SIM_LOGS_OUTSIDE};
+    for (size_t i = 0; i < 2; i++) {
+        struct sim *sim = sim_prototype_new(1, 4);
+        sim->endpoints[0].manner = manners[i];
+        sim_start(sim);
+        sim_run(sim, 60 * SIM_SEC);
+        assert_true(sim_status(sim).verifying);
+        assert_true(sim_status(sim).transfers_from_block == CHAIN_BLOCK_NONE);
+        assert_int_equal(sim_notes(sim, CHAIN_POLL_NOTE_ENDPOINT_BAD), 1); /* not each time */
+        sim_free(sim);
+    }
+}
+
+static void test_more_tokens_than_seats_is_no_registry(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_prototype_new(1, 4);
+    sim->endpoints[0].manner = SIM_HUGE_SUPPLY;
+    sim_start(sim);
+    sim_run(sim, 20 * SIM_SEC);
+    assert_int_equal(sim->snapshots, 0);
+    assert_non_null(strstr(sim_note_last(sim, CHAIN_POLL_NOTE_ENDPOINT_BAD)->text, "totalSupply"));
     sim_free(sim);
 }
 
@@ -859,6 +926,10 @@ int main(void)
     ADD(test_thirty_days_in_halved_ranges);
     ADD(test_without_logs_nothing_is_known);
     ADD(test_one_witness_and_receipts);
+    ADD(test_one_denial_is_not_enough);
+    ADD(test_doubt_is_resolved_before_the_snapshot);
+    ADD(test_logs_of_elsewhere_cover_nothing);
+    ADD(test_more_tokens_than_seats_is_no_registry);
     ADD(test_an_inventor_is_barred);
     ADD(test_endpoints_come_and_go);
     ADD(test_a_gap_is_read_first);

@@ -458,6 +458,91 @@ static void test_minted_token(void **state)
     json_decref(logs);
 }
 
+/* ---- logs ---- */
+
+#define A20    "0x1111111111111111111111111111111111111111"
+#define H32(c) "0x" c c c c c c c c
+#define LOG(address, number, removed)                                                              \
+    "{\"address\":\"" address "\",\"topics\":[\"" H32("0000000a") "\",\"" H32(                     \
+        "0000000b") "\"],"                                                                         \
+                    "\"blockNumber\":" number                                                      \
+                    ",\"blockHash\":\"" H32("0000000c") "\",\"transactionHash\":\"" H32(           \
+                        "0000000d") "\",\"removed\":" removed "}"
+
+static void test_logs(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"[" LOG(A20, "7", "false") "]",
+                                      "[" LOG("0x11", "\"0x7\"", "false") "]",
+                                      "[" LOG(A20, "\"0x7\"", "0") "]", "[7]", "[{}]"};
+    struct chain_rpc_reply reply;
+    struct chain_rpc_logged logged;
+    size_t count;
+    parse_one(&reply, "[" LOG(A20, "\"0x7\"", "false") "," LOG(A20, "\"0x8\"", "true") "]");
+    assert_int_equal(chain_rpc_reply_log_count(&count, &reply, 0), BASE_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(chain_rpc_reply_log(&logged, &reply, 0, 1), BASE_OK);
+    assert_int_equal(logged.block_number, 8);
+    assert_true(logged.removed);
+    assert_int_equal(logged.log.topic_count, 2);
+    assert_int_equal(logged.log.topics[1].bytes[3], 0x0b);
+    assert_int_equal(logged.block_hash.bytes[3], 0x0c);
+    assert_int_equal(logged.tx_hash.bytes[3], 0x0d);
+    chain_rpc_reply_deinit(&reply);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        parse_one(&reply, bad[i]);
+        assert_int_equal(chain_rpc_reply_log(&logged, &reply, 0, 0), BASE_EMALFORMED);
+        chain_rpc_reply_deinit(&reply);
+    }
+    parse_one(&reply, "{}");
+    assert_int_equal(chain_rpc_reply_log_count(&count, &reply, 0), BASE_EMALFORMED);
+    chain_rpc_reply_deinit(&reply);
+}
+
+#define RECEIPT(status, number, block, tx, logs)                                                   \
+    "{\"status\":\"" status "\",\"gasUsed\":\"0x1\",\"blockNumber\":\"" number                     \
+    "\",\"blockHash\":\"" H32(block) "\",\"transactionHash\":\"" H32(tx) "\",\"logs\":[" logs "]}"
+
+static bool shows(const char *receipt, const struct chain_rpc_logged *logged)
+{
+    struct chain_rpc_reply reply;
+    bool out = true;
+    parse_one(&reply, receipt);
+    assert_int_equal(chain_rpc_reply_receipt_shows(&out, &reply, 0, logged), BASE_OK);
+    chain_rpc_reply_deinit(&reply);
+    return out;
+}
+
+/* A receipt proves a log of its own transaction in its own block, and nothing else. */
+static void test_receipt_shows_a_log(void **state)
+{
+    (void)state;
+    struct chain_rpc_reply reply;
+    struct chain_rpc_logged logged;
+    bool out;
+    parse_one(&reply, "[" LOG(A20, "\"0x7\"", "false") "]");
+    assert_int_equal(chain_rpc_reply_log(&logged, &reply, 0, 0), BASE_OK);
+    chain_rpc_reply_deinit(&reply);
+    assert_true(shows(RECEIPT("0x1", "0x7", "0000000c", "0000000d", LOG(A20, "\"0x7\"", "false")),
+                      &logged));
+    assert_false(shows(RECEIPT("0x0", "0x7", "0000000c", "0000000d", LOG(A20, "\"0x7\"", "false")),
+                       &logged));
+    assert_false(shows(RECEIPT("0x1", "0x8", "0000000c", "0000000d", LOG(A20, "\"0x7\"", "false")),
+                       &logged));
+    assert_false(shows(RECEIPT("0x1", "0x7", "0000000e", "0000000d", LOG(A20, "\"0x7\"", "false")),
+                       &logged));
+    assert_false(shows(RECEIPT("0x1", "0x7", "0000000c", "0000000e", LOG(A20, "\"0x7\"", "false")),
+                       &logged));
+    assert_false(shows(RECEIPT("0x1", "0x7", "0000000c", "0000000d", ""), &logged));
+    assert_false(shows("null", &logged));
+    logged.log.topics[1].bytes[0] = 1;
+    assert_false(shows(RECEIPT("0x1", "0x7", "0000000c", "0000000d", LOG(A20, "\"0x7\"", "false")),
+                       &logged));
+    parse_one(&reply, "7");
+    assert_int_equal(chain_rpc_reply_receipt_shows(&out, &reply, 0, &logged), BASE_EMALFORMED);
+    chain_rpc_reply_deinit(&reply);
+}
+
 /* ---- error objects ---- */
 
 static void read_error(struct chain_rpc_error *error, const char *object)
@@ -569,6 +654,8 @@ int main(void)
     json_vectors_add(&tests, test_block, NULL, "block");
     json_vectors_add(&tests, test_fee_history, NULL, "fee history");
     json_vectors_add(&tests, test_receipt, NULL, "receipt");
+    json_vectors_add(&tests, test_logs, NULL, "logs");
+    json_vectors_add(&tests, test_receipt_shows_a_log, NULL, "receipt shows a log");
     json_vectors_add(&tests, test_minted_token, events, "minted token");
     json_vectors_add(&tests, test_error_object, NULL, "error object");
     json_vectors_add(&tests, test_message_with_a_nul_can_be_read, NULL, "NUL in a message");
