@@ -106,6 +106,12 @@ nftmesh_status_t sdk_judge_self(char *why, size_t cap, const struct node_admissi
     const struct chain_snapshot *snapshot = admission->snapshot;
     struct node_refusal refusal;
     const struct chain_seat *seat = chain_snapshot_find_key(snapshot, &self->node_key);
+    if (seat == NULL && snapshot->kind == CHAIN_KIND_PROTOTYPE) {
+        snprintf(why, cap,
+                 "this contract stores no keys, so only a node can tell: set "
+                 "NFTMESH_HTTP to ask one");
+        return NFTMESH_ERR_UNSUPPORTED;
+    }
     if (seat == NULL) {
         seat = chain_snapshot_find_instance(snapshot, &self->instance);
         snprintf(why, cap, "%s",

@@ -17,7 +17,7 @@ void sdk_judge_peers(struct sdk_builder *out, const struct node_admission *admis
                      const struct sdk_self *self);
 
 /* Does our own seat count, with the keys that we have? NFTMESH_OK, or NFTMESH_ERR_NOT_REGISTERED
- * with a sentence in why. */
+ * with a sentence in why; NFTMESH_ERR_UNSUPPORTED where the contract stores no keys. */
 nftmesh_status_t sdk_judge_self(char *why, size_t cap, const struct node_admission *admission,
                                 const struct sdk_self *self);
 

@@ -109,7 +109,7 @@ typedef struct nftmesh_options {
     uint32_t rpc_agree;  /* NFTMESH_RPC_AGREE: votes that must agree; else a majority */
     uint32_t timeout_ms; /* 10,000 */
     uint32_t register_timeout_ms; /* 300,000 */
-    uint32_t stale_ms;            /* how old knowledge may be and still be fresh; 30,000 */
+    uint32_t stale_ms;            /* how old knowledge may be and still be fresh; 15,000 */
     int dev; /* NFTMESH_DEV: takes simulators and their public roots; chains 31337
               * and 1337 only */
 } nftmesh_options_t;
@@ -119,8 +119,8 @@ typedef struct nftmesh_options {
             NULL, 0, 0, 0, 0, 0                                                                    \
     }
 
-/* Opens a cluster. Asks nobody yet (but see the bare address): a background thread begins to, so
- * that the first nftmesh_peers() has less to wait for.
+/* Opens a cluster. Waits for nobody: a background thread begins to ask, so that the first
+ * nftmesh_peers() has less to wait for.
  *
  * mesh     NAME:0x.. with the contract's address, NAME being base, base-sepolia, ethereum,
  *          sepolia, anvil, or a chain id in decimal. A bare 0x.. takes the chain id from
@@ -131,8 +131,7 @@ typedef struct nftmesh_options {
  * options  NULL: all from the environment.
  *
  * Returns a handle to be closed, or NULL: nftmesh_error() says why, nftmesh_last_status() is
- * NFTMESH_ERR_CONFIG, _CHAIN (bare address: no endpoint answers, or they differ), _STORE or
- * _MEMORY. */
+ * NFTMESH_ERR_CONFIG or _MEMORY. All else shows in the calls that need it. */
 NFTMESH_API nftmesh_t *nftmesh_open(const char *mesh, const char *url,
                                     const nftmesh_options_t *options);
 
@@ -146,8 +145,8 @@ NFTMESH_API void nftmesh_close(nftmesh_t *m);
  * NFTMESH_ERR_AGENT, _NODE, _TIMEOUT .. in nftmesh_last_status(). */
 NFTMESH_API const char *nftmesh_instance_id(nftmesh_t *m);
 
-/* The chain id in force, 0 for a NULL handle; and the contract, 0x and 40 hex digits in EIP-55's
- * mixed case. Never wait. */
+/* The chain id in force, 0 while it is not known (bare address); and the contract, 0x and 40 hex
+ * digits in EIP-55's mixed case. Never wait. */
 NFTMESH_API uint64_t nftmesh_chain_id(const nftmesh_t *m);
 NFTMESH_API const char *nftmesh_contract(const nftmesh_t *m);
 
@@ -164,7 +163,8 @@ NFTMESH_API nftmesh_status_t nftmesh_register(nftmesh_t *m);
 
 /* Does this instance's registration stand, with the keys it has now? NFTMESH_OK, or
  * NFTMESH_ERR_NOT_REGISTERED (why is in nftmesh_error()), or NFTMESH_UNKNOWN and the errors of
- * nftmesh_instance_id(). Sends nothing. */
+ * nftmesh_instance_id(). NFTMESH_ERR_UNSUPPORTED: the contract stores no keys and no node is asked.
+ * Sends nothing. */
 NFTMESH_API nftmesh_status_t nftmesh_registered(nftmesh_t *m);
 
 /* ---- peers ---- */

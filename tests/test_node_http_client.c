@@ -390,6 +390,50 @@ static void test_body_above_the_bound(void **state)
     assert_int_equal(get_path("/ok").err, BASE_OK);
 }
 
+/* Bodies without an end */
+
+static size_t bytes_seen;
+
+static void on_bytes(void *ctx, const uint8_t *data, size_t len)
+{
+    assert_non_null(ctx);
+    assert_true(data[0] == 'a' || data[0] == 'o');
+    bytes_seen += len;
+}
+
+static void test_a_stream_is_handed_over_and_not_kept(void **state)
+{
+    struct node_http_request request = request_of("/endless");
+    struct outcome outcome = {.count = 0};
+    uint64_t id;
+    (void)state;
+    bytes_seen = 0;
+    request.answer_bytes_max = 16;
+    request.on_bytes = on_bytes;
+    assert_int_equal(node_http_client_get(client, &id, &request, on_answer, &outcome), BASE_OK);
+    while (bytes_seen < 100000) /* far above the bound */
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(outcome.count, 0);
+    node_http_client_cancel(client, id);
+    request.url = url_of("/ok");
+    outcome = get(&request);
+    assert_int_equal(outcome.err, BASE_OK);
+    assert_int_equal(outcome.body_len, 0); /* it was handed over */
+    request.url = url_of("/missing");      /* not the stream that was asked for: an answer */
+    outcome = get(&request);
+    assert_int_equal(outcome.status, 404);
+    assert_string_equal(outcome.body, "none");
+}
+
+static void test_a_silent_stream_ends(void **state)
+{
+    struct node_http_request request = request_of("/slow");
+    (void)state;
+    request.on_bytes = on_bytes;
+    request.timeout_ms = SHORT_MS; /* a second, since silences are counted in those */
+    assert_int_equal(get(&request).err, BASE_ETIMEOUT);
+}
+
 static void test_body_at_the_bound(void **state)
 {
     struct node_http_request request = request_of("/ok");
@@ -646,6 +690,8 @@ int main(void)
         HTTP_TEST(test_every_status_is_an_answer),
         HTTP_TEST(test_redirect_is_not_followed_and_cookie_not_kept),
         HTTP_TEST(test_body_above_the_bound),
+        HTTP_TEST(test_a_stream_is_handed_over_and_not_kept),
+        HTTP_TEST(test_a_silent_stream_ends),
         HTTP_TEST(test_body_at_the_bound),
         HTTP_TEST(test_slow_and_mute_servers_time_out),
         HTTP_TEST(test_broken_answers),

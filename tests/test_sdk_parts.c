@@ -457,6 +457,10 @@ static void test_our_own_seat_is_judged_with_our_keys(void **state)
     assert_int_equal(sdk_judge_self(why, sizeof why, &s.admission, &other),
                      NFTMESH_ERR_NOT_REGISTERED);
     assert_non_null(strstr(why, "expired"));
+    s.snapshot->kind = CHAIN_KIND_PROTOTYPE;
+    other.node_key.bytes[5] ^= 1;
+    assert_int_equal(sdk_judge_self(why, sizeof why, &s.admission, &other),
+                     NFTMESH_ERR_UNSUPPORTED);
     chain_snapshot_free(s.snapshot);
 }
 
