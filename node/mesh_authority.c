@@ -345,6 +345,7 @@ int mesh_authority_new(struct mesh *m)
 void mesh_authority_settle(struct mesh *m)
 {
     if (!m->authority_moved || m->session_depth > 0 || m->gossip_busy || m->stopping) return;
+    spread_news(m); /* who loses his seat by it hears why, before the link to him ends */
     mesh_chain_judge_again(m);
     spread_news(m);
 }

@@ -46,15 +46,19 @@ static int read_answer(int rv, struct base_buf *data, const char *what, char *wh
     return rv;
 }
 
+/* block NULL: the latest. */
 static int read_owner(struct node_wallet *w, struct base_eth_address *out,
-                      const struct base_u256 *token, char *why)
+                      const struct base_u256 *token, const struct base_hash32 *block, char *why)
 {
     struct base_buf calldata, data;
     char text[BASE_U256_TEXT_BYTES];
     base_u256_format(text, token);
     base_buf_init(&calldata, 256);
+    base_buf_init(&data, 256);
     chain_prototype_call_owner_of(&calldata, token);
-    int rv = view(w, &data, &calldata, why);
+    int rv = block == NULL ? node_wallet_view(w, &data, &calldata, why)
+                           : node_wallet_view_at(w, &data, &calldata, block, why);
+    base_buf_deinit(&calldata);
     if (rv == BASE_EREFUSED || rv == BASE_EREMOTE) {
         base_buf_deinit(&data);
         return say(why, BASE_EINVAL, "there is no token %s on this contract", text);
@@ -112,7 +116,7 @@ int node_prototype_read(struct node_wallet *w, struct chain_seat *out,
 {
     memset(out, 0, sizeof *out);
     out->token_id = *token;
-    int rv = read_owner(w, &out->owner, token, why);
+    int rv = read_owner(w, &out->owner, token, NULL, why);
     if (rv == BASE_OK) rv = read_instance(w, out, why);
     if (rv != BASE_OK || base_is_zero(out->instance.bytes, BASE_ADDRESS_BYTES)) return rv;
     rv = read_activity(w, out, why);
@@ -176,6 +180,20 @@ static int check_seat(const struct chain_seat *seat, const struct node_authorise
     return say(why, BASE_EINVAL, "the token belongs to %s, not to %s", owner, wallet);
 }
 
+/* Whoever bought it after the block at which he would issue has to wait until the node's reference
+ * is beyond that: before the sale his word is nobody's. */
+static int check_owner_at(struct node_wallet *w, const struct node_authorise_request *request,
+                          const struct chain_block *block, char *why)
+{
+    struct base_eth_address owner;
+    int rv = read_owner(w, &owner, &request->token, &block->hash, why);
+    if (rv != BASE_OK || base_address_equal(&owner, &request->owner)) return rv;
+    return say(why, BASE_ESTATE,
+               "at the node's reference block, %llu, the token was not this owner's yet: try again "
+               "when `nftmesh status` shows a later one",
+               (unsigned long long)block->number);
+}
+
 static int check_instance(const struct chain_seat *seat, const struct node_bundle *b, char *why)
 {
     char bound[2 * BASE_ADDRESS_BYTES + 1], ours[2 * BASE_ADDRESS_BYTES + 1];
@@ -209,6 +227,7 @@ int node_authorise_make(struct node_wallet *w, struct node_seat_signer *s, struc
     int rv = node_prototype_read(w, &seat, &request->token, why);
     if (rv == BASE_OK) rv = check_seat(&seat, request, why);
     if (rv == BASE_OK) rv = issue_at(w, s, &block, why);
+    if (rv == BASE_OK) rv = check_owner_at(w, request, &block, why);
     if (rv != BASE_OK) return rv;
     *out = (struct node_bundle){
         .revokes = request->revoke,

@@ -141,21 +141,37 @@ int node_wallet_key(struct node_wallet *w, const char *path, const char *hex, ch
 
 /* ---- reading ---- */
 
+/* Asks, and appends the one answer's bytes; frees the request. */
+static int ask_data(struct node_wallet *w, struct base_buf *out, struct chain_rpc_request *request,
+                    char *why)
+{
+    struct chain_rpc_reply reply;
+    int rv = node__wallet_ask(w, &reply, request, why);
+    if (rv == BASE_OK && chain_rpc_reply_data(out, &reply, 0) != BASE_OK)
+        rv = node__wallet_explain(&reply, 0, "eth_call", why);
+    chain_rpc_reply_deinit(&reply);
+    chain_rpc_request_deinit(request);
+    return rv;
+}
+
 int node_wallet_view(struct node_wallet *w, struct base_buf *out, const struct base_buf *calldata,
                      char *why)
 {
     struct chain_rpc_request request;
-    struct chain_rpc_reply reply;
     struct chain_rpc_call call = {.from = w->address, .to = w->contract};
     call.data = (struct base_slice){(const uint8_t *)calldata->data, calldata->len};
     node__wallet_request_init(w, &request);
     chain_rpc_ask_call(&request, &call, CHAIN_RPC_LATEST);
-    int rv = node__wallet_ask(w, &reply, &request, why);
-    if (rv == BASE_OK && chain_rpc_reply_data(out, &reply, 0) != BASE_OK)
-        rv = node__wallet_explain(&reply, 0, "eth_call", why);
-    chain_rpc_reply_deinit(&reply);
-    chain_rpc_request_deinit(&request);
-    return rv;
+    return ask_data(w, out, &request, why);
+}
+
+int node_wallet_view_at(struct node_wallet *w, struct base_buf *out,
+                        const struct base_buf *calldata, const struct base_hash32 *block, char *why)
+{
+    struct chain_rpc_request request;
+    node__wallet_request_init(w, &request);
+    chain_rpc_ask_call_at(&request, &w->contract, calldata->data, calldata->len, block);
+    return ask_data(w, out, &request, why);
 }
 
 int node_wallet_code(struct node_wallet *w, bool *has_code, const struct base_eth_address *address,

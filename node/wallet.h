@@ -73,6 +73,10 @@ int node_wallet_key_from(struct node_wallet *w, const struct node_wallet_key_sou
 /* A view call at the latest block; the return data is appended to out. */
 int node_wallet_view(struct node_wallet *w, struct base_buf *out, const struct base_buf *calldata,
                      char *why);
+/* The same at one block. */
+int node_wallet_view_at(struct node_wallet *w, struct base_buf *out,
+                        const struct base_buf *calldata, const struct base_hash32 *block,
+                        char *why);
 /* Does code stand at the address? */
 int node_wallet_code(struct node_wallet *w, bool *has_code, const struct base_eth_address *address,
                      char *why);

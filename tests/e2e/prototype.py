@@ -39,7 +39,7 @@ def together(*nodes, deadline=60):
 class World:
     """A chain with the prototype's contract and agents; nodes come and go with each test."""
 
-    AGENTS = 16
+    AGENTS = 32
 
     def __init__(self, directory):
         self.dir = directory
@@ -78,6 +78,19 @@ class World:
         self.command("register", n, n.wallet, "--url", n.advertise)
         self.is_up(n)
         return n
+
+    def authorise(self, n, wallet, *more):
+        """As an owner does it: again when the node's reference is not at the sale yet."""
+        told = []
+
+        def done():
+            told[:] = [self.command("authorize", n, wallet, "--token", n.token, *more, check=False)]
+            if told[0][0] == 0:
+                return True
+            if "was not this owner's yet" not in told[0][2]:
+                raise Failed(f"authorize: {told[0]}")
+            return False
+        wait_for(lambda: f"authorize: {told}", done, 30, poll_s=0.3)
 
     def is_up(self, n):
         wait_for(lambda: f"{n.short} has its seat: {n.text()[-900:]}",
@@ -149,6 +162,187 @@ def three_nodes_by_authorisations(w):
     expect(f"/info shows the bundle: {sorted(info)}", len(info.get("bundle", "")) == 2 * 567)
     again = w.command("register", a, a.wallet, "--url", a.advertise)[1]
     expect(f"registering again does nothing: {again}", "stands already" in again)
+
+
+# ---- what the contract gets wrong ---------------------------------------------------------------
+
+def bundle_of(node):
+    """The authorisation that the node shows, and the parts of it that anybody may copy."""
+    raw = bytes.fromhex(json.loads(node.request("GET", "/info")[1])["bundle"])
+    proof = raw[350:]
+    return raw, {"derived": proof[1:34], "app_id": proof[34:54], "app_key": proof[54:87],
+                 "app_sig": proof[87:152], "kms_sig": proof[152:217]}
+
+
+def unmoved(w, nodes, since):
+    """After two more blocks nobody has been dropped, and all see all."""
+    height = w.chain.height() + 2
+    for n in nodes:
+        wait_for(lambda n=n: f"{n.short} goes on: {n.status().get('block')}",
+                 lambda n=n: (n.status().get("block") or {"number": 0})["number"] >= height, 30)
+    together(*nodes)
+    for n in nodes:
+        gone = [e for e in n.events(since=since) if e["ev"] in ("evicted", "no_seat", "down", "suspect")]
+        expect(f"{n.short} has dropped nobody: {gone}", not gone)
+
+
+@test
+def flaws_of_the_contract_move_nobody(w):
+    """Flaw 2 (a stranger sets the URL), 3 (calldata is replayed), 11 (a gift masks the own token)."""
+    a, b, c = nodes = w.three()
+    eve = w.wallet("eve")
+    since = time.time()
+    _, chain = bundle_of(b)
+    copied = (chain["derived"], chain["app_key"], chain["app_sig"], chain["kms_sig"])
+    args = (chain["app_id"].hex(), mesh.PURPOSE)
+    w.seats.register_peer(eve.address, b.agent.instance, b.advertise, copied, *args)
+    unmoved(w, nodes, since)
+    w.seats.register_peer(eve.address, b.agent.instance, "tcp://127.0.0.1:1", copied, *args)
+    expect("the chain has lost the address", w.seats.url(b.agent.instance) == "tcp://127.0.0.1:1")
+    unmoved(w, nodes, since)
+    gift = w.seats.mint(eve.address)
+    w.seats.transfer(eve.address, b.wallet.address, gift)
+    masked = int.from_bytes(w.seats.read("walletToTokenId(address)", b.wallet.address), "big")
+    expect(f"the chain takes {masked} for the wallet's", masked == gift != b.token)
+    unmoved(w, nodes, since)
+    w.command("authorize", b, b.wallet, "--token", b.token)
+    unmoved(w, nodes, since)
+    d = w.seated("d", [w.mesh_url(b)])
+    together(a, b, c, d)
+
+
+@test
+def sold_and_bought_back(w):
+    """Flaw 13: the contract lists who has sold; and his old word does not count again."""
+    a, b, c = w.three()
+    old, _ = bundle_of(c)
+    buyer = w.wallet("buyer")
+    w.seats.transfer(c.wallet.address, buyer.address, c.token)
+    w.is_out(c, (a, b))
+    expect("the contract has not noticed", w.seats.is_active(c.agent.instance))
+    wait_for("it knows itself", lambda: c.status().get("token") is None)
+    w.seats.transfer(buyer.address, c.wallet.address, c.token)
+    height = w.chain.height() + 1
+    for n in (a, b, c):
+        wait_for("they have seen that", lambda n=n: n.status()["block"]["number"] >= height)
+    for n in (a, c):
+        status, body = n.request("POST", "/v1/authorize", {"bundle": old.hex()})
+        expect(f"the old word is refused: {body}", status == 409 and "no transfer after" in body)
+    w.is_out(c, (a, b))
+    w.authorise(c, c.wallet)
+    w.is_up(c)
+    together(a, b, c)
+    w.seats.transfer(c.wallet.address, buyer.address, c.token)
+    w.is_out(c, (a, b))
+    out = w.command("authorize", c, c.wallet, "--token", c.token, check=False)
+    expect(f"the seller cannot authorise: {out}", out[0] == 2 and "belongs to" in out[2])
+    w.authorise(c, buyer)
+    w.is_up(c)
+    together(a, b, c)
+
+
+@test
+def rotation_drops_the_old_key_everywhere(w):
+    a, b, c = w.three()
+    old, _ = bundle_of(c)
+    new = w.node("c2", [w.mesh_url(a)], agent=c.agent)
+    new.wallet, new.token = c.wallet, c.token
+    expect("another node key", new.key() != c.key())
+    w.command("authorize", new, new.wallet, "--token", new.token)
+    w.is_up(new)
+    w.is_out(c, (a, b, new))
+    together(a, b, new)
+    wait_for(lambda: f"the old one knows: {c.text()[-600:]}", lambda: c.status().get("token") is None)
+    for n in (a, b, new):
+        status, body = n.request("POST", "/v1/authorize", {"bundle": old.hex()})
+        expect(f"the old word is superseded: {body}", status == 409 and "latest word" in body)
+    c.stop()
+    c.start()
+    c_up = lambda: c.status().get("block") and c.status().get("token") is None
+    wait_for("the old one, restarted, has no seat", c_up, 30)
+    new.stop()
+    new.start()
+    w.is_up(new)
+    together(a, b, new)
+
+
+@test
+def a_stolen_statement_is_of_no_use(w):
+    a, b, c = nodes = w.three()
+    since = time.time()
+    stolen, _ = bundle_of(c)
+    thief = w.node("thief", [w.mesh_url(a), w.mesh_url(b)])
+    status, body = thief.request("POST", "/v1/authorize", {"bundle": stolen.hex()})
+    expect(f"it is a true statement: {body}", status == 200)
+    forged = bytearray(stolen)
+    key = bytes.fromhex(thief.key())
+    forged[187:220] = key
+    status, body = thief.request("POST", "/v1/authorize", {"bundle": forged.hex()})
+    expect(f"for another key it is none: {body}", status == 409 and "signature" in body)
+    unmoved(w, nodes, since)
+    expect("the thief has no seat", thief.status().get("token") is None)
+    expect("and is nowhere", all("thief" not in n.names() for n in nodes))
+
+
+@test
+def revoked_is_out_until_authorised_again(w):
+    a, b, c = w.three()
+    old, _ = bundle_of(c)
+    out = json.loads(w.command("authorize", a, c.wallet, "--revoke", "--token", c.token, "--format",
+                               "json")[1])
+    expect(f"any node takes it: {out}", out["revoked"] and out["verdict"] == "accepted")
+    w.is_out(c, (a, b))
+    wait_for("it knows itself", lambda: c.status().get("token") is None)
+    for n in (a, b, c):
+        status, body = n.request("POST", "/v1/authorize", {"bundle": old.hex()})
+        expect(f"{n.short} knows better: {body}", status == 409 and "revocation" in body)
+    a.stop()
+    a.start()
+    w.is_up(a)
+    status, body = a.request("POST", "/v1/authorize", {"bundle": old.hex()})
+    expect(f"also after a restart: {body}", status == 409 and "revocation" in body)
+    height = w.chain.height() + 1
+    wait_for("a later block", lambda: (c.status().get("block") or {"number": 0})["number"] >= height)
+    w.command("authorize", c, c.wallet, "--token", c.token)
+    w.is_up(c)
+    together(a, b, c)
+
+
+@test
+def an_owner_elsewhere(w):
+    """The wallet's key is on no machine of the mesh: typed data out, a signature in."""
+    a = w.node("a")
+    wallet = w.wallet("elsewhere")
+    token = w.seats.mint(wallet.address)
+    w.seats.register_instance(wallet.address, a.agent.instance)
+    text = w.command("authorize", a, None, "--print", "--owner", wallet.address, "--token", token)[1]
+    typed = json.loads(text)
+    expect("the typed data is complete", typed["primaryType"] == "Authorisation" and
+           int(typed["message"]["tokenId"]) == token and
+           typed["message"]["nodeKey"] == "0x" + a.key())
+    private = open(wallet.path).read().strip().removeprefix("0x")
+    account = w.chain.rpc.call("eth_accounts")[0]
+    signed = w.chain.rpc.call("eth_signTypedData_v4", account, {k: typed[k] for k in (
+        "types", "primaryType", "domain", "message")})
+    statement, wrong = os.path.join(w.dir, "st.json"), os.path.join(w.dir, "wrong.sig")
+    open(statement, "w").write(text)
+    open(wrong, "w").write(signed + "\n")
+    out = w.command("authorize", a, None, "--statement", statement, "--owner-signature-file", wrong,
+                    check=False)
+    expect(f"another's signature is refused: {out}", out[0] == 2 and "not the owner's" in out[2])
+    expect("no key is asked for", private not in out[1] + out[2])
+    owner = w.chain.owner
+    token = w.seats.mint(owner)
+    b = w.node("b")
+    w.seats.register_instance(owner, b.agent.instance)
+    text = w.command("authorize", b, None, "--print", "--owner", owner, "--token", token)[1]
+    typed = json.loads(text)
+    signed = w.chain.rpc.call("eth_signTypedData_v4", owner, {k: typed[k] for k in (
+        "types", "primaryType", "domain", "message")})
+    open(statement, "w").write(text)
+    open(wrong, "w").write(signed)
+    w.command("authorize", b, None, "--statement", statement, "--owner-signature-file", wrong)
+    wait_for(lambda: f"b has its seat: {b.text()[-600:]}", lambda: b.status().get("token") == token)
 
 
 def main():
