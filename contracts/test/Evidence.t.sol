@@ -110,9 +110,8 @@ contract EvidenceTest is Base {
         if (b.kind == SKIP) (b.hash, b.last) = (bytes32(0), b.first + slots / 64 % 3);
         if (!sameEpoch) b.epochId = "another epoch";
         bool evident = sameEpoch && (breaks(a, b) || breaks(b, a));
-        bytes memory data = abi.encodeCall(
-            seats.submitEvidence, (a, sign(NODE, digestOf(a)), b, sign(NODE, digestOf(b)))
-        );
+        bytes memory data =
+            abi.encodeCall(seats.submitEvidence, (a, sign(NODE, digestOf(a)), b, sign(NODE, digestOf(b))));
         (bool ok,) = address(seats).call(data);
         require(ok == evident && (until(id) != 0) == evident, "another verdict");
     }
@@ -171,8 +170,7 @@ contract EvidenceTest is Base {
     }
 
     function test_EachFurtherFaultDoublesUpToAYear() public {
-        uint64[8] memory lengths =
-            [uint64(7 days), 14 days, 28 days, 56 days, 112 days, 224 days, 365 days, 365 days];
+        uint64[8] memory lengths = [uint64(7 days), 14 days, 28 days, 56 days, 112 days, 224 days, 365 days, 365 days];
         for (uint64 i = 0; i < lengths.length; i++) {
             VM.expectEmit(true, true, true, true, address(seats));
             emit Seats.SeatSuspended(id, uint64(NOW) + lengths[i]);
@@ -291,9 +289,7 @@ contract EvidenceTest is Base {
     function test_NoWeightIsBoundToASuspendedSeat() public {
         uint256 w = seats.mintNodeAccess(alice);
         suspend(NODE, 5);
-        VM.expectRevert(
-            abi.encodeWithSelector(DstackMembershipNFT.Suspended.selector, id, uint64(NOW + 7 days))
-        );
+        VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.Suspended.selector, id, uint64(NOW + 7 days)));
         VM.prank(alice);
         seats.bindWeight(w, INSTANCE);
     }

@@ -176,7 +176,8 @@ contract Handler is Base {
     function offend(uint256 seed, uint64 slot) external {
         (Vote memory a, Vote memory b) = evidence(bytes32(clock), slot % 4);
         uint256 node = 0x3000 + seed % NODES;
-        bytes memory data = abi.encodeCall(seats.submitEvidence, (a, sign(node, digestOf(a)), b, sign(node, digestOf(b))));
+        bytes memory data =
+            abi.encodeCall(seats.submitEvidence, (a, sign(node, digestOf(a)), b, sign(node, digestOf(b))));
         act(Action.Offend, address(0), eve, data);
     }
 
@@ -185,7 +186,12 @@ contract Handler is Base {
     function reconfigure(uint256 seed) external {
         bytes20 app = bytes20(uint160(0xB00 + seed % 3));
         bool known = seats.isAppIdAllowed(app);
-        act(Action.Reconfigure, address(0), address(this), known ? abi.encodeCall(seats.removeAppId, (app)) : abi.encodeCall(seats.addAppId, (app)));
+        act(
+            Action.Reconfigure,
+            address(0),
+            address(this),
+            known ? abi.encodeCall(seats.removeAppId, (app)) : abi.encodeCall(seats.addAppId, (app))
+        );
     }
 
     /* ---- how ---- */

@@ -486,9 +486,12 @@ contract ExampleTest is VectorReader {
         string memory votes = VM.readFile("vectors/votes.json");
         for (uint256 i = 0; i < 5; i++) {
             string memory pair = item(".evidence", i, "");
-            (bool ok,) = CONTRACT.call(submission(votes, string.concat(pair, ".votes[0]"), string.concat(pair, ".votes[1]")));
+            (bool ok,) =
+                CONTRACT.call(submission(votes, string.concat(pair, ".votes[0]"), string.concat(pair, ".votes[1]")));
             require(ok, pair);
-            require(DstackMembershipNFT(CONTRACT).getInstanceInfo(7).suspendedUntil == 1_789_999_000 + (7 days << i), pair);
+            require(
+                DstackMembershipNFT(CONTRACT).getInstanceInfo(7).suspendedUntil == 1_789_999_000 + (7 days << i), pair
+            );
         }
         for (uint256 i = 0; i < 7; i++) {
             string memory pair = item(".no_evidence", i, "");
