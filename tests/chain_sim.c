@@ -151,7 +151,7 @@ static void put_block(struct base_buf *out, const struct sim *sim, const struct 
     if (e->manner == SIM_TARGET_NUMBER && number > 0 && number + 1 >= head) number++;
     if (e->manner == SIM_OLD_NUMBER && number > 0 && number < sim_head(sim)) number++;
     if (e->manner == SIM_ZERO_NUMBER && number == 0) number++;
-    if (e->manner == SIM_CLAIMS_PAST && number + 1 < head) block = first_of(sim, number);
+    if (e->manner == SIM_CLAIMS_PAST && number < e->frozen_at) block = first_of(sim, number);
     if (e->manner == SIM_LIES_ABOUT_BLOCK && number == 30) block.hash.bytes[5] ^= 1;
     if (e->manner == SIM_FALSE_TIME && number > 0 && number + 10 < head)
         block.time_s -= CHAIN_POLL_TRANSFERS_S;

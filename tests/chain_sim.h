@@ -74,7 +74,7 @@ enum sim_manner {
     SIM_CLAIMS_STATE,     /* says that there is a clusterState(), of no seats */
     SIM_STATE_FAILS,      /* an error object of its own for clusterState() */
     SIM_CLAIMS_PROTOTYPE, /* .. that there is none, but the prototype's functions, of no tokens */
-    SIM_HUGE_SUPPLY,      /* totalSupply() is 2^64 - 1 */
+    SIM_HUGE_SUPPLY,      /* totalSupply() is 5000 */
     SIM_NO_TOKENS,        /* an error object for a token's own calls */
     SIM_BAD_OWNER,        /* ownerOf() gives 31 bytes */
     SIM_OTHER_WHERE,      /* names the block before the one asked for */
@@ -88,8 +88,8 @@ enum sim_manner {
     SIM_OTHER_LOGS,       /* a log of another contract among them */
     SIM_LOGS_OUTSIDE,     /* a log of the block below the range */
     SIM_LIES_ABOUT_BLOCK, /* another hash for block 30, nothing else */
-    SIM_CLAIMS_PAST, /* blocks that a reorg has replaced, but for the newest two, as they were */
-    SIM_FALSE_TIME   /* blocks below the newest ten are 30 days older than they are */
+    SIM_CLAIMS_PAST,      /* blocks below frozen_at as they were before any reorg */
+    SIM_FALSE_TIME        /* blocks below the newest ten are 30 days older than they are */
 };
 
 struct sim_endpoint {

@@ -496,10 +496,9 @@ static void test_doubt_is_resolved_before_the_snapshot(void **state)
 {
     (void)state;
     struct sim *sim = verified_sim(3, 4);
-    for (size_t i = 0; i < 2; i++) {
-        sim->endpoints[i].manner = SIM_HIDES_LOGS;
-        sim->endpoints[i].latency_ms = 400;
-    }
+    sim->endpoints[0].manner = SIM_HIDES_ALL;
+    sim->endpoints[1].manner = SIM_HIDES_LOGS;
+    sim->endpoints[1].latency_ms = 900; /* whose receipt decides it */
     sim->block_ms = 8 * SIM_SEC;
     for (uint64_t i = 0; i < 5; i++) {
         sim_transfer(sim, 1, 20 + i % 2);
@@ -537,6 +536,22 @@ static void test_more_tokens_than_seats_is_no_registry(void **state)
     sim_run(sim, 20 * SIM_SEC);
     assert_int_equal(sim->snapshots, 0);
     assert_non_null(strstr(sim_note_last(sim, CHAIN_POLL_NOTE_ENDPOINT_BAD)->text, "totalSupply"));
+    sim_free(sim);
+}
+
+/* Also once it is known that it has Multicall3, which alone names the block then. */
+static void test_multicall_names_its_block(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_prototype_new(1, 4);
+    sim->has_multicall = true;
+    sim_start(sim);
+    assert_true(are_verified(sim, 30 * SIM_SEC));
+    uint64_t snapshots = sim->snapshots;
+    sim->endpoints[0].manner = SIM_OTHER_WHERE;
+    sim_run(sim, 20 * SIM_SEC);
+    assert_true(sim->snapshots <= snapshots + 1);
+    assert_non_null(strstr(sim_note_last(sim, CHAIN_POLL_NOTE_ENDPOINT_BAD)->text, "EIP-1898"));
     sim_free(sim);
 }
 
@@ -659,6 +674,7 @@ static void test_reorg_depth_is_by_votes(void **state)
     sim_transfer(sim, 1, 42);
     sim_mine(sim, 7);
     sim->endpoints[0].manner = SIM_CLAIMS_PAST;
+    sim->endpoints[0].frozen_at = sim->snapshot->block.number;
     assert_true(reaches(sim, sim_head(sim), 10 * SIM_SEC));
     assert_int_equal(moved_at(sim, 1), fork + 2);
     sim_free(sim);
@@ -926,6 +942,7 @@ int main(void)
     ADD(test_thirty_days_in_halved_ranges);
     ADD(test_without_logs_nothing_is_known);
     ADD(test_one_witness_and_receipts);
+    ADD(test_multicall_names_its_block);
     ADD(test_one_denial_is_not_enough);
     ADD(test_doubt_is_resolved_before_the_snapshot);
     ADD(test_logs_of_elsewhere_cover_nothing);
