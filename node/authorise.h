@@ -8,8 +8,9 @@
 
 /* How an authorisation comes into being: a node puts N's and D's signatures on it, its owner's
  * wallet signs the same typed data, wherever that wallet is. Pure. */
-#define NODE_AUTHORISE_BYTES_MAX ((size_t)16 << 10) /* of what is printed for a wallet elsewhere   \
-                                                     */
+#define NODE_AUTHORISE_BYTES_MAX                                                                   \
+    ((size_t)16 << 10) /* of what is printed for a wallet elsewhere                                \
+                        */
 #define NODE_AUTHORISE_WHY_BYTES 256
 
 /* What `nftmesh authorize` asks of a node, so that neither key leaves the process that holds it.

@@ -5,7 +5,9 @@
 #include "base/err.h"
 #include "base/u256.h"
 #include "node/cli_wallet.h"
+#include "node/mint_prototype.h"
 #include "node/seat.h"
+#include "node/seat_prototype.h"
 
 #define WHY NODE_WALLET_WHY_BYTES
 
@@ -252,6 +254,16 @@ static int weight(int argc, char **argv)
 
 /* ---- mint ---- */
 
+static int mint_to(struct node_wallet *w, struct node_wallet_sent *sent,
+                   const struct base_eth_address *to, char *why)
+{
+    bool is_prototype;
+    int rv = node_prototype_detect(w, &is_prototype, why);
+    if (rv != BASE_OK) return rv;
+    return is_prototype ? node_mint_prototype(w, sent, to, NULL, why)
+                        : node_seat_mint(w, sent, to, why);
+}
+
 static int mint(int argc, char **argv)
 {
     struct node_options *options;
@@ -266,7 +278,7 @@ static int mint(int argc, char **argv)
         to = w.address;
         if (node_options_count(options, "to") > 0)
             (void)base_address_parse(&to, node_options_text(options, "to"));
-        if (node_seat_mint(&w, &sent, &to, why) != BASE_OK)
+        if (mint_to(&w, &sent, &to, why) != BASE_OK)
             status = cli_error(CLI_FAILED, "mint", "%s", why);
         else
             cli_sent_print(&w, &sent, sent.has_minted ? &sent.minted : NULL, "minted",

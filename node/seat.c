@@ -81,6 +81,7 @@ static int judge_seat(struct node__seat_work *k, const struct chain_seat *seat, 
 {
     char owner[BASE_ADDRESS_TEXT_BYTES];
     k->has_seat = seat != NULL;
+    if (seat == NULL && k->has_minted) return BASE_OK; /* the endpoint does not show it yet */
     if (seat == NULL && k->request.has_token)
         return say(why, BASE_EINVAL, "no such token on this contract: mint a seat first");
     if (seat == NULL && !k->request.mint)
@@ -96,6 +97,12 @@ static int judge_seat(struct node__seat_work *k, const struct chain_seat *seat, 
     return BASE_OK;
 }
 
+static bool is_anothers(const struct node__seat_work *k, const struct chain_seat *seat)
+{
+    return seat != NULL && !base_is_zero(seat->instance.bytes, BASE_ADDRESS_BYTES) &&
+           !base_address_equal(&seat->instance, &k->want.instance);
+}
+
 int node__seat_read_chain(struct node__seat_work *k, char *why)
 {
     struct chain_seat *seats;
@@ -103,6 +110,10 @@ int node__seat_read_chain(struct node__seat_work *k, char *why)
     int rv = node_wallet_time(k->w, &k->now_s, why);
     if (rv == BASE_OK) rv = node_wallet_seats(k->w, &k->state, &seats, &count, why);
     if (rv != BASE_OK) return rv;
+    if (k->has_minted && is_anothers(k, find_token(seats, count, &k->request.token))) {
+        k->has_minted = k->request.has_token = false;
+        k->result->done_count = 0; /* a machine of the same wallet has taken it: mint again */
+    }
     rv = judge_seat(k,
                     k->request.has_token ? find_token(seats, count, &k->request.token)
                                          : node_seat_choose(&k->want, seats, count),
@@ -189,8 +200,8 @@ static int read_word(struct node_wallet *w, struct base_u256 *out, const char *s
     return rv;
 }
 
-int node_seat_mint(struct node_wallet *w, struct node_wallet_sent *sent,
-                   const struct base_eth_address *to, char *why)
+static int mint(struct node_wallet *w, struct node_wallet_sent *sent,
+                const struct base_eth_address *to, bool once, char *why)
 {
     struct base_u256 owner, price;
     struct base_buf calldata;
@@ -206,9 +217,16 @@ int node_seat_mint(struct node_wallet *w, struct node_wallet_sent *sent,
     chain_contract_call_mint(&calldata, to);
     struct node_wallet_call call = {.calldata = &calldata, .what = what};
     if (!is_owner) call.value = price;
-    rv = node_wallet_send_call(w, sent, &call, why);
+    rv = once ? node_wallet_send_once(w, sent, &call, why)
+              : node_wallet_send_call(w, sent, &call, why);
     base_buf_deinit(&calldata);
     return rv;
+}
+
+int node_seat_mint(struct node_wallet *w, struct node_wallet_sent *sent,
+                   const struct base_eth_address *to, char *why)
+{
+    return mint(w, sent, to, false, why);
 }
 
 /* ---- the steps ---- */
@@ -293,7 +311,7 @@ static int do_step(struct node__seat_work *k, struct node_wallet_sent *sent,
     char what[NODE_WALLET_WHAT_BYTES] = "";
     int rv = BASE_OK;
     memset(sent, 0, sizeof *sent);
-    if (step == NODE_SEAT_MINT) return node_seat_mint(k->w, sent, &k->w->address, why);
+    if (step == NODE_SEAT_MINT) return mint(k->w, sent, &k->w->address, true, why);
     base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
     switch (step) {
     case NODE_SEAT_BIND:
@@ -386,7 +404,7 @@ static void note_done(struct node__seat_work *k, enum node_seat_step step,
     result->sent = *sent;
     result->done[result->done_count++] = (struct node_seat_done){.step = step, .sent = *sent};
     if (step != NODE_SEAT_MINT || !sent->has_minted) return;
-    k->request.has_token = true; /* this one, and no other ever */
+    k->has_minted = k->request.has_token = true; /* this one, and no other */
     k->request.token = sent->minted;
 }
 

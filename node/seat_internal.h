@@ -14,6 +14,7 @@ struct node__seat_work {
     struct chain_cluster_state state;
     struct chain_seat seat;
     bool has_seat;
+    bool has_minted; /* request.token is of this run's own mint */
     uint64_t now_s;
 };
 /* k->signer is closed by the caller, also after an error. */

@@ -35,6 +35,10 @@ struct node_wallet {
     bool dry_run;
     uint32_t wait_ms;       /* for a receipt; node_wallet_open sets the default */
     uint32_t confirmations; /* blocks, the receipt's own counted; 1 on 31337 and 1337, else 2 */
+    /* Set by node_wallet_settle, for the next transaction alone: with another nonce than this one
+     * it would not be of the chain that was read since. */
+    bool has_next_nonce;
+    uint64_t next_nonce;
     uint64_t next_id;
     struct base_eth_address mint_to; /* whose new token the receipt is searched for */
     /* Each step as it happens, one line without a newline; NULL: nobody listens. */
@@ -103,7 +107,8 @@ int node_wallet_send(struct node_wallet *w, struct node_wallet_sent *sent,
                      const struct base_buf *calldata, char *why);
 
 /* Waits until no transaction of this wallet is pending, so that what is read next is what stands:
- * one that an earlier command left behind may be the very step that seems to be missing.
+ * one that an earlier command left behind may be the very step that seems to be missing. When
+ * another one comes between this and the next node_wallet_send_once, that returns BASE_ESTATE.
  * BASE_ETIMEOUT after wait_ms: nothing was sent. A dry run waits for nothing. */
 int node_wallet_settle(struct node_wallet *w, char *why);
 

@@ -458,6 +458,8 @@ int node_wallet_settle(struct node_wallet *w, char *why)
     for (bool first = true;; first = false) {
         uint64_t pending = 0, mined = 0;
         int rv = read_nonces(w, &pending, &mined, why);
+        w->has_next_nonce = rv == BASE_OK && pending == mined && !w->dry_run;
+        w->next_nonce = pending;
         if (rv != BASE_OK || pending <= mined || w->dry_run) return rv;
         if (monotonic_ms() >= end_ms)
             return say(why, BASE_ETIMEOUT,
@@ -540,7 +542,13 @@ int node_wallet_send_once(struct node_wallet *w, struct node_wallet_sent *sent,
     snprintf(sent->what, sizeof sent->what, "%s", call->what != NULL ? call->what : "transaction");
     f.tx.data = (struct base_slice){(const uint8_t *)call->calldata->data, call->calldata->len};
     if (call->calldata->failed) return say(why, BASE_ETOOBIG, "the call is too large");
+    bool bound = w->has_next_nonce;
+    w->has_next_nonce = false;
     int rv = prepare(w, &f.tx, sent->what, why);
+    if (rv == BASE_OK && bound && f.tx.nonce != w->next_nonce) {
+        f.tx.nonce = w->next_nonce;
+        rv = conflict(&f, why);
+    }
     if (rv != BASE_OK) return rv;
     fill_sent(sent, w, &f.tx);
     if (w->dry_run) return BASE_OK;

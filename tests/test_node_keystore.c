@@ -169,7 +169,9 @@ static void test_a_file_that_was_cut(void **state)
 {
     (void)state;
     struct node_keystore k;
-    char *text = json_dumps(small(), 0);
+    json_t *keystore = small();
+    char *text = json_dumps(keystore, 0);
+    json_decref(keystore);
     assert_int_equal(node_keystore_parse(&k, text, strlen(text) / 2, why), BASE_EMALFORMED);
     assert_why("cut off");
     assert_int_equal(node_keystore_parse(&k, "", 0, why), BASE_EMALFORMED);

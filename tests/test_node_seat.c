@@ -364,6 +364,17 @@ static void test_a_pending_transaction_is_waited_for(void **state)
     rpc_server_then(server, "eth_getTransactionCount", "\"result\":\"0x8\"");
     assert_int_equal(node_wallet_settle(&w, why), BASE_OK);
     assert_int_equal(rpc_server_count(server, "eth_getTransactionCount"), 4);
+    /* The next transaction is of this moment: another one between is a conflict, and unpaid. */
+    struct base_buf calldata;
+    struct node_wallet_call call = {.calldata = &calldata};
+    base_buf_init(&calldata, 64);
+    base_buf_append(&calldata, "abcd", 4);
+    rpc_server_set(server, "eth_getTransactionCount", "\"result\":\"0x9\"");
+    assert_int_equal(node_wallet_send_once(&w, &result.sent, &call, why), BASE_ESTATE);
+    assert_why("nonce 8");
+    assert_int_equal(sent(), 0);
+    assert_int_equal(node_wallet_send_once(&w, &result.sent, &call, why), BASE_OK);
+    base_buf_deinit(&calldata);
     rpc_server_set(server, "eth_getTransactionCount", "\"result\":\"0x8\"");
     for (int i = 0; i < 11; i++) {
         rpc_server_then(server, "eth_getTransactionCount", "\"result\":\"0x7\"");

@@ -21,6 +21,8 @@ from mesh import CHAIN_ID, Failed, wait_for  # noqa: E402
 APP_ID = "aa" * 20
 OTHER_APP = "bb" * 20
 PRICE = 10**16
+# anvil's first account, which everybody has.
+ANVIL_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 TESTS = []
 
 
@@ -261,6 +263,20 @@ def two_at_once_with_one_wallet(w):
 
 
 @test
+def two_machines_mint_at_once_with_one_wallet(w):
+    wallet, vms = w.wallet(), [w.machine(), w.machine()]
+    runs = [start(w, "register", *vm.options(), "--mint", wallet=wallet, rpc=w.chain.url)
+            for vm in vms]
+    for p in runs:
+        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 120)
+        expect(f"ends well: {p.text()}", p.p.returncode == 0)
+    seats = [w.seat(t) for t in w.tokens(wallet)]
+    expect(f"a seat each: {seats}", sorted(s["url"] for s in seats) == sorted(v.url for v in vms) and
+           all(s["active"] for s in seats))
+    expect(f"{w.sent(wallet)} transactions", w.sent(wallet) == 6)
+
+
+@test
 def what_the_contract_would_refuse_costs_nothing(w):
     wallet, vm = w.wallet(), w.machine()
     token = w.mint(wallet)
@@ -463,6 +479,21 @@ def deploy_status_says_what_stands_there(w):
     nothing = "0x" + "dead" * 10
     w.chain.rpc.call("anvil_setCode", nothing, "0x00")
     w.refused("deploy", "status", contract=nothing, words="none of a mesh")
+
+
+@test
+def the_prototypes_contract_is_told_apart(w):
+    old, wallet = w.chain.deploy_prototype(w.host.kms_root()), w.wallet()
+    out = w.json("deploy", "status", contract=old.address)
+    expect(f"{out}", out["kind"] == "prototype" and out["kms_root"].lower() == w.host.kms_root() and
+           out["app_ids"] is None and out["root_epoch"] is None and out["base_domains"] is None)
+    owner = os.path.join(w.dir, "prototype-owner.wallet")
+    with open(os.open(owner, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+        f.write(ANVIL_KEY)
+    before = out["seats"]
+    mesh.run("mint", "--to", wallet.address, *w.chain_options(contract=old.address),
+             "--wallet-key-file", owner)
+    expect("minted", w.json("deploy", "status", contract=old.address)["seats"] == before + 1)
 
 
 # ---- keys ------------------------------------------------------------------------------------
