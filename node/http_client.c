@@ -155,11 +155,26 @@ static void take_done(struct node_http_client *c)
 
 /* ---- curl's timer and sockets on the loop ---- */
 
+static void on_timeout(uv_timer_t *timer);
+
+/* From now, not from when this turn of the loop began. */
+static void start_timer(struct node_http_client *c, long ms)
+{
+    uv_update_time(c->timer.loop);
+    uv_timer_start(&c->timer, on_timeout, ms == 0 ? 1 : (uint64_t)ms, 0);
+}
+
 static void on_timeout(uv_timer_t *timer)
 {
     struct node_http_client *c = timer->data;
+    long ms = -1;
     int running;
     curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    /* uv counts whole milliseconds and curl finer ones: a timer that fires a fraction too early
+     * finds nothing due, and curl, whose time has not changed, does not ask for another. */
+    if (!uv_is_active((uv_handle_t *)timer) && curl_multi_timeout(c->multi, &ms) == CURLM_OK &&
+        ms >= 0)
+        start_timer(c, ms);
     take_done(c);
 }
 
@@ -168,14 +183,10 @@ static int on_set_timer(CURLM *multi, long ms, void *ctx)
     struct node_http_client *c = ctx;
     (void)multi;
     if (c->closing) return 0;
-    if (ms < 0) {
+    if (ms < 0)
         uv_timer_stop(&c->timer);
-        return 0;
-    }
-    /* From now, not from when this turn of the loop began: a timer that fires before curl's own
-     * time is due finds nothing to do, and curl does not ask for another. */
-    uv_update_time(c->timer.loop);
-    uv_timer_start(&c->timer, on_timeout, ms == 0 ? 1 : (uint64_t)ms, 0);
+    else
+        start_timer(c, ms);
     return 0;
 }
 

@@ -31,6 +31,7 @@ bool node_http_sync_is_cancelled(const struct node_http_sync *sync)
 }
 
 struct waiting {
+    uv_loop_t *loop;
     struct node_http_sync_answer *answer;
     int err;
     bool done;
@@ -94,12 +95,13 @@ static void on_answer(void *ctx, const struct node_http_answer *answer)
     if (answer->err == BASE_OK) base_buf_append(&w->answer->body, answer->body, answer->body_len);
     if (w->answer->body.failed) w->err = BASE_ENOMEM;
     snprintf(w->answer->text, sizeof w->answer->text, "%s", answer->text);
+    uv_stop(w->loop); /* a turn whose timers have ended it would still wait for something else */
 }
 
 int node_http_sync_call(struct node_http_sync *sync, struct node_http_sync_answer *answer,
                         const struct node_http_request *request)
 {
-    struct waiting w = {.answer = answer};
+    struct waiting w = {.loop = &sync->loop, .answer = answer};
     uint64_t id;
     answer->status = 0;
     answer->text[0] = '\0';
