@@ -328,7 +328,8 @@ void chain__moves_advance(struct chain_poll *poll);
 /* Is a transfer that is not resolved between the covered blocks and the target? */
 bool chain__moves_hold(const struct chain_poll *poll);
 void chain__moves_accept(struct chain_poll *poll); /* the target is the reference now */
-/* Fills in what a snapshot says of transfers. */
+
+/* poll_moves_out.c: fills in what a snapshot, the status says of transfers. */
 void chain__moves_fill(const struct chain_poll *poll, struct chain_snapshot *snapshot);
 
 void chain__moves_status(const struct chain_poll *poll, struct chain_poll_status *out);
