@@ -149,6 +149,7 @@ static void run_due(struct mesh *m, uint64_t now_ms)
         (void)mesh_gossip_step(m, &tick);
     if (mesh_dial_deadline_ms(m) <= now_ms) mesh_dial_step(m, now_ms);
     mesh_authority_step(m, now_ms);
+    mesh_info_step(m, now_ms);
     if (!m->stopping) mesh_chain_refresh(m);
 }
 
@@ -357,7 +358,8 @@ static int parts_new(struct mesh *m)
     if (rv == BASE_OK) rv = mesh_chain_new(m);
     if (rv == BASE_OK) rv = mesh_authority_new(m);
     m->targets = calloc(MESH_TARGETS_MAX, sizeof *m->targets);
-    if (rv == BASE_OK && m->targets == NULL) rv = BASE_ENOMEM;
+    m->info_asked_ms = calloc(CHAIN_SEATS_MAX, sizeof *m->info_asked_ms);
+    if (rv == BASE_OK && (m->targets == NULL || m->info_asked_ms == NULL)) rv = BASE_ENOMEM;
     for (size_t i = 0; i < sizeof m->session_out / sizeof m->session_out[0]; i++) {
         m->session_out[i] = malloc(sizeof *m->session_out[i]);
         if (m->session_out[i] == NULL) rv = BASE_ENOMEM;
@@ -392,6 +394,7 @@ static void mesh_free(struct mesh *m)
     mesh_authority_free(m);
     free(m->members);
     free(m->targets);
+    free(m->info_asked_ms);
     for (size_t i = 0; i < sizeof m->session_out / sizeof m->session_out[0]; i++)
         free(m->session_out[i]);
     node_identity_deinit(&m->identity);

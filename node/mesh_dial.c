@@ -386,14 +386,12 @@ static void take_info_bundle(struct mesh *m, const void *data, size_t len)
     mesh_authority_settle(m);
 }
 
-static int take_info(struct mesh *m, struct mesh_bootstrap *b, const void *data, size_t len,
-                     char *why, size_t cap)
+int mesh_dial_read_info(struct mesh *m, struct mesh_found *out, const void *data, size_t len,
+                        char *why, size_t cap)
 {
     struct gossip_signed_record signed_record;
     struct gossip_record record;
     struct base_hash32 digest;
-    char url[NODE_URL_BYTES_MAX + 1] = "";
-    struct node_command *command = b->command;
     take_info_bundle(m, data, len);
     int rv = info_record(&signed_record, &record, data, len, why, cap);
     if (rv != BASE_OK) return rv;
@@ -403,13 +401,30 @@ static int take_info(struct mesh *m, struct mesh_bootstrap *b, const void *data,
         snprintf(why, cap, "/info shows a record that its key did not sign for this mesh");
         return BASE_ESIG;
     }
-    if (!record_url(url, &record)) {
+    if (!record_url(out->url, &record)) {
         snprintf(why, cap,
                  "/info shows a record without a mesh address: start that node with --advertise");
         return BASE_EINVAL;
     }
+    out->key = record.node_key;
+    return BASE_OK;
+}
+
+int mesh_dial_found(struct mesh *m, const struct mesh_found *found, struct node_command *command,
+                    char *why, size_t cap)
+{
+    return bootstrap_key(m, &found->key, MESH_SOURCE_INFO, found->url, command, why, cap);
+}
+
+static int take_info(struct mesh *m, struct mesh_bootstrap *b, const void *data, size_t len,
+                     char *why, size_t cap)
+{
+    struct mesh_found found = {.url = ""};
+    struct node_command *command = b->command;
+    int rv = mesh_dial_read_info(m, &found, data, len, why, cap);
+    if (rv != BASE_OK) return rv;
     b->command = NULL;
-    rv = bootstrap_key(m, &record.node_key, MESH_SOURCE_INFO, url, command, why, cap);
+    rv = mesh_dial_found(m, &found, command, why, cap);
     if (rv != BASE_OK) b->command = command;
     return rv;
 }

@@ -10,6 +10,7 @@
  *   mesh_links.c    pipes <-> sessions; who is let in, who is a copy
  *   mesh_gossip.c   sessions <-> membership; what the table's changes mean outside
  *   mesh_dial.c     whom to dial, when, and how often
+ *   mesh_info.c     /info of seats whose address is an application's
  *   mesh_control.c  commands from the control socket
  *   mesh_contract.c what the contract says besides seats, when somebody asks
  *   mesh_view.c     what the surfaces show
@@ -136,6 +137,12 @@ struct mesh_bootstrap { /* an http(s) bootstrap, asked until it has given a key 
     struct node_command *command;
 };
 #define MESH_BOOTSTRAPS_MAX 64
+struct mesh_found { /* what an /info says of itself */
+    struct base_key33 key;
+    char url[NODE_URL_BYTES_MAX + 1];
+    uint64_t until_ms; /* 0: none */
+};
+#define MESH_FOUND_MAX 16 /* whose seat may count in a moment */
 
 /* ---- what gossip shall hear after the step that is being performed ---- */
 struct mesh_gossip_later {
@@ -268,6 +275,12 @@ struct mesh {
     struct mesh_bootstrap bootstraps[MESH_BOOTSTRAPS_MAX];
     size_t bootstrap_count;
     struct node_dial_hints hints;
+
+    /* Addresses of applications, with the prototype's contract. */
+    uint64_t *info_asked_ms; /* by seat; 0: never */
+    uint64_t info_next_ms;
+    bool info_asking;
+    struct mesh_found found[MESH_FOUND_MAX];
 };
 
 uint64_t mesh_now(void);  /* monotonic milliseconds */
@@ -350,7 +363,17 @@ bool mesh_member_is_listed(const struct mesh *m, const struct base_key33 *key);
 bool mesh_member_is_alive(const struct mesh *m, const struct base_key33 *key);
 size_t mesh_alive_others(const struct mesh *m);
 
+/* mesh_info.c */
+void mesh_info_step(struct mesh *m, uint64_t now_ms);
+
 /* mesh_dial.c */
+/* A node's /info: its record's key and address, proved by its signature; the bundle in it has been
+ * offered. */
+int mesh_dial_read_info(struct mesh *m, struct mesh_found *out, const void *data, size_t len,
+                        char *why, size_t cap);
+/* To be dialled, if its key stands on a seat that counts: else BASE_EREFUSED. */
+int mesh_dial_found(struct mesh *m, const struct mesh_found *found, struct node_command *command,
+                    char *why, size_t cap);
 void mesh_dial_config(struct mesh *m); /* bootstraps from the configuration */
 void mesh_dial_registry(struct mesh *m);
 /* BASE_OK: an outcome follows; else why. command may be NULL. */

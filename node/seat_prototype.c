@@ -10,6 +10,7 @@
 #include "base/u256.h"
 #include "chain/prototype.h"
 #include "node/authority.h"
+#include "node/mint_prototype.h"
 
 #define WHY NODE_WALLET_WHY_BYTES
 
@@ -266,18 +267,35 @@ struct work {
     struct chain_seat seat;
 };
 
+static int mint(struct work *k, struct base_u256 *token, char *why)
+{
+    struct node_seat_done *done = &k->result->done[k->result->done_count];
+    done->step = NODE_SEAT_MINT;
+    int rv = node_mint_prototype(k->w, &done->sent, &k->w->address, NULL, why);
+    if (rv != BASE_OK) return rv;
+    k->result->sent = done->sent;
+    k->result->done_count++;
+    return k->w->dry_run ? BASE_OK : read_token_of(k->w, token, why);
+}
+
 static int choose_token(struct work *k, char *why)
 {
     struct base_u256 known;
     char ours[BASE_U256_TEXT_BYTES], theirs[BASE_U256_TEXT_BYTES];
     int rv = read_token_of(k->w, &known, why);
+    if (rv == BASE_OK && base_is_zero(known.bytes, sizeof known.bytes) && k->request->mint &&
+        !k->request->has_token)
+        rv = mint(k, &known, why);
     if (rv != BASE_OK) return rv;
     k->result->token = k->request->has_token ? k->request->token : known;
     k->result->has_token = true;
     base_u256_format(ours, &k->result->token);
     base_u256_format(theirs, &known);
     if (base_is_zero(k->result->token.bytes, sizeof k->result->token.bytes))
-        return say(why, BASE_EINVAL, "this wallet has no seat on the contract: it needs one first");
+        return say(why, BASE_EINVAL,
+                   k->w->dry_run && k->result->done_count > 0
+                       ? "a seat would be minted first; what follows cannot be told before"
+                       : "this wallet has no seat on the contract: mint one (--mint)");
     if (base_u256_equal(&known, &k->result->token)) return BASE_OK;
     return say(why, BASE_EINVAL,
                "the contract takes token %s for this wallet's, not %s: it knows one token a "

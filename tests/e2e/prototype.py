@@ -164,6 +164,27 @@ def three_nodes_by_authorisations(w):
     expect(f"registering again does nothing: {again}", "stands already" in again)
 
 
+@test
+def an_application_address_leads_to_the_mesh(w):
+    """No bootstrap at all: the chain has the address of an application, whose /info says the rest."""
+    a = w.seated("a")
+    _, chain = bundle_of(a)
+    w.seats.deactivate_instance(a.wallet.address, a.agent.instance)
+    wait_for("it is inactive", lambda: a.status().get("token") is None)
+    w.seats.register_instance(a.wallet.address, a.agent.instance)
+    w.seats.register_peer(a.wallet.address, a.agent.instance, f"http://127.0.0.1:{a.http_port}",
+                          (chain["derived"], chain["app_key"], chain["app_sig"], chain["kms_sig"]),
+                          chain["app_id"].hex(), mesh.PURPOSE)
+    w.is_up(a)
+    b = w.node("b")
+    b.wallet = w.wallet("b")
+    b.token = w.seats.mint(b.wallet.address)
+    w.seats.register_instance(b.wallet.address, b.agent.instance)
+    w.command("authorize", b, b.wallet, "--token", b.token)
+    w.is_up(b)
+    together(a, b)
+
+
 # ---- what the contract gets wrong ---------------------------------------------------------------
 
 def bundle_of(node):
