@@ -2,11 +2,14 @@
 """End-to-end tests of the Python module: applications as separate processes, on a real chain, with a
 node and without one. Prints `ok NAME` or `not ok NAME: why` for each, and exits 1 when one failed.
 Usage: python.py [NAME..]"""
+import asyncio
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,10 +19,14 @@ import urllib.request
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
 from mesh import Failed, wait_for  # noqa: E402
-from run import World, expect, together  # noqa: E402
+from run import APP_ID, World, expect, together  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PACKAGE = os.path.join(mesh.ROOT, "sdk", "python")
+LIBRARY = os.path.join(mesh.BUILD, "libnftmesh.so.0")
+sys.path.insert(0, PACKAGE)
+import nftmesh  # noqa: E402
+
 PROTOTYPE_APP = os.path.join(HERE, "prototype_app.py")
 HELLO = os.path.join(mesh.ROOT, "examples", "hello_p2p.py")
 SETTINGS = ("NFTMESH_", "PRIVATE_KEY", "RPC_URL", "DSTACK_SOCKET", "CONTRACT_ADDRESS",
@@ -38,7 +45,9 @@ class App(mesh.Process):
     def __init__(self, w, name, argv, **env):
         clean = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS)}
         super().__init__([sys.executable, "-B", *argv], name,
-                         env={**clean, "PYTHONPATH": PACKAGE, **env},
+                         env={**clean, "PYTHONPATH": PACKAGE, "HOME": w.dir,
+                              **({"NFTMESH_LIBRARY": LIBRARY} if "PYTHONPATH" not in env else {}),
+                              **env},
                          log_path=os.path.join(w.dir, name + ".log"))
         w.apps.append(self)
 
@@ -159,10 +168,10 @@ def greeted(apps, instances, deadline_s=120):
              deadline_s)
     for app in apps:
         info = get(app.url + "/info")
-        expect(f"{info}", info["instance_id"] == ids[app.url] and info["registered"] is True and
-               info["peers_count"] == len(apps) - 1)
-        found = get(app.url + "/peers")["peers"]
-        expect(f"{found}", sorted(found) == sorted(other.url for other in apps if other is not app))
+        expect(f"{info}", info["instance_id"] == ids[app.url] and info["registered"] is True)
+        others = sorted(other.url for other in apps if other is not app)
+        wait_for(lambda app=app: f"/peers is {others}, not {get(app.url + '/peers')}",
+                 lambda app=app, others=others: sorted(get(app.url + "/peers")["peers"]) == others)
 
 
 @test
@@ -192,6 +201,215 @@ def an_application_has_its_node_register(w):
         expect(f"on chain: {seat}", seat["node_key"] == node.key())
 
 
+# ---- without a node ----------------------------------------------------------------------------------
+
+class Instance:
+    """A guest agent and a wallet with a seat of its own; applications of it need no node."""
+
+    def __init__(self, w, name, seat=True):
+        self.short, self.url = name, app_url()
+        self.agent = w.host.agents[w.free.pop(0)]
+        w.instances.append(self)
+        self.wallet = mesh.Wallet(w.chain, os.path.join(w.dir, name + ".wallet"))
+        with open(self.wallet.path, encoding="ascii") as f:
+            key = f.read().strip()
+        self.token = None
+        if seat:
+            w.chain.contract_call(w.contract, "mintNodeAccess(address)", self.wallet.address)
+            self.token = max(w.chain.seats(w.contract))
+        self.env = {"PRIVATE_KEY": key, "RPC_URL": w.chain.url, "DSTACK_SOCKET": self.agent.socket,
+                    "NFTMESH_DATA_DIR": os.path.join(w.dir, name + ".data"), "NFTMESH_DEV": "1"}
+
+    def hello(self, w, **env):
+        return hello(w, self.short, self.url, **{**self.env, **env})
+
+
+def registered(w, *instances):
+    """Their hello examples, once all stand on chain."""
+    apps = [i.hello(w) for i in instances]
+    for app in apps:
+        wait_for(lambda app=app: f"{app.name} is registered: {app.text()[-900:]}",
+                 lambda app=app: "registered as" in app.text() or not app.alive(), 90)
+        expect(f"{app.name} runs: {app.text()[-900:]}", app.alive())
+    return apps
+
+
+@contextlib.contextmanager
+def environment(**env):
+    """This process as an application's."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(SETTINGS) and name != "NFTMESH_LIBRARY":
+            del os.environ[name]
+    os.environ.update(env)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def raised(kind, awaitable):
+    """The exception of this kind that it ends with."""
+    try:
+        result = asyncio.run(awaitable)
+    except kind as e:
+        return e
+    raise Failed(f"{result} instead of {kind.__name__}")
+
+
+def sell(w, instance):
+    to = "0x" + "5e" * 20
+    owner = w.chain.as_wallet(instance.wallet.address)
+    w.chain.contract_call(w.contract, "transferFrom(address,address,uint256)",
+                          instance.wallet.address, to, instance.token, sender=owner)
+
+
+@test
+def the_prototypes_usage_runs_without_a_node(w):
+    a, b, c = Instance(w, "a"), Instance(w, "b"), Instance(w, "c")
+    registered(w, b)
+    app = prototype_app(w, "a", a.url, **a.env)
+    said = {k: app.first(k, 90) for k in ("success", "registered", "instance_id",
+                                          "contract_address", "connection_url", "rpc_url")}
+    expect(f"{said} {app.text()}",
+           said == {"success": True, "registered": True, "instance_id": a.agent.instance,
+                    "contract_address": w.contract, "connection_url": a.url,
+                    "rpc_url": w.chain.url})
+    expect(f"{app.said('peers')}", app.first("peers") == [b.url])
+    expect(f"{app.text()}", app.first("answer") == f"Hello from {b.agent.instance}!")
+    app.comes("changed", [b.url])
+    registered(w, c)
+    app.comes("changed", [b.url, c.url])
+    sell(w, b)
+    app.comes("changed", [c.url])
+    expect(f"{app.said('changed')}", len(app.said("changed")) == 3)
+
+
+@test
+def the_hello_examples_greet_each_other_without_nodes(w):
+    instances = [Instance(w, name) for name in ("one", "two", "three")]
+    greeted(registered(w, *instances), instances)
+
+
+@test
+def the_examples_in_c_and_python_find_each_other(w):
+    """Installed, the one compiled and linked as its user does, the other in a clean directory."""
+    prefix, program = os.path.join(w.dir, "usr"), os.path.join(w.dir, "peers")
+    for argv in (["cmake", "--install", mesh.BUILD, "--prefix", prefix],
+                 ["sh", "-c", "cc -Wall -Werror -o $1 $2 $(pkg-config --cflags --libs nftmesh)", "sh",
+                  program, os.path.join(mesh.ROOT, "examples", "peers.c")]):
+        p = subprocess.run(argv, capture_output=True, text=True, timeout=60 * mesh.SCALE,
+                           env={**os.environ, "PKG_CONFIG_PATH": found_in(prefix, "nftmesh.pc")})
+        expect(f"{argv[0]}: {p.stderr[-600:]}", p.returncode == 0)
+    libraries = found_in(prefix, "libnftmesh.so.0")
+    c, python = Instance(w, "inc"), Instance(w, "inpython")
+    packages = os.path.join(prefix, "lib", "python3", "dist-packages")
+    greeter = python.hello(w, PYTHONPATH=packages)
+    peers = mesh.Process([program, f"{mesh.CHAIN_ID}:{w.contract}", c.url], "peers",
+                         env={**c.env, "LD_LIBRARY_PATH": libraries, "HOME": w.dir})
+    w.apps.append(peers)
+    wait_for(lambda: f"C sees Python's: {peers.text()[-900:]}",
+             lambda: f"verified {python.url}" in peers.text(), 120)
+    wait_for(lambda: f"Python sees C's: {greeter.text()[-900:]}",
+             lambda: f"1 peers: {c.url}" in greeter.text(), 120)
+
+
+def found_in(prefix, name):
+    """The directory below that has a file of this name; prefix itself before there is one."""
+    return next((d for d, _, files in os.walk(prefix) if name in files), prefix)
+
+
+@test
+def an_outage_of_the_chain_is_told_as_unknown_and_not_as_a_change(w):
+    a, b = Instance(w, "oa"), Instance(w, "ob")
+    proxy = mesh.Proxy(w.chain)
+    try:
+        registered(w, b)
+        proxy.mode = "down"
+        app = prototype_app(w, "oa", a.url, **{**a.env, "RPC_URL": proxy.url})
+        expect(f"{app.text()}", app.first("success", 90) is False)
+        expect(f"{app.text()}", app.first("exception") == "NftmeshUnknown")
+        expect(f"{app.text()}", not app.said("peers") and not app.said("changed"))
+        proxy.mode = "honest"
+        app.comes("changed", [b.url])
+        proxy.mode = "down"
+        asked = proxy.requests
+        wait_for("it goes on asking", lambda: proxy.requests >= asked + 5, 60)
+        proxy.mode = "honest"
+        asked = proxy.requests
+        wait_for("it is answered again", lambda: proxy.requests >= asked + 5, 60)
+        expect(f"{app.said('changed')}", app.said("changed") == [[b.url]])
+        sell(w, b)
+        app.comes("changed", [])
+    finally:
+        proxy.close()
+
+
+@test
+def what_is_wrong_is_said_and_nothing_is_sent(w):
+    """No key, no agent, no seat, no contract there, another chain: False, with the error behind it."""
+    i = Instance(w, "wrong", seat=False)
+    nowhere = "0x" + "77" * 20
+    nonce = lambda: w.chain.rpc.call("eth_getTransactionCount", i.wallet.address, "latest")
+    before = nonce()
+    for what, kind, contract, env, socket in (
+            ("no key", nftmesh.NftmeshWalletError, w.contract, {"PRIVATE_KEY": ""}, None),
+            ("no agent", nftmesh.NftmeshAgentError, w.contract, {}, "/nowhere/dstack.sock"),
+            ("no seat", nftmesh.NftmeshError, w.contract, {}, None),
+            ("no contract", nftmesh.NftmeshError, nowhere, {}, None),
+            ("another chain", nftmesh.NftmeshError, "1337:" + w.contract, {}, None),
+            ("no address", nftmesh.NftmeshConfigError, "0x1234", {}, None)):
+        with environment(**{**i.env, **env}), nftmesh.DStackP2PSDK(
+                contract, i.url, w.chain.url, socket or i.agent.socket) as sdk:
+            sdk.agent_tries = 1
+            expect(f"{what}: False", asyncio.run(sdk.register()) is False)
+            expect(f"{what}: {sdk.last_error!r}",
+                   isinstance(sdk.last_error, kind) and len(str(sdk.last_error)) > 10 and
+                   i.env["PRIVATE_KEY"] not in str(sdk.last_error))
+    expect("nothing was sent", nonce() == before)
+    for contract in (nowhere, "1337:" + w.contract):
+        with environment(**i.env), nftmesh.DStackP2PSDK(contract, i.url, w.chain.url,
+                                                        i.agent.socket) as sdk:
+            e = raised(nftmesh.NftmeshUnknown, sdk.get_peers())
+            expect(f"{contract}: {e}", len(str(e)) > 10 and e.peers is None)
+
+
+@test
+def objects_do_not_disturb_each_other_and_leave_nothing(w):
+    a, b = Instance(w, "la"), Instance(w, "lb")
+    registered(w, b)
+    other, _ = w.chain.deploy(w.host.kms_root(), [APP_ID])
+
+    def sdk(contract):
+        return nftmesh.DStackP2PSDK(contract, a.url, w.chain.url, a.agent.socket)
+
+    async def both():
+        async with sdk(w.contract) as one, sdk(other) as two:
+            return await asyncio.gather(one.get_peers(), two.get_peers())
+
+    async def monitored():
+        async with sdk(w.contract) as one:
+            told = []
+            task = asyncio.ensure_future(one.monitor_peers(told.append))
+            while not told:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.wait([task])
+            return told[0]
+    counts = lambda: (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")))
+    with environment(**a.env):
+        found = asyncio.run(asyncio.wait_for(both(), 60 * mesh.SCALE))
+        expect(f"{found}", found == [[b.url], []])
+        before = counts()
+        for _ in range(25):
+            asyncio.run(both())
+            expect("the monitor", asyncio.run(asyncio.wait_for(monitored(), 60)) == [b.url])
+        # A call's thread may be about to end; the reader of a child's output is no thread of ours.
+        wait_for(lambda: f"descriptors and threads: {before} before, {counts()} after 75 objects",
+                 lambda: all(now <= then for now, then in zip(counts(), before)), 10)
+
+
 # ---- the end -----------------------------------------------------------------------------------------
 
 @test
@@ -212,7 +430,9 @@ def main():
     directory = tempfile.mkdtemp(prefix="nm-py-")
     failed = 0
     w = World(directory)
-    w.apps = []
+    w.apps, w.instances = [], []
+    os.environ["NFTMESH_LIBRARY"] = LIBRARY
+    logging.getLogger("nftmesh").addHandler(logging.NullHandler())  # last_error says the same
     try:
         for function in TESTS:
             name = function.__name__
@@ -220,6 +440,7 @@ def main():
                 continue
             began = time.monotonic()
             try:
+                w.contract, _ = w.chain.deploy(w.host.kms_root(), [APP_ID], max_nodes=200)
                 function(w)
                 print(f"ok {name} # {time.monotonic() - began:.1f} s", flush=True)
             except Exception as e:  # noqa: BLE001 - one test's end is not the others'
@@ -232,6 +453,8 @@ def main():
                     app.kill()
             w.apps.clear()
             w.clear()
+            w.free += [os.path.basename(i.agent.socket)[:-5] for i in w.instances]
+            w.instances.clear()
     finally:
         mesh.stop_all()
         shutil.rmtree(directory, ignore_errors=True)

@@ -126,10 +126,11 @@ class Opening(WithLibrary):
         await sdk.get_peers()
         self.assertEqual(self.opened()["mesh"], "base:" + CONTRACT)
 
-    async def test_a_private_key_with_0x_is_taken(self):
+    async def test_the_wallets_key_is_left_to_the_library(self):
+        """Which takes PRIVATE_KEY or a file, with 0x or without, and zeroes its copy."""
         os.environ["PRIVATE_KEY"] = "0x" + "12" * 32
         await self.sdk().get_peers()
-        self.assertEqual(self.opened()["key"], "12" * 32)
+        self.assertEqual(self.opened()["key"], "-")
 
     async def test_the_default_socket_gives_way_to_what_there_is(self):
         await self.sdk(dstack_socket=_direct.SOCKET_DEFAULT).get_peers()

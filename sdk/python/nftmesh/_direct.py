@@ -95,8 +95,7 @@ class Direct:
             return self._handle
         lib = _library.load()
         options = _library.Options(size=ctypes.sizeof(_library.Options),
-                                   rpc=_encode(self._rpc, "rpc_url"), dstack=self.agent_socket(),
-                                   wallet_key=_wallet_key())
+                                   rpc=_encode(self._rpc, "rpc_url"), dstack=self.agent_socket())
         key = (self._contract.lower(), self._rpc)
         chain = os.environ.get("NFTMESH_CHAIN_ID") or _chain_ids.get(key)
         mesh = self._contract if ":" in self._contract or not chain else f"{chain}:{self._contract}"
@@ -237,9 +236,3 @@ def _encode(value: str, what: str) -> Optional[bytes]:
     if not isinstance(value, str) or "\0" in value:
         raise NftmeshConfigError(f"{what} is not a text")
     return value.encode() or None
-
-
-def _wallet_key() -> Optional[bytes]:
-    """PRIVATE_KEY with or without 0x, as the prototype took it."""
-    key = os.environ.get("PRIVATE_KEY", "").strip()
-    return key[2:].encode() if key.startswith(("0x", "0X")) else None
