@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "node/pins_store.h"
+#include "node/transfer_store.h"
 
 #define REFERENCE_SAVE_MS 60000 /* the stored reference may be so old after a crash */
 
@@ -40,6 +41,17 @@ static void see_pins(struct mesh *m)
     chain_poll_set_roots(m->poll, m->pins.roots, m->pins.root_count);
 }
 
+/* With the prototype's contract. At the same moments as the reference: a restart reads on there. */
+static void save_transfers(struct mesh *m)
+{
+    struct chain_transfers transfers;
+    char why[NODE_STORE_WHY_BYTES];
+    if (!mesh_authority_is_on(m) || chain_poll_transfers(m->poll, &transfers) != BASE_OK) return;
+    if (node_transfers_save(m->store, &transfers, why) != BASE_OK)
+        mesh_log(m, BASE_LOG_ERROR, "store", "transfers", "%s", why);
+    chain_transfers_free(&transfers);
+}
+
 static void save_reference(struct mesh *m)
 {
     struct node_store_reference ref = {m->snapshot->block.number, m->snapshot->block.hash};
@@ -47,6 +59,7 @@ static void save_reference(struct mesh *m)
     if (m->reference_saved_ms != 0 && mesh_now() - m->reference_saved_ms < REFERENCE_SAVE_MS)
         return;
     m->reference_saved_ms = mesh_now();
+    save_transfers(m);
     if (node_store_reference_save(m->store, &ref, why) != BASE_OK)
         mesh_log(m, BASE_LOG_ERROR, "store", "reference", "%s", why);
 }
@@ -345,8 +358,21 @@ static void load_reference(struct mesh *m, struct chain_poll_config *poll)
     }
 }
 
+/* One that is damaged costs a reading of the logs, no more. */
+static void load_transfers(struct mesh *m, struct chain_transfers *transfers,
+                           struct chain_poll_config *poll)
+{
+    char why[NODE_STORE_WHY_BYTES];
+    int rv = node_transfers_load(transfers, m->store, why);
+    if (rv == BASE_OK)
+        poll->transfers = transfers;
+    else if (rv != BASE_ENOTFOUND)
+        mesh_log(m, BASE_LOG_WARN, "store", "transfers", "%s", why);
+}
+
 int mesh_chain_new(struct mesh *m)
 {
+    struct chain_transfers transfers;
     struct node_chain_client_config config = {
         .http = m->client,
         .now_ms = mesh_now,
@@ -375,7 +401,9 @@ int mesh_chain_new(struct mesh *m)
     load_reference(m, poll);
     for (size_t i = 0; i < m->config->app_id_count && i < CHAIN_APP_IDS_MAX; i++)
         poll->app_ids[poll->app_id_count++] = m->config->app_ids[i];
+    load_transfers(m, &transfers, poll);
     rv = node_chain_client_new(&m->chain, &config, why);
+    chain_transfers_free(&transfers);
     if (rv != BASE_OK)
         snprintf(m->why, sizeof m->why, "--rpc: %s", why);
     else

@@ -12,6 +12,7 @@
  *   genesis      hash of block 0 of the chain, as first seen
  *   reference    number and hash of the last reference block
  *   pins         first-seen trust (text of attest/pins)
+ *   transfers    which tokens moved in the last 30 days, with the same contract
  *   authorities  owners' authorisations, where the contract stores no keys: hex, one a line
  *   control.sock the control socket, made by node/http
  *
