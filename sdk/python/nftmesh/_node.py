@@ -75,8 +75,9 @@ class Node:
 
     async def _ask(self, method: str, path: str, body: Optional[bytes] = None,
                    headers: Optional[Dict[str, str]] = None,
-                   timeout_s: float = TIMEOUT_S) -> Tuple[int, Dict[str, Any]]:
+                   timeout_s: Optional[float] = None) -> Tuple[int, Dict[str, Any]]:
         """Status and JSON object of an answer; NftmeshNodeError when there is none."""
+        timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         if self._closed:
             raise NftmeshConfigError("this DStackP2PSDK is closed")
         try:
