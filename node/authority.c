@@ -1,39 +1,10 @@
-#include "node/authority.h"
+#include "node/authority_internal.h"
 
-#include "attest/sigchain.h"
-#include "base/ecdsa.h"
 #include "base/err.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct holding {
-    bool present;
-    bool is_signed; /* lines 3 and 9 held once: they do not depend on the block */
-    bool counts;
-    struct node_bundle bundle;
-    struct base_hash32 digest;
-    struct base_eth_address root; /* that its chain descends from */
-};
-
-struct slot { /* one a token */
-    struct base_u256 token_id;
-    struct holding kept, aside;
-    bool is_news;
-};
-
-struct early {
-    struct node_bundle bundle;
-    unsigned age; /* references that it has waited for */
-};
-
-struct node_authority {
-    struct slot *slots; /* sorted by token id */
-    size_t count, cap;
-    struct early early[NODE_AUTHORITY_EARLY_MAX]; /* oldest first */
-    size_t early_count;
-};
 
 const char *node_authority_verdict_name(enum node_authority_verdict verdict)
 {
@@ -78,7 +49,8 @@ static size_t slot_index(const struct node_authority *a, const struct base_u256 
     return low;
 }
 
-static struct slot *slot_find(const struct node_authority *a, const struct base_u256 *token_id)
+struct slot *node__authority_slot_find(const struct node_authority *a,
+                                       const struct base_u256 *token_id)
 {
     bool found;
     size_t i = slot_index(a, token_id, &found);
@@ -107,318 +79,12 @@ static int slot_put(struct slot **out, struct node_authority *a, const struct ba
 }
 
 /* The later issued block, in one block a revocation, then the higher digest. */
-static int compare(const struct node_bundle *x, const struct base_hash32 *x_digest,
-                   const struct node_bundle *y, const struct base_hash32 *y_digest)
+int node__authority_compare(const struct node_bundle *x, const struct base_hash32 *x_digest,
+                            const struct node_bundle *y, const struct base_hash32 *y_digest)
 {
     if (x->issued_block != y->issued_block) return x->issued_block < y->issued_block ? -1 : 1;
     if (x->revokes != y->revokes) return x->revokes ? 1 : -1;
     return memcmp(x_digest->bytes, y_digest->bytes, BASE_HASH32_BYTES);
-}
-
-/* ---- judging ---- */
-
-struct trial {
-    const struct node_authority *authority;
-    const struct node_authority_world *world;
-    const struct node_bundle *bundle;
-    struct node_refusal *out;
-    const struct slot *slot;       /* of this token; NULL: none */
-    const struct chain_seat *seat; /* by line 1 */
-    struct base_hash32 digest;
-    struct chain_block issued; /* by line 5 */
-};
-
-static enum node_authority_verdict refuse(struct trial *t, enum node_authority_verdict verdict,
-                                          enum node_reason reason)
-{
-    node_refusal_set(t->out, reason, t->world->raw->block.number);
-    return verdict;
-}
-
-struct hex {
-    char text[2 * BASE_KEY33_BYTES + 1];
-};
-
-static struct hex hex_of(const void *data, size_t len)
-{
-    struct hex hex;
-    assert(2 * len < sizeof hex.text);
-    base_hex_encode(hex.text, data, len);
-    return hex;
-}
-
-/* Line 1 */
-static enum node_authority_verdict owner_is_named(struct trial *t)
-{
-    t->seat = chain_snapshot_find_token(t->world->raw, &t->bundle->token_id);
-    if (t->seat == NULL) {
-        refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_NO_SEAT);
-        node_refusal_expect(t->out, "an authorisation for a seat of this contract");
-        node_refusal_find(t->out, "token 0x%s", hex_of(t->bundle->token_id.bytes, 32).text);
-        return NODE_AUTHORITY_REFUSED;
-    }
-    if (base_address_equal(&t->seat->owner, &t->bundle->owner)) return NODE_AUTHORITY_UNDECIDED;
-    refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_OWNER_CHANGED);
-    node_refusal_expect(t->out, "an authorisation by 0x%s",
-                        hex_of(t->seat->owner.bytes, BASE_ADDRESS_BYTES).text);
-    node_refusal_find(t->out, "0x%s", hex_of(t->bundle->owner.bytes, BASE_ADDRESS_BYTES).text);
-    return NODE_AUTHORITY_REFUSED;
-}
-
-/* Line 2. What was once kept stays in the way of what it has replaced, also while it does not count
- * itself: the owner has taken the older one back. */
-static enum node_authority_verdict none_is_better(struct trial *t)
-{
-    const struct holding *kept = t->slot != NULL ? &t->slot->kept : NULL;
-    if (kept == NULL || !kept->present ||
-        compare(t->bundle, &t->digest, &kept->bundle, &kept->digest) >= 0)
-        return NODE_AUTHORITY_UNDECIDED;
-    refuse(t, NODE_AUTHORITY_SUPERSEDED, NODE_REASON_SUPERSEDED);
-    node_refusal_expect(t->out, "the owner's latest word, %s at block %llu",
-                        kept->bundle.revokes ? "a revocation" : "issued",
-                        (unsigned long long)kept->bundle.issued_block);
-    node_refusal_find(t->out, "one issued at block %llu",
-                      (unsigned long long)t->bundle->issued_block);
-    return NODE_AUTHORITY_SUPERSEDED;
-}
-
-static bool was_signed(const struct trial *t)
-{
-    if (t->slot == NULL) return false;
-    const struct holding *kept = &t->slot->kept, *aside = &t->slot->aside;
-    return (kept->present && node_bundle_equal(&kept->bundle, t->bundle)) ||
-           (aside->present && aside->is_signed && node_bundle_equal(&aside->bundle, t->bundle));
-}
-
-static enum node_authority_verdict refuse_signature(struct trial *t, const char *who)
-{
-    refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_AUTHORISATION_SIGNATURE);
-    node_refusal_expect(t->out, "a signature by the %s", who);
-    return NODE_AUTHORITY_REFUSED;
-}
-
-/* Line 3. An owner that is a contract signs nothing that recovers to it. */
-static enum node_authority_verdict three_have_signed(struct trial *t)
-{
-    const struct node_bundle *b = t->bundle;
-    struct base_eth_address signer;
-    if (was_signed(t)) return NODE_AUTHORITY_UNDECIDED;
-    if (base_ecdsa_recover_address(&signer, &t->digest, &b->owner_sig) != BASE_OK)
-        return refuse_signature(t, "seat's owner");
-    if (!base_address_equal(&signer, &b->owner)) {
-        refuse_signature(t, "seat's owner");
-        node_refusal_find(t->out, "one by 0x%s, or over other fields",
-                          hex_of(signer.bytes, BASE_ADDRESS_BYTES).text);
-        return NODE_AUTHORITY_REFUSED;
-    }
-    if (b->revokes) return NODE_AUTHORITY_UNDECIDED;
-    if (base_ecdsa_verify(&t->digest, &b->node_sig, &b->node_key) != BASE_OK)
-        return refuse_signature(t, "node key");
-    if (base_ecdsa_verify(&t->digest, &b->proof_sig, &b->proof.proof_key) != BASE_OK)
-        return refuse_signature(t, "app proof key");
-    return NODE_AUTHORITY_UNDECIDED;
-}
-
-/* Line 4 */
-static enum node_authority_verdict instance_is_bound(struct trial *t)
-{
-    const struct base_eth_address *bound = &t->seat->instance;
-    if (t->bundle->revokes) return NODE_AUTHORITY_UNDECIDED;
-    if (!base_address_equal(&t->bundle->instance, bound) ||
-        base_is_zero(bound->bytes, BASE_ADDRESS_BYTES)) {
-        refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_INSTANCE_DIFFERS);
-        node_refusal_expect(t->out, "0x%s", hex_of(bound->bytes, BASE_ADDRESS_BYTES).text);
-        node_refusal_find(t->out, "0x%s",
-                          hex_of(t->bundle->instance.bytes, BASE_ADDRESS_BYTES).text);
-        return NODE_AUTHORITY_REFUSED;
-    }
-    if (t->seat->active) return NODE_AUTHORITY_UNDECIDED;
-    return refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_INACTIVE);
-}
-
-static bool find_block(const struct node_authority_world *world, uint64_t number,
-                       struct chain_block *out)
-{
-    if (number != world->raw->block.number) return world->block(world->ctx, number, out);
-    *out = world->raw->block;
-    return true;
-}
-
-static enum node_authority_verdict refuse_verifying(struct trial *t, const char *what)
-{
-    refuse(t, NODE_AUTHORITY_VERIFYING, NODE_REASON_VERIFYING);
-    node_refusal_find(t->out, "%s block %llu not known yet", what,
-                      (unsigned long long)t->bundle->issued_block);
-    return NODE_AUTHORITY_VERIFYING;
-}
-
-/* Line 5. A block to come cannot be claimed, since its hash must stand. */
-static enum node_authority_verdict block_is_canonical(struct trial *t)
-{
-    const struct node_bundle *b = t->bundle;
-    if (b->issued_block > t->world->raw->block.number) {
-        refuse(t, NODE_AUTHORITY_NOT_YET, NODE_REASON_NOT_YET);
-        node_refusal_expect(t->out, "issued at block %llu at the latest",
-                            (unsigned long long)t->world->raw->block.number);
-        node_refusal_find(t->out, "block %llu", (unsigned long long)b->issued_block);
-        return NODE_AUTHORITY_NOT_YET;
-    }
-    if (!find_block(t->world, b->issued_block, &t->issued))
-        return refuse_verifying(t, "the hash of");
-    if (base_hash32_equal(&t->issued.hash, &b->issued_block_hash)) return NODE_AUTHORITY_UNDECIDED;
-    refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_AUTHORISATION_BLOCK);
-    node_refusal_expect(t->out, "block %llu, 0x%s", (unsigned long long)b->issued_block,
-                        hex_of(t->issued.hash.bytes, BASE_HASH32_BYTES).text);
-    node_refusal_find(t->out, "0x%s", hex_of(b->issued_block_hash.bytes, BASE_HASH32_BYTES).text);
-    return NODE_AUTHORITY_REFUSED;
-}
-
-/* Line 6. A revocation has no term of its own, whatever it says: it lasts as long as anything that
- * it could take back. */
-static enum node_authority_verdict term_has_not_ended(struct trial *t)
-{
-    uint64_t latest = t->issued.time_s + NODE_AUTHORITY_TERM_S;
-    uint64_t ends = t->bundle->revokes ? latest : t->bundle->not_after;
-    if (ends > latest) {
-        refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_AUTHORISATION_TERM);
-        node_refusal_expect(t->out, "an end at %llu at the latest", (unsigned long long)latest);
-        node_refusal_find(t->out, "%llu", (unsigned long long)ends);
-        return NODE_AUTHORITY_REFUSED;
-    }
-    if (ends > t->world->raw->block.time_s) return NODE_AUTHORITY_UNDECIDED;
-    refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_EXPIRED);
-    node_refusal_expect(t->out, "an end later than %llu",
-                        (unsigned long long)t->world->raw->block.time_s);
-    node_refusal_find(t->out, "%llu", (unsigned long long)ends);
-    return NODE_AUTHORITY_REFUSED;
-}
-
-/* Line 7: sold, and bought back. */
-static enum node_authority_verdict token_has_not_moved(struct trial *t)
-{
-    uint64_t from = t->world->raw->transfers_from_block, issued = t->bundle->issued_block;
-    if (from == CHAIN_BLOCK_NONE || from > issued + 1)
-        return refuse_verifying(t, "the token's transfers since");
-    if (t->seat->last_transfer_block <= issued) return NODE_AUTHORITY_UNDECIDED;
-    refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_OWNER_CHANGED);
-    node_refusal_expect(t->out, "no transfer after block %llu", (unsigned long long)issued);
-    node_refusal_find(t->out, "one in block %llu",
-                      (unsigned long long)t->seat->last_transfer_block);
-    return NODE_AUTHORITY_REFUSED;
-}
-
-/* Line 8 */
-static enum node_authority_verdict key_is_free(struct trial *t)
-{
-    const struct node_authority *a = t->authority;
-    if (t->bundle->revokes) return NODE_AUTHORITY_UNDECIDED;
-    for (size_t i = 0; i < a->count; i++) {
-        const struct holding *kept = &a->slots[i].kept;
-        if (base_u256_compare(&a->slots[i].token_id, &t->bundle->token_id) >= 0) break;
-        if (!kept->counts || kept->bundle.revokes ||
-            !base_key33_equal(&kept->bundle.node_key, &t->bundle->node_key))
-            continue;
-        refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_NODE_KEY_TAKEN);
-        node_refusal_expect(t->out, "a node key of its own");
-        node_refusal_find(t->out, "the one of token 0x%s",
-                          hex_of(a->slots[i].token_id.bytes, 32).text);
-        return NODE_AUTHORITY_REFUSED;
-    }
-    return NODE_AUTHORITY_UNDECIDED;
-}
-
-/* The order is the law. */
-typedef enum node_authority_verdict (*line_fn)(struct trial *t);
-static const line_fn LINES[] = {
-    owner_is_named,     none_is_better,     three_have_signed,   instance_is_bound,
-    block_is_canonical, term_has_not_ended, token_has_not_moved, key_is_free,
-};
-
-static bool equals_kept(const struct trial *t)
-{
-    const struct holding *kept = t->slot != NULL ? &t->slot->kept : NULL;
-    return kept != NULL && kept->present && base_hash32_equal(&kept->digest, &t->digest);
-}
-
-static enum node_authority_verdict judge(struct trial *t)
-{
-    if (t->world->raw == NULL) {
-        node_refusal_set(t->out, NODE_REASON_NOT_READY, 0);
-        return NODE_AUTHORITY_VERIFYING;
-    }
-    node_bundle_digest(&t->digest, &t->world->domain, t->bundle);
-    t->slot = slot_find(t->authority, &t->bundle->token_id);
-    for (size_t i = 0; i < sizeof LINES / sizeof LINES[0]; i++) {
-        enum node_authority_verdict verdict = LINES[i](t);
-        if (verdict != NODE_AUTHORITY_UNDECIDED) return verdict;
-    }
-    node_refusal_set(t->out, NODE_REASON_NONE, t->world->raw->block.number);
-    return equals_kept(t) && t->slot->kept.counts ? NODE_AUTHORITY_SAME : NODE_AUTHORITY_ACCEPTED;
-}
-
-enum node_authority_verdict node_authority_judge(struct node_refusal *out,
-                                                 const struct node_authority *authority,
-                                                 const struct node_authority_world *world,
-                                                 const struct node_bundle *bundle)
-{
-    struct trial t = {.authority = authority, .world = world, .bundle = bundle, .out = out};
-    return judge(&t);
-}
-
-/* ---- line 9 ---- */
-
-const struct base_eth_address *node_authority_root_of(enum node_reason *why,
-                                                      const struct node_authority_world *world,
-                                                      const struct node_proof *proof)
-{
-    struct attest_sigchain chain = node_proof_chain(proof);
-    struct attest_trust trust = {.purpose = ATTEST_PURPOSE};
-    trust.app_ids = &proof->app_id; /* whether it is allowed is asked elsewhere */
-    trust.app_id_count = 1;
-    *why = NODE_REASON_CHAIN_KMS_ROOT;
-    for (size_t i = 0; i < world->pins->root_count; i++) {
-        const struct base_eth_address *root = &world->pins->roots[i];
-        enum attest_verdict verdict;
-        trust.kms_root = *root;
-        attest_sigchain_verify(&verdict, &chain, &trust);
-        *why = node_chain_reason(verdict);
-        if (*why == NODE_REASON_NONE) return root;
-        if (*why != NODE_REASON_CHAIN_KMS_ROOT) return NULL; /* no other root will help */
-    }
-    return NULL;
-}
-
-static bool app_may_count(const struct node_authority_world *world,
-                          const struct base_eth_address *app_id)
-{
-    struct attest_pins_seen seen = {world->raw->kms_root, world->app_ids, world->app_id_count};
-    return attest_pins_allows_app(world->pins, &seen, app_id);
-}
-
-static bool chain_holds(struct trial *t, struct base_eth_address *root)
-{
-    const struct node_proof *proof = &t->bundle->proof;
-    enum node_reason why;
-    if (t->bundle->revokes) return true;
-    const struct base_eth_address *found = node_authority_root_of(&why, t->world, proof);
-    if (found == NULL) {
-        refuse(t, NODE_AUTHORITY_REFUSED, why);
-        node_refusal_expect(t->out, "a chain from a KMS root that we trust");
-    } else if (!app_may_count(t->world, &proof->app_id)) {
-        refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_APP_ID_NOT_ALLOWED);
-        node_refusal_expect(t->out, "an app id that is allowed here");
-        node_refusal_find(t->out, "0x%s", hex_of(proof->app_id.bytes, BASE_ADDRESS_BYTES).text);
-    } else {
-        *root = *found;
-        return true;
-    }
-    return false;
-}
-
-bool node_authority_is_forgery(enum node_reason reason)
-{
-    return reason == NODE_REASON_AUTHORISATION_SIGNATURE || reason == NODE_REASON_CHAIN_ENCODING ||
-           reason == NODE_REASON_CHAIN_APP_SIGNATURE;
 }
 
 /* ---- keeping ---- */
@@ -439,16 +105,16 @@ static void keep(struct node_authority *a, struct slot *slot, const struct holdi
     slot->kept = *holding;
     slot->kept.counts = true;
     slot->is_news = true;
-    if (slot->aside.present &&
-        compare(&slot->aside.bundle, &slot->aside.digest, &holding->bundle, &holding->digest) <= 0)
+    if (slot->aside.present && node__authority_compare(&slot->aside.bundle, &slot->aside.digest,
+                                                       &holding->bundle, &holding->digest) <= 0)
         slot->aside = (struct holding){0};
     if (!holding->bundle.revokes) free_key_of_others(a, slot);
 }
 
 static void set_aside(struct slot *slot, const struct holding *holding)
 {
-    if (slot->aside.present &&
-        compare(&slot->aside.bundle, &slot->aside.digest, &holding->bundle, &holding->digest) > 0)
+    if (slot->aside.present && node__authority_compare(&slot->aside.bundle, &slot->aside.digest,
+                                                       &holding->bundle, &holding->digest) > 0)
         return;
     slot->aside = *holding;
 }
@@ -502,7 +168,7 @@ static enum node_authority_verdict offer(struct trial *t, struct node_authority 
 {
     struct holding holding = {.present = true, .is_signed = true, .bundle = *t->bundle};
     struct slot *slot;
-    enum node_authority_verdict verdict = judge(t);
+    enum node_authority_verdict verdict = node__authority_judge(t);
     if (verdict == NODE_AUTHORITY_SAME || t->world->raw == NULL) return verdict;
     bool accepted = verdict == NODE_AUTHORITY_ACCEPTED, later = may_count_later(t, verdict);
     if (!accepted && !later) {
@@ -510,14 +176,14 @@ static enum node_authority_verdict offer(struct trial *t, struct node_authority 
         return verdict;
     }
     struct node_refusal first = *t->out;
-    if (!chain_holds(t, &holding.root)) {
+    if (!node__authority_chain_holds(t, &holding.root)) {
         if (accepted) return NODE_AUTHORITY_REFUSED;
         *t->out = first; /* not kept, but the earlier line is named */
         return verdict;
     }
     *t->out = first;
     if (slot_put(&slot, a, &t->bundle->token_id) != BASE_OK)
-        return refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_NO_MEMORY);
+        return node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_NO_MEMORY);
     holding.digest = t->digest;
     if (accepted)
         keep(a, slot, &holding);
@@ -533,6 +199,30 @@ enum node_authority_verdict node_authority_offer(struct node_refusal *out,
 {
     struct trial t = {.authority = authority, .world = world, .bundle = bundle, .out = out};
     return offer(&t, authority);
+}
+
+int node_authority_hear(struct node_authority_heard *out, struct node_authority *authority,
+                        const struct node_authority_world *world, const void *data, size_t len,
+                        size_t refusals_max)
+{
+    const uint8_t *bytes = data;
+    size_t used = 0;
+    memset(out, 0, sizeof *out);
+    if (len == 0) return BASE_EMALFORMED;
+    for (size_t at = 0; at < len; at += used) {
+        struct node_bundle bundle;
+        struct node_refusal refusal;
+        if (out->verdicts[NODE_AUTHORITY_REFUSED] >= refusals_max) return BASE_OK;
+        if (node_bundle_decode(&bundle, &used, bytes + at, len - at) != BASE_OK)
+            return BASE_EMALFORMED;
+        enum node_authority_verdict verdict =
+            node_authority_offer(&refusal, authority, world, &bundle);
+        out->verdicts[verdict]++;
+        if (verdict != NODE_AUTHORITY_REFUSED) continue;
+        out->refusal = refusal;
+        if (node_authority_is_forgery(refusal.reason)) return BASE_ESIG;
+    }
+    return BASE_OK;
 }
 
 int node_authority_load(struct node_authority *authority, const struct node_bundle *bundle)
@@ -553,8 +243,9 @@ static void renew_kept(struct node_authority *a, const struct node_authority_wor
     if (!kept->present) return;
     enum node_authority_verdict verdict = node_authority_judge(&refusal, a, world, &kept->bundle);
     bool holds = verdict == NODE_AUTHORITY_ACCEPTED || verdict == NODE_AUTHORITY_SAME;
-    bool trusted = kept->bundle.revokes || (attest_pins_has_root(world->pins, &kept->root) &&
-                                            app_may_count(world, &kept->bundle.proof.app_id));
+    bool trusted =
+        kept->bundle.revokes || (attest_pins_has_root(world->pins, &kept->root) &&
+                                 node__authority_app_may_count(world, &kept->bundle.proof.app_id));
     if (refusal.reason == NODE_REASON_AUTHORISATION_BLOCK ||
         refusal.reason == NODE_REASON_EXPIRED) {
         *kept = (struct holding){0}; /* can never count again */
@@ -674,7 +365,7 @@ void node_authority_wants(const struct node_authority *authority,
 bool node_authority_is_aside(const struct node_authority *authority,
                              const struct node_bundle *bundle)
 {
-    const struct slot *slot = slot_find(authority, &bundle->token_id);
+    const struct slot *slot = node__authority_slot_find(authority, &bundle->token_id);
     return slot != NULL && slot->aside.present && node_bundle_equal(&slot->aside.bundle, bundle);
 }
 

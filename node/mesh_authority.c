@@ -200,19 +200,27 @@ static void spread_news(struct mesh *m)
 
 /* ---- hearing ---- */
 
+static void follow_up(struct mesh *m, const size_t verdicts[NODE_AUTHORITY_REFUSED + 1])
+{
+    for (int v = NODE_AUTHORITY_ACCEPTED; v <= NODE_AUTHORITY_REFUSED; v++)
+        for (size_t i = 0; i < verdicts[v]; i++)
+            node_metric_count(&m->metrics->authorisations,
+                              node_authority_verdict_name((enum node_authority_verdict)v), NULL,
+                              NULL);
+    if (verdicts[NODE_AUTHORITY_ACCEPTED] > 0) m->authority_moved = true;
+    if (verdicts[NODE_AUTHORITY_VERIFYING] > 0) want_blocks(m);
+    if (verdicts[NODE_AUTHORITY_VERIFYING] + verdicts[NODE_AUTHORITY_NOT_YET] > 0)
+        mesh_chain_wake(m);
+}
+
 enum node_authority_verdict mesh_authority_offer(struct mesh *m, struct node_refusal *refusal,
                                                  const struct node_bundle *bundle)
 {
+    size_t verdicts[NODE_AUTHORITY_REFUSED + 1] = {0};
     enum node_authority_verdict verdict =
         node_authority_offer(refusal, m->authority, &m->authority_world, bundle);
-    node_metric_count(&m->metrics->authorisations, node_authority_verdict_name(verdict), NULL,
-                      NULL);
-    if (verdict == NODE_AUTHORITY_ACCEPTED) m->authority_moved = true;
-    if (verdict == NODE_AUTHORITY_VERIFYING) {
-        want_blocks(m);
-        mesh_chain_wake(m);
-    }
-    if (verdict == NODE_AUTHORITY_NOT_YET) mesh_chain_wake(m);
+    verdicts[verdict] = 1;
+    follow_up(m, verdicts);
     return verdict;
 }
 
@@ -225,35 +233,22 @@ static bool wastes(struct mesh_conn *c)
     return c->waste >= WASTE_MAX;
 }
 
-static bool take_bundle(struct mesh_conn *c, const struct node_bundle *bundle)
-{
-    struct mesh *m = c->mesh;
-    struct node_refusal refusal;
-    enum node_authority_verdict verdict = mesh_authority_offer(m, &refusal, bundle);
-    if (verdict == NODE_AUTHORITY_REFUSED && node_authority_is_forgery(refusal.reason)) {
-        mesh_refused(m, &refusal, node_session_remote(c->session), c->remote);
-        return false;
-    }
-    if (verdict == NODE_AUTHORITY_REFUSED) {
-        c->waste++;
-        mesh_log(m, BASE_LOG_DEBUG, "authority", "refused", "%s: %s", c->remote,
-                 node_reason_name(refusal.reason));
-    }
-    return true;
-}
-
 /* False: it broke the rules, and the link has to go. */
 bool mesh_authority_frame(struct mesh_conn *c, const uint8_t *data, size_t len)
 {
-    struct node_bundle bundle;
-    size_t used = 0;
-    if (!mesh_authority_is_on(c->mesh)) return true;
-    if (len == 0) return false;
-    for (size_t at = 0; at < len && !wastes(c); at += used) {
-        if (node_bundle_decode(&bundle, &used, data + at, len - at) != BASE_OK) return false;
-        if (!take_bundle(c, &bundle)) return false;
-    }
-    return true;
+    struct mesh *m = c->mesh;
+    struct node_authority_heard heard;
+    if (!mesh_authority_is_on(m) || wastes(c)) return true;
+    int rv = node_authority_hear(&heard, m->authority, &m->authority_world, data, len,
+                                 WASTE_MAX - c->waste);
+    follow_up(m, heard.verdicts);
+    c->waste += heard.verdicts[NODE_AUTHORITY_REFUSED];
+    if (rv == BASE_ESIG)
+        mesh_refused(m, &heard.refusal, node_session_remote(c->session), c->remote);
+    else if (heard.verdicts[NODE_AUTHORITY_REFUSED] > 0)
+        mesh_log(m, BASE_LOG_DEBUG, "authority", "refused", "%s: %s", c->remote,
+                 node_reason_name(heard.refusal.reason));
+    return rv == BASE_OK;
 }
 
 /* ---- disk ---- */

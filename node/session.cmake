@@ -1,6 +1,6 @@
 # Who comes in, and one link's life: pure, no uv and no nng.
 nftmesh_library(node_session
-  SOURCES reason.c identity.c admission.c authority.c bundle.c session.c session_body.c session_frame.c
+  SOURCES reason.c identity.c admission.c authority.c authority_judge.c bundle.c session.c session_body.c session_frame.c
           session_hello.c session_send.c
   DEPS attest chain gossip base)
 nftmesh_test(test_node_admission LABELS unit

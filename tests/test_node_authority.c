@@ -769,6 +769,72 @@ static void test_shown_in_order_and_only_what_counts(void **state)
     assert_false(node_authority_next(&shown, f.prototype.authority, &cursor));
 }
 
+/* --- a frame from a link ---------------------------------------------------------------------- */
+
+static uint8_t frame[NODE_FRAME_AUTHORITY_BYTES];
+static struct node_authority_heard heard;
+
+static size_t put(size_t at, const struct node_bundle *bundle)
+{
+    return at + node_bundle_encode(frame + at, bundle);
+}
+
+static int hear(size_t len, size_t refusals_max)
+{
+    return node_authority_hear(&heard, f.prototype.authority, &f.prototype.world, frame, len,
+                               refusals_max);
+}
+
+static void test_frame_of_several(void **state)
+{
+    struct node_bundle b = issue(SEAT, 101), r = revoke(2, 101), other = issue(0, 101);
+    (void)state;
+    other.owner.bytes[0] ^= 1; /* not the owner here: nobody's fault */
+    size_t len = put(put(put(put(0, &b), &other), &r), &b);
+    assert_int_equal(hear(len, 10), BASE_OK);
+    assert_int_equal(heard.verdicts[NODE_AUTHORITY_ACCEPTED], 2);
+    assert_int_equal(heard.verdicts[NODE_AUTHORITY_SAME], 1);
+    assert_int_equal(heard.verdicts[NODE_AUTHORITY_REFUSED], 1);
+    assert_true(node_counts(SEAT));
+}
+
+static void test_frame_with_a_forgery_ends_the_link(void **state)
+{
+    struct node_bundle b = issue(SEAT, 101), forged = issue(0, 101), last = issue(2, 101);
+    (void)state;
+    forged.node_sig = forged.proof_sig;
+    size_t len = put(put(put(0, &b), &forged), &last);
+    assert_int_equal(hear(len, 10), BASE_ESIG);
+    assert_int_equal(heard.refusal.reason, NODE_REASON_AUTHORISATION_SIGNATURE);
+    assert_true(node_counts(SEAT)); /* what came before is true whoever brought it */
+    assert_false(node_counts(2));
+}
+
+static void test_frame_that_is_none_ends_the_link(void **state)
+{
+    struct node_bundle b = issue(SEAT, 101);
+    size_t len = put(0, &b);
+    (void)state;
+    assert_int_equal(hear(0, 10), BASE_EMALFORMED);
+    assert_int_equal(hear(len - 1, 10), BASE_EMALFORMED);
+    assert_int_equal(hear(len + 1, 10), BASE_EMALFORMED);
+    assert_int_equal(heard.verdicts[NODE_AUTHORITY_ACCEPTED], 1);
+}
+
+static void test_frame_of_no_use_costs_no_more_than_allowed(void **state)
+{
+    struct node_bundle b = issue(SEAT, 101), good = issue(0, 101);
+    size_t len = 0;
+    (void)state;
+    moved_since(&b);
+    for (int i = 0; i < 5; i++)
+        len = put(len, &b);
+    len = put(len, &good);
+    assert_int_equal(hear(len, 3), BASE_OK);
+    assert_int_equal(heard.verdicts[NODE_AUTHORITY_REFUSED], 3);
+    assert_int_equal(heard.verdicts[NODE_AUTHORITY_ACCEPTED], 0);
+}
+
 static void test_forgeries_have_names(void **state)
 {
     (void)state;
@@ -863,6 +929,10 @@ int main(void)
         CASE(test_early_birds_are_few_and_do_not_stay),
         CASE(test_loaded_is_judged),
         CASE(test_shown_in_order_and_only_what_counts),
+        CASE(test_frame_of_several),
+        CASE(test_frame_with_a_forgery_ends_the_link),
+        CASE(test_frame_that_is_none_ends_the_link),
+        CASE(test_frame_of_no_use_costs_no_more_than_allowed),
         CASE(test_forgeries_have_names),
         CASE(test_codec),
         CASE(test_digest_is_the_vectors),
