@@ -143,6 +143,13 @@ static void add_checks(struct mesh *m, struct node_view *view)
     if (status.has_good && now_ms - status.good_ms > m->config->rpc_grace_ms)
         node_view_add_check(view, "rpc_grace", false,
                             "the endpoints have been silent for longer than --rpc-grace");
+    if (mesh_authority_is_on(m) && status.verifying) {
+        snprintf(text, sizeof text,
+                 "verifying: the transfers of the last 30 days are being read, %" PRIu64
+                 " of about %" PRIu64 " blocks; older authorisations wait for that",
+                 status.verified_blocks, status.verify_blocks);
+        node_view_add_check(view, "authorisations", false, text);
+    }
     snprintf(text, sizeof text, "%s: see `nftmesh trust show`",
              attest_pins_verdict_name(m->pins_verdict));
     node_view_add_check(
