@@ -47,7 +47,9 @@ def wait_for(what, condition, deadline_s=30.0, poll_s=0.02):
         time.sleep(poll_s)
 
 
-_ports = iter(random.sample(range(20000, 32000), 4000))
+# Another run at the same time has another first port.
+_first_port = int(os.environ.get("NFTMESH_TEST_PORT", "20000"))
+_ports = iter(random.sample(range(_first_port, _first_port + 6000), 4000))
 
 
 def free_port():
