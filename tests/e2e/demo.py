@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -81,7 +82,7 @@ class Story:
         node = self.nodes[name]
         wait_for(lambda: f"{name} asks for a seat: {node.text()[-400:]}",
                  lambda: node.status().get("node") and node.events("no_seat"), 30)
-        node.register(self.wallets[name], self.tokens[name])
+        return node.register(self.wallets[name], self.tokens[name])[1]
 
     def all_see(self, names=None):
         """Everybody's table is everybody."""
@@ -104,7 +105,7 @@ class Story:
         for i, name in enumerate(self.names):
             self.seat(name, i + 1)
         alice = self.start("alice", extra=["--bootstrap-http", f"127.0.0.1:{mesh.free_port()}"])
-        self.register("alice")
+        quote(self.register("alice"))
         wait_for("alice is up, alone", lambda: alice.events("up"))
         say("alice is the first: she found nobody and is a mesh of one")
         info_port = alice.argv[alice.argv.index("--bootstrap-http") + 1]
@@ -125,6 +126,53 @@ class Story:
         say(f"bob by {mesh_url[:28]}.., carol by http://{info_port}, the rest by the registry")
         say(f"last one up -> everybody listed by everybody: {self.result['join_ms']} ms")
         self.table("alice")
+
+    def application(self):
+        """Three lines, asked of a node and, by a machine that runs none, of the chain."""
+        title("An application asks who its peers are: three lines, with a node and without")
+        code = ("import asyncio, os\n"
+                "from nftmesh import DStackP2PSDK\n"
+                "sdk = DStackP2PSDK(os.environ['CONTRACT'], 'http://localhost:8080',\n"
+                "                   rpc_url=os.environ['RPC_URL'])\n"
+                "peers = asyncio.run(sdk.peers())\n"
+                "print(f'{len(peers)} peers at block {peers.block}, {peers.state.value}')\n"
+                "for p in peers: print(f'  token {p.token}  weight {p.weight}  {p.state.value:9}"
+                "{p.url or p.mesh_url}')\n")
+        alice = self.nodes["alice"]
+        counts = {}
+        for how, told in (("with_node", {"NFTMESH_HTTP": f"unix:{alice.control}"}),
+                          ("without_node", {"DSTACK_SOCKET": self.hosts.agents["sibling"].socket,
+                                            "NFTMESH_DATA_DIR": self.path("application"),
+                                            "NFTMESH_DEV": "1"})):
+            env = {**os.environ, "PYTHONPATH": os.path.join(mesh.ROOT, "sdk", "python"),
+                   "CONTRACT": self.contract, "RPC_URL": " ".join(self.rpcs), **told}
+            done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True,
+                                  text=True, timeout=60)
+            if done.returncode != 0:
+                raise Failed(f"the SDK, {how}: {done.stderr.strip()}")
+            say("asking alice's node:" if how == "with_node" else
+                "asking the chain, each seat verified in the application:")
+            quote(done.stdout)
+            counts[how] = sum(line.startswith("  token") for line in done.stdout.splitlines())
+        expected = {"with_node": self.count - 1 - 1, "without_node": self.count - 1}
+        if counts != expected:  # erin has a seat and no node yet; a node does not count itself
+            raise Failed(f"the SDK sees {counts}, not {expected}")
+        self.result["sdk_peers"] = counts
+
+    def more_weight(self):
+        """One more token behind a seat: the weight with which its node will vote."""
+        title("bob puts a second seat behind his own")
+        bob, wallet = self.nodes["bob"], self.wallets["bob"]
+        token = self.next_token()
+        self.chain.contract_call(self.contract, "mintNodeAccess(address)", wallet.address)
+        quote(mesh.run("weight", "--token", token, "--behind", "0x" + bob.status()["instance"],
+                       "--contract", self.contract, "--chain-id", mesh.CHAIN_ID, "--rpc",
+                       self.rpcs[0], "--wallet-key-file", wallet.path)[1])
+        others = [n for n in self.nodes.values() if n.alive() and n is not bob]
+        weights = lambda: [m["weight"] for n in others for m in n.members() if m["name"] == "bob"]
+        wait_for("bob weighs 2 in every table", lambda: weights() == [2] * len(others))
+        say("bob weighs 2 in every table")
+        self.result["weight"] = 2
 
     def flood(self):
         """Junk, half-open and reset connections on alice's port while erin joins through it."""
@@ -415,12 +463,14 @@ class Story:
         self.stage()
         self.form()
         self.remember_keys()
+        self.application()
         self.impostors_and_flood()
         self.lying_rpc()
         self.kill_and_return()
         self.new_root()
         self.leave()
         self.outage()
+        self.more_weight()
         self.sale()
         self.result["ok"] = True
 
