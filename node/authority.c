@@ -130,7 +130,7 @@ static bool may_count_later(const struct trial *t, enum node_authority_verdict v
     case NODE_AUTHORITY_REFUSED:
         return t->out->reason == NODE_REASON_INSTANCE_DIFFERS ||
                t->out->reason == NODE_REASON_INACTIVE ||
-               t->out->reason == NODE_REASON_NODE_KEY_TAKEN;
+               t->out->reason == NODE_REASON_NODE_KEY_TAKEN || t->out->reason == NODE_REASON_BUSY;
     case NODE_AUTHORITY_UNDECIDED:
     case NODE_AUTHORITY_ACCEPTED:
     case NODE_AUTHORITY_SAME:
@@ -164,6 +164,17 @@ static void early_put(struct node_authority *a, const struct node_bundle *bundle
     a->early[a->early_count++] = (struct early){*bundle, 0};
 }
 
+/* Each change is told to everybody, and makes them judge their members again: an owner who signs
+ * one after the other would keep the whole mesh at it. */
+static bool may_change(struct slot *slot, uint64_t reference)
+{
+    if (slot->changed_block != reference) slot->changes = 0;
+    slot->changed_block = reference;
+    if (slot->changes == NODE_AUTHORITY_CHANGES_MAX) return false;
+    slot->changes++;
+    return true;
+}
+
 static enum node_authority_verdict offer(struct trial *t, struct node_authority *a)
 {
     struct holding holding = {.present = true, .is_signed = true, .bundle = *t->bundle};
@@ -185,6 +196,10 @@ static enum node_authority_verdict offer(struct trial *t, struct node_authority 
     if (slot_put(&slot, a, &t->bundle->token_id) != BASE_OK)
         return node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_NO_MEMORY);
     holding.digest = t->digest;
+    if (accepted && !may_change(slot, t->world->raw->block.number)) {
+        set_aside(slot, &holding);
+        return node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_BUSY);
+    }
     if (accepted)
         keep(a, slot, &holding);
     else
@@ -229,26 +244,57 @@ int node_authority_load(struct node_authority *authority, const struct node_bund
 {
     struct slot *slot;
     int rv = slot_put(&slot, authority, &bundle->token_id);
-    if (rv == BASE_OK) slot->aside = (struct holding){.present = true, .bundle = *bundle};
+    if (rv == BASE_OK) slot->kept = (struct holding){.present = true, .bundle = *bundle};
     return rv;
 }
 
 /* ---- a new snapshot ---- */
+
+/* What comes from disk has to be signed as anything else has. Under a root that is no pin (any
+ * more) it does not count; what it has replaced does not, either. */
+static bool prove_loaded(struct trial *t, struct holding *kept)
+{
+    enum node_reason why;
+    node_bundle_digest(&t->digest, &t->world->domain, t->bundle);
+    if (node__authority_signatures(t) != NODE_AUTHORITY_UNDECIDED) return false;
+    if (!t->bundle->revokes) {
+        const struct base_eth_address *root =
+            node_authority_root_of(&why, t->world, &t->bundle->proof);
+        if (root != NULL) kept->root = *root;
+    }
+    kept->digest = t->digest;
+    kept->is_signed = true;
+    return true;
+}
+
+/* Can it never count again, nor stand in the way of anything? One that has ended by itself still
+ * does, until what it replaced has ended too. */
+static bool is_over(const struct trial *t)
+{
+    enum node_reason reason = t->out->reason;
+    if (reason == NODE_REASON_EXPIRED)
+        return t->issued.time_s + NODE_AUTHORITY_TERM_S <= t->world->raw->block.time_s;
+    return reason == NODE_REASON_AUTHORISATION_BLOCK || reason == NODE_REASON_AUTHORISATION_TERM;
+}
 
 static void renew_kept(struct node_authority *a, const struct node_authority_world *world,
                        struct slot *slot)
 {
     struct holding *kept = &slot->kept;
     struct node_refusal refusal;
+    struct trial t = {.authority = a, .world = world, .bundle = &kept->bundle, .out = &refusal};
     if (!kept->present) return;
-    enum node_authority_verdict verdict = node_authority_judge(&refusal, a, world, &kept->bundle);
+    if (!kept->is_signed && !prove_loaded(&t, kept)) {
+        *kept = (struct holding){0};
+        return;
+    }
+    enum node_authority_verdict verdict = node__authority_judge(&t);
     bool holds = verdict == NODE_AUTHORITY_ACCEPTED || verdict == NODE_AUTHORITY_SAME;
     bool trusted =
         kept->bundle.revokes || (attest_pins_has_root(world->pins, &kept->root) &&
                                  node__authority_app_may_count(world, &kept->bundle.proof.app_id));
-    if (refusal.reason == NODE_REASON_AUTHORISATION_BLOCK ||
-        refusal.reason == NODE_REASON_EXPIRED) {
-        *kept = (struct holding){0}; /* can never count again */
+    if (is_over(&t)) {
+        *kept = (struct holding){0};
         return;
     }
     if (holds && trusted && !kept->counts) slot->is_news = true;
@@ -331,6 +377,21 @@ bool node_authority_next(struct node_bundle *out, const struct node_authority *a
         if (!is_shown(&authority->slots[i])) continue;
         *cursor = (struct node_authority_cursor){true, authority->slots[i].token_id};
         *out = authority->slots[i].kept.bundle;
+        return true;
+    }
+    return false;
+}
+
+bool node_authority_next_kept(struct node_bundle *out, const struct node_authority *authority,
+                              struct node_authority_cursor *cursor)
+{
+    bool found = false;
+    size_t i = cursor->started ? slot_index(authority, &cursor->token_id, &found) : 0;
+    for (i += found; i < authority->count; i++) {
+        const struct slot *slot = &authority->slots[i];
+        if (!slot->kept.present && !slot->aside.present) continue;
+        *cursor = (struct node_authority_cursor){true, slot->token_id};
+        *out = slot->kept.present ? slot->kept.bundle : slot->aside.bundle;
         return true;
     }
     return false;

@@ -26,11 +26,13 @@
  *
  * One statement a token is kept, and one is set aside that cannot be judged yet: its block's hash,
  * or the token's transfers, are still being asked for, or our reference is behind. Everything is
- * judged again at each new snapshot; what can never count again is forgotten. */
+ * judged again at each new snapshot. What was kept stays in the way of what it replaced, over a
+ * restart and after its own end too, until its block is 30 days old. */
 #define NODE_AUTHORITY_TERM_S       (30u * 86400)
 #define NODE_AUTHORITY_AHEAD_BLOCKS 256 /* issued so far ahead of our reference: not set aside */
 #define NODE_AUTHORITY_EARLY_MAX    64  /* of owners that our reference does not know yet */
 #define NODE_AUTHORITY_EARLY_BLOCKS 64  /* references that these wait for */
+#define NODE_AUTHORITY_CHANGES_MAX  4   /* of one token at one reference; more wait for the next */
 
 struct node_authority_world {         /* what to judge by; borrowed */
     const struct chain_snapshot *raw; /* as the chain has it, without keys; NULL: nothing yet */
@@ -86,7 +88,7 @@ struct node_authority_heard {
 int node_authority_hear(struct node_authority_heard *out, struct node_authority *authority,
                         const struct node_authority_world *world, const void *data, size_t len,
                         size_t refusals_max);
-/* From disk: set aside unjudged, all lines come with the next renewal. BASE_ENOMEM, BASE_EFULL. */
+/* From disk: kept unjudged, all lines come with the next renewal. BASE_ENOMEM, BASE_EFULL. */
 int node_authority_load(struct node_authority *authority, const struct node_bundle *bundle);
 /* After each new snapshot, and when the pins have changed: everything is judged again. */
 void node_authority_renew(struct node_authority *authority,
@@ -94,14 +96,17 @@ void node_authority_renew(struct node_authority *authority,
 
 /* Takes one that has been accepted since it was last asked: to be passed on. False: no more. */
 bool node_authority_take_news(struct node_authority *authority, struct node_bundle *out);
-/* What counts, revocations too, to be shown to a new peer and to be written down, in the order of
- * tokens. A zeroed cursor starts; what is accepted behind it meanwhile is news. False: no more. */
+/* What counts, revocations too, to be shown to a new peer, in the order of tokens. A zeroed cursor
+ * starts; what is accepted behind it meanwhile is news. False: no more. */
 struct node_authority_cursor {
     bool started;
     struct base_u256 token_id;
 };
 bool node_authority_next(struct node_bundle *out, const struct node_authority *authority,
                          struct node_authority_cursor *cursor);
+/* The same for the disk: one of each token, also what does not count itself now. */
+bool node_authority_next_kept(struct node_bundle *out, const struct node_authority *authority,
+                              struct node_authority_cursor *cursor);
 /* The one that counts for this key; NULL: none does. Borrowed until the next change. */
 const struct node_bundle *node_authority_of_key(const struct node_authority *authority,
                                                 const struct base_key33 *node_key);

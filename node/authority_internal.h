@@ -7,7 +7,7 @@
  */
 struct holding {
     bool present;
-    bool is_signed; /* lines 3 and 9 held once: they do not depend on the block */
+    bool is_signed; /* lines 3 and 9 held once: they do not depend on the block. Else from disk */
     bool counts;
     struct node_bundle bundle;
     struct base_hash32 digest;
@@ -18,6 +18,8 @@ struct slot { /* one a token */
     struct base_u256 token_id;
     struct holding kept, aside;
     bool is_news;
+    uint64_t changed_block; /* the reference at which it changed last, and how often there */
+    unsigned changes;
 };
 
 struct early {
@@ -54,6 +56,8 @@ int node__authority_compare(const struct node_bundle *x, const struct base_hash3
 enum node_authority_verdict node__authority_refuse(struct trial *t,
                                                    enum node_authority_verdict verdict,
                                                    enum node_reason reason);
+/* Line 3 */
+enum node_authority_verdict node__authority_signatures(struct trial *t);
 /* Lines 1 to 8. */
 enum node_authority_verdict node__authority_judge(struct trial *t);
 /* Line 9; *root is the one that holds. */

@@ -46,11 +46,12 @@ static enum node_authority_verdict owner_is_named(struct trial *t)
 }
 
 /* Line 2. What was once kept stays in the way of what it has replaced, also while it does not count
- * itself: the owner has taken the older one back. */
+ * itself: the owner has taken the older one back. What another owner has said is no matter. */
 static enum node_authority_verdict none_is_better(struct trial *t)
 {
     const struct holding *kept = t->slot != NULL ? &t->slot->kept : NULL;
     if (kept == NULL || !kept->present ||
+        !base_address_equal(&kept->bundle.owner, &t->bundle->owner) ||
         node__authority_compare(t->bundle, &t->digest, &kept->bundle, &kept->digest) >= 0)
         return NODE_AUTHORITY_UNDECIDED;
     node__authority_refuse(t, NODE_AUTHORITY_SUPERSEDED, NODE_REASON_SUPERSEDED);
@@ -66,8 +67,8 @@ static bool was_signed(const struct trial *t)
 {
     if (t->slot == NULL) return false;
     const struct holding *kept = &t->slot->kept, *aside = &t->slot->aside;
-    return (kept->present && node_bundle_equal(&kept->bundle, t->bundle)) ||
-           (aside->present && aside->is_signed && node_bundle_equal(&aside->bundle, t->bundle));
+    return (kept->present && kept->is_signed && node_bundle_equal(&kept->bundle, t->bundle)) ||
+           (aside->present && node_bundle_equal(&aside->bundle, t->bundle));
 }
 
 static enum node_authority_verdict refuse_signature(struct trial *t, const char *who)
@@ -97,6 +98,11 @@ static enum node_authority_verdict three_have_signed(struct trial *t)
     if (base_ecdsa_verify(&t->digest, &b->proof_sig, &b->proof.proof_key) != BASE_OK)
         return refuse_signature(t, "app proof key");
     return NODE_AUTHORITY_UNDECIDED;
+}
+
+enum node_authority_verdict node__authority_signatures(struct trial *t)
+{
+    return three_have_signed(t);
 }
 
 /* Line 4 */

@@ -260,7 +260,7 @@ static void save(struct mesh *m)
     struct base_buf text;
     char why[NODE_STORE_WHY_BYTES];
     base_buf_init(&text, NODE_STORE_TEXT_BYTES_MAX);
-    while (node_authority_next(&bundle, m->authority, &cursor))
+    while (node_authority_next_kept(&bundle, m->authority, &cursor))
         node_bundles_add(&text, &bundle);
     if (node_bundles_save(m->store, &text, why) != BASE_OK)
         mesh_log(m, BASE_LOG_ERROR, "store", "authorities", "%s", why);
@@ -288,6 +288,7 @@ static void take_statement(struct mesh *m, struct node_command *command)
     enum node_authority_verdict verdict = mesh_authority_offer(m, &refusal, &bundle);
     bool waits = node_authority_is_aside(m->authority, &bundle);
     bool taken = waits || verdict == NODE_AUTHORITY_ACCEPTED || verdict == NODE_AUTHORITY_SAME;
+    if (taken) save(m); /* the owner is told so only once it outlives us */
     base_buf_init(&text, 2048);
     if (taken) {
         base_buf_printf(&text, "{\"verdict\":\"%s\"}",

@@ -449,6 +449,26 @@ static void test_revocation_lasts(void **state)
     assert_offer(&r, NODE_AUTHORITY_REFUSED, NODE_REASON_EXPIRED);
 }
 
+/* The owner has taken the older key back, though the newer one's term was the shorter. */
+static void test_ended_does_not_bring_back_what_it_replaced(void **state)
+{
+    struct node_keyset other = rotated(SEAT);
+    struct node_bundle old = issue(SEAT, 101), new;
+    (void)state;
+    mesh_fixture_bundle(&f, &new, &other, 102);
+    new.not_after = mesh_fixture_block(&f, 110).time_s;
+    mesh_fixture_sign_bundle(&f, &new, &other);
+    accept(&old);
+    accept(&new);
+    f.head.block.number = 110;
+    mesh_fixture_publish(&f);
+    assert_false(counts(&other.node_key));
+    assert_offer(&old, NODE_AUTHORITY_SUPERSEDED, NODE_REASON_SUPERSEDED);
+    f.head.block.number = 102 + NODE_AUTHORITY_TERM_S / 12;
+    mesh_fixture_publish(&f);
+    assert_offer(&old, NODE_AUTHORITY_REFUSED, NODE_REASON_EXPIRED);
+}
+
 static void test_revocation_is_the_owners_alone(void **state)
 {
     struct node_bundle r = revoke(SEAT, 101), b = issue(SEAT, 101);
@@ -750,6 +770,132 @@ static void test_loaded_is_judged(void **state)
     assert_int_equal(node_authority_stats(f.prototype.authority).aside, 0);
 }
 
+/* What is on disk in the place of what is in memory. */
+static void restart(void)
+{
+    struct node_authority *before = f.prototype.authority, *after;
+    struct node_authority_cursor cursor = {0};
+    struct node_bundle b;
+    assert_int_equal(node_authority_new(&after), BASE_OK);
+    while (node_authority_next_kept(&b, before, &cursor))
+        assert_int_equal(node_authority_load(after, &b), BASE_OK);
+    node_authority_free(before);
+    f.prototype.authority = after;
+    for (size_t i = 0; i < FIXTURE_NODES; i++)
+        f.nodes[i].admission.authority = after;
+    mesh_fixture_publish(&f);
+}
+
+/* A newer one, or a revocation, that does not count itself when the node goes down or comes up. */
+static void test_superseded_after_a_restart(void **state)
+{
+    static void (*const rests[])(struct node_bundle *) = {block_unknown, transfers_unknown,
+                                                          instance_gone, deactivated};
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof rests / sizeof rests[0]; i++) {
+        teardown(NULL);
+        setup(NULL);
+        struct node_keyset other = rotated(SEAT);
+        struct node_bundle old = issue(SEAT, 101), new = revoke(SEAT, 102);
+        if (i % 2 == 0) mesh_fixture_bundle(&f, &new, &other, 102);
+        accept(&old);
+        accept(&new);
+        rests[i / 2](&new);
+        mesh_fixture_publish(&f);
+        restart();
+        assert_false(counts(&other.node_key));
+        assert_offer(&old, NODE_AUTHORITY_SUPERSEDED, NODE_REASON_SUPERSEDED);
+        f.prototype.block_hidden = 0;
+        f.head.transfers_from_block = 1;
+        f.seats[SEAT].active = true;
+        f.seats[SEAT].instance = keys_of(SEAT)->instance;
+        mesh_fixture_publish(&f);
+        assert_int_equal(counts(&other.node_key), i % 2 == 0);
+        assert_offer(&old, NODE_AUTHORITY_SUPERSEDED, NODE_REASON_SUPERSEDED);
+    }
+}
+
+/* What waits to be judged waits on, too. */
+static void test_set_aside_after_a_restart(void **state)
+{
+    struct node_bundle b = issue(SEAT, 101);
+    (void)state;
+    f.prototype.block_hidden = 101;
+    assert_offer(&b, NODE_AUTHORITY_VERIFYING, NODE_REASON_VERIFYING);
+    restart();
+    assert_false(node_counts(SEAT));
+    f.prototype.block_hidden = 0;
+    mesh_fixture_publish(&f);
+    assert_true(node_counts(SEAT));
+}
+
+/* Neither does anybody stand in the way by disk who could not by wire. */
+static void test_loaded_lies_are_in_nobodys_way(void **state)
+{
+    struct node_bundle b = issue(SEAT, 101),
+                       lies[3] = {revoke(SEAT, 102), revoke(SEAT, 102), issue(SEAT, 102)};
+    struct base_privkey other;
+    struct base_hash32 digest;
+    (void)state;
+    lies[0].owner_sig.bytes[40] ^= 1;
+    lies[1].owner = f.seats[2].owner; /* once, or never */
+    mesh_fixture_owner(&other, 3);
+    node_bundle_digest(&digest, &f.prototype.world.domain, &lies[1]);
+    assert_int_equal(base_ecdsa_sign(&lies[1].owner_sig, &digest, &other), BASE_OK);
+    for_too_long(&lies[2]);
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        teardown(NULL);
+        setup(NULL);
+        assert_int_equal(node_authority_load(f.prototype.authority, &lies[i]), BASE_OK);
+        mesh_fixture_publish(&f);
+        accept(&b);
+        assert_true(node_counts(SEAT));
+    }
+}
+
+/* Under a root that is not trusted now it does not count, and what it replaced does not either. */
+static void test_loaded_without_a_trusted_root(void **state)
+{
+    struct node_keyset other = rotated(SEAT);
+    struct node_bundle old = issue(SEAT, 101), new;
+    struct attest_pins pins = f.pins;
+    (void)state;
+    mesh_fixture_bundle(&f, &new, &other, 102);
+    assert_int_equal(node_authority_load(f.prototype.authority, &new), BASE_OK);
+    memset(f.pins.roots[0].bytes, 0x33, sizeof f.pins.roots[0].bytes);
+    mesh_fixture_publish(&f);
+    assert_false(counts(&other.node_key));
+    f.pins = pins;
+    mesh_fixture_publish(&f);
+    assert_offer(&old, NODE_AUTHORITY_SUPERSEDED, NODE_REASON_SUPERSEDED);
+    accept(&new);
+    assert_true(counts(&other.node_key));
+}
+
+/* An owner who changes his mind without end is heard now and then: at the next reference the best
+ * of what he said counts. */
+static void test_changes_of_one_token_are_few(void **state)
+{
+    struct node_bundle b = issue(SEAT, 101), r = revoke(SEAT, 102), best = r, of_another;
+    size_t accepted = 0;
+    (void)state;
+    accept(&b);
+    for (unsigned i = 0; i < 64; i++) {
+        struct base_hash32 digest, best_digest;
+        r.not_after = i;
+        mesh_fixture_sign_bundle(&f, &r, NULL);
+        node_bundle_digest(&digest, &f.prototype.world.domain, &r);
+        node_bundle_digest(&best_digest, &f.prototype.world.domain, &best);
+        if (memcmp(digest.bytes, best_digest.bytes, sizeof digest.bytes) > 0) best = r;
+        accepted += offer(&r) == NODE_AUTHORITY_ACCEPTED;
+    }
+    assert_int_equal(accepted, NODE_AUTHORITY_CHANGES_MAX - 1);
+    of_another = issue(0, 101);
+    accept(&of_another);
+    mesh_fixture_publish(&f);
+    assert_offer(&best, NODE_AUTHORITY_SAME, NODE_REASON_NONE);
+}
+
 static void test_shown_in_order_and_only_what_counts(void **state)
 {
     struct node_bundle b, shown;
@@ -910,6 +1056,7 @@ int main(void)
         CASE(test_in_one_block_the_higher_digest_wins),
         CASE(test_revocation),
         CASE(test_revocation_lasts),
+        CASE(test_ended_does_not_bring_back_what_it_replaced),
         CASE(test_revocation_is_the_owners_alone),
         CASE(test_other_signatures_are_no_news),
         CASE(test_key_of_two_tokens),
@@ -928,6 +1075,11 @@ int main(void)
         CASE(test_early_bird),
         CASE(test_early_birds_are_few_and_do_not_stay),
         CASE(test_loaded_is_judged),
+        CASE(test_superseded_after_a_restart),
+        CASE(test_set_aside_after_a_restart),
+        CASE(test_loaded_lies_are_in_nobodys_way),
+        CASE(test_loaded_without_a_trusted_root),
+        CASE(test_changes_of_one_token_are_few),
         CASE(test_shown_in_order_and_only_what_counts),
         CASE(test_frame_of_several),
         CASE(test_frame_with_a_forgery_ends_the_link),
