@@ -198,7 +198,10 @@ static enum node_authority_verdict offer(struct trial *t, struct node_authority 
     holding.digest = t->digest;
     if (accepted && !may_change(slot, t->world->raw->block.number)) {
         set_aside(slot, &holding);
-        return node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_BUSY);
+        node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_BUSY);
+        node_refusal_expect(t->out, "at most %d changes of a token at one reference block",
+                            NODE_AUTHORITY_CHANGES_MAX);
+        return NODE_AUTHORITY_REFUSED;
     }
     if (accepted)
         keep(a, slot, &holding);
