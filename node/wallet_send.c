@@ -305,7 +305,9 @@ static int launch(struct flight *f, struct node_wallet *w, char *why)
         break;
     case ANSWER_SILENT: /* the receipt will tell, and it is sent again */
         break;
-    case ANSWER_NONCE_USED:
+    case ANSWER_NONCE_USED: /* maybe by these very bytes, which somebody on the way sent twice */
+        f->accepted = true;
+        return BASE_OK;
     case ANSWER_UNDERPRICED:
         return conflict(f, why);
     case ANSWER_NO:
@@ -423,11 +425,11 @@ static int wait_for(struct flight *f, struct node_wallet *w, char *why)
         if (rv != BASE_ENOTFOUND) return rv;
         if (now_ms >= f->end_ms || node_http_sync_is_cancelled(w->http))
             return timed_out(f, w, why);
-        if (!f->is_mined && !f->accepted) {
-            f->accepted = submit(w, &f->raw, ignored) == ANSWER_TAKEN;
-        } else if (!f->is_mined && now_ms >= f->replace_ms) {
+        if (!f->is_mined && now_ms >= f->replace_ms) {
             f->replace_ms = now_ms + w->wait_ms / REPLACEMENTS;
             replace(f, w);
+        } else if (!f->is_mined && !f->accepted) {
+            f->accepted = submit(w, &f->raw, ignored) == ANSWER_TAKEN;
         }
         nanosleep(&pause, NULL);
     }
@@ -520,6 +522,7 @@ static int fly(struct node_wallet *w, struct node_wallet_sent *sent, struct flig
     if (rv == BASE_OK) rv = wait_for(f, w, why);
     sent->replaced = f->count > 0 ? (unsigned)f->count - 1 : 0;
     sent->max_fee = f->tx.max_fee;
+    sent->max_cost = cost_of(&f->tx);
     if (rv != BASE_OK) return rv;
     sent->tx_hash = f->hashes[f->mined];
     sent->block = f->receipt.block_number;

@@ -14,6 +14,7 @@
 
 #include "base/ecdsa.h"
 #include "base/err.h"
+#include "base/u256.h"
 #include "chain/abi.h"
 #include "chain/tx.h"
 #include "node/wallet.h"
@@ -571,8 +572,61 @@ static void test_a_nonce_that_another_took(void **state)
 {
     (void)state;
     open_with_key();
-    assert_conflict(REFUSES("nonce too low: next nonce 8, tx nonce 7"));
     assert_conflict(REFUSES("replacement transaction underpriced"));
+}
+
+/* Somebody on the way sent our bytes twice, and the second time was answered: they are mined. */
+static void test_a_used_nonce_may_be_our_own(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    set_receipts_after(2);
+    rpc_server_set(server, "eth_sendRawTransaction",
+                   REFUSES("nonce too low: next nonce 8, tx nonce 7"));
+    open_with_key();
+    w.wait_ms = 20000;
+    if (node_wallet_send(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
+    assert_int_equal(sent.nonce, 7);
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
+}
+
+/* Or it is another's: then no receipt of ours comes. */
+static void test_a_used_nonce_of_another(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    struct node_wallet_call call = {.calldata = &calldata};
+    rpc_server_set(server, "eth_getTransactionCount", "\"result\":\"0x7\"");
+    rpc_server_then(server, "eth_getTransactionCount", "\"result\":\"0x8\"");
+    rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
+    rpc_server_set(server, "eth_sendRawTransaction", REFUSES("nonce too low"));
+    open_with_key();
+    w.wait_ms = 60000;
+    assert_int_equal(node_wallet_send_once(&w, &sent, &call, why), BASE_ESTATE);
+    assert_why("nonce 7");
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
+}
+
+/* Some pools want more than an eighth: the next one offers more again. */
+static void test_a_replacement_that_was_too_cheap_is_raised(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    struct chain_tx tx;
+    struct base_eth_address from;
+    rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
+    rpc_server_set(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
+    rpc_server_then(server, "eth_sendRawTransaction",
+                    REFUSES("replacement transaction underpriced"));
+    open_with_key();
+    w.wait_ms = 1600;
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_ETIMEOUT);
+    assert_true(sent.replaced >= 2);
+    sent_transaction(&tx, &from);
+    struct base_u256 least = base_u256_from_u64(5 * GWEI * 9 / 8 * 9 / 8),
+                     cost = base_u256_times(&tx.max_fee, tx.gas_limit);
+    assert_true(base_u256_compare(&tx.max_fee, &least) > 0);
+    assert_true(base_u256_equal(&sent.max_cost, &cost)); /* of the dearest */
 }
 
 /* What is right whoever else sends is estimated and sent anew, with the next nonce. */
@@ -584,7 +638,8 @@ static void test_a_conflict_is_read_and_sent_anew(void **state)
     struct base_eth_address from;
     rpc_server_set(server, "eth_getTransactionCount", "\"result\":\"0x7\"");
     rpc_server_then(server, "eth_getTransactionCount", "\"result\":\"0x8\"");
-    rpc_server_set(server, "eth_sendRawTransaction", REFUSES("nonce too low"));
+    rpc_server_set(server, "eth_sendRawTransaction",
+                   REFUSES("replacement transaction underpriced"));
     rpc_server_then(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
     open_with_key();
     assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
@@ -856,6 +911,9 @@ int main(void)
         TEST(test_a_replacement_has_the_same_bound),
         TEST(test_what_is_known_already_is_sent),
         TEST(test_a_nonce_that_another_took),
+        TEST(test_a_used_nonce_may_be_our_own),
+        TEST(test_a_used_nonce_of_another),
+        TEST(test_a_replacement_that_was_too_cheap_is_raised),
         TEST(test_a_conflict_is_read_and_sent_anew),
         TEST(test_a_nonce_that_is_used_while_we_wait),
         TEST(test_silence_is_no_refusal),
