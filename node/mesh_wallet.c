@@ -111,7 +111,7 @@ static int do_register(struct mesh_job *job, struct node_wallet *w)
     job->done.token = result.token;
     job->done.owner = w->address;
     job->done.stood_already = result.stood_already;
-    if (!result.stood_already) sent_note(job, &result.sent);
+    if (result.done_count > 0) sent_note(job, &result.sent); /* an authorisation is none */
     return BASE_OK;
 }
 

@@ -229,8 +229,10 @@ int node_seat_submit(struct node_wallet *w, struct node_seat_result *result,
     if (rv != BASE_OK) return rv;
     rv = send_statement(w, &result->sent, statement, &owner_sig, why);
     if (rv != BASE_OK && node_seat_read(w, &seat, &state, &result->token, ignored) == BASE_OK &&
-        stands(statement, &seat))
-        return BASE_OK; /* another hand was faster with the same */
+        stands(statement, &seat)) {
+        result->stood_already = true; /* another hand was faster with the same */
+        return BASE_OK;
+    }
     return rv;
 }
 
