@@ -56,26 +56,27 @@ static int view(struct node_wallet *w, struct base_buf *data, const char *signat
     return rv;
 }
 
-/* Whether there is such a function: a refusal and an answer of another form are both "no". */
-static bool word(struct node_wallet *w, struct base_u256 *out, const char *signature)
+/* Whether there is such a function: the contract's refusal and an answer of another form are both
+ * "no", an endpoint's own trouble is not. */
+static int word(struct node_wallet *w, bool *has, struct base_u256 *out, const char *signature,
+                char *why)
 {
     struct base_buf data;
-    char ignored[WHY];
     base_buf_init(&data, RETURN_BYTES);
-    bool has = view(w, &data, signature, ignored) == BASE_OK &&
-               chain_contract_decode_u256(out, data.data, data.len) == BASE_OK;
+    int rv = view(w, &data, signature, why);
+    *has = rv == BASE_OK && chain_contract_decode_u256(out, data.data, data.len) == BASE_OK;
     base_buf_deinit(&data);
-    return has;
+    return rv == BASE_EREFUSED ? BASE_OK : rv;
 }
 
-static void read_domains(struct node_wallet *w, struct found *f)
+static int read_domains(struct node_wallet *w, struct found *f, char *why)
 {
     struct base_buf data;
     struct chain_abi_reader r, list;
-    char ignored[WHY];
     size_t count = 0;
     base_buf_init(&data, RETURN_BYTES);
-    if (view(w, &data, "baseDomains()", ignored) == BASE_OK) {
+    int rv = view(w, &data, "baseDomains()", why);
+    if (rv == BASE_OK) {
         chain_abi_reader_init(&r, data.data, data.len, 1);
         chain_abi_get_array(&r, &list, &count, DOMAINS_MAX);
         for (size_t i = 0; i < count; i++) {
@@ -89,36 +90,53 @@ static void read_domains(struct node_wallet *w, struct found *f)
         f->domain_count = f->has_domains ? count : 0;
     }
     base_buf_deinit(&data);
+    return rv == BASE_EREFUSED ? BASE_OK : rv;
 }
 
-static int read_all(struct node_wallet *w, struct found *f, char *why)
+/* What both contracts have, and what only one of them does. */
+static int read_settings(struct node_wallet *w, struct found *f, char *why)
+{
+    const struct {
+        const char *signature;
+        bool *has;
+        struct base_u256 *value;
+    } settings[] = {{"owner()", &f->has_owner, &f->owner},
+                    {"maxNodes()", &f->has_max_nodes, &f->max_nodes},
+                    {"publicMinting()", &f->has_minting, &f->minting},
+                    {"mintPrice()", &f->has_price, &f->price},
+                    {"devMode()", &f->has_dev_mode, &f->dev_mode},
+                    {"totalSupply()", &f->has_supply, &f->supply}};
+    int rv = BASE_OK;
+    for (size_t i = 0; rv == BASE_OK && i < sizeof settings / sizeof settings[0]; i++)
+        rv = word(w, settings[i].has, settings[i].value, settings[i].signature, why);
+    return rv == BASE_OK ? read_domains(w, f, why) : rv;
+}
+
+static int read_kind(struct node_wallet *w, struct found *f, char *why)
 {
     struct base_buf data;
-    int rv = node_wallet_head(w, &f->block, &f->code, why);
-    if (rv != BASE_OK) return rv;
     base_buf_init(&data, RETURN_BYTES);
-    rv = view(w, &data, "clusterState()", why);
+    int rv = view(w, &data, "clusterState()", why);
     if (rv == BASE_OK &&
         chain_contract_decode_cluster_state(&f->state, data.data, data.len) == BASE_OK)
         f->kind = CHAIN_KIND_NFTMESH;
     base_buf_deinit(&data);
-    if (rv != BASE_OK && rv != BASE_EREFUSED && rv != BASE_EREMOTE) return rv;
-    f->has_root = word(w, &f->root, "kmsRootAddress()");
-    if (f->kind == CHAIN_KIND_UNKNOWN && f->has_root) f->kind = CHAIN_KIND_PROTOTYPE;
-    if (f->kind == CHAIN_KIND_UNKNOWN) {
-        snprintf(why, WHY,
-                 "the contract at this address is none of a mesh: it has neither "
-                 "clusterState() nor kmsRootAddress()");
-        return BASE_EINVAL;
-    }
-    f->has_owner = word(w, &f->owner, "owner()");
-    f->has_max_nodes = word(w, &f->max_nodes, "maxNodes()");
-    f->has_minting = word(w, &f->minting, "publicMinting()");
-    f->has_price = word(w, &f->price, "mintPrice()");
-    f->has_dev_mode = word(w, &f->dev_mode, "devMode()");
-    f->has_supply = word(w, &f->supply, "totalSupply()");
-    read_domains(w, f);
-    return BASE_OK;
+    if (rv == BASE_OK || rv == BASE_EREFUSED)
+        rv = word(w, &f->has_root, &f->root, "kmsRootAddress()", why);
+    if (rv == BASE_OK && f->kind == CHAIN_KIND_UNKNOWN && f->has_root)
+        f->kind = CHAIN_KIND_PROTOTYPE;
+    if (rv != BASE_OK || f->kind != CHAIN_KIND_UNKNOWN) return rv;
+    snprintf(why, WHY,
+             "the contract at this address is none of a mesh: it has neither "
+             "clusterState() nor kmsRootAddress()");
+    return BASE_EINVAL;
+}
+
+static int read_all(struct node_wallet *w, struct found *f, char *why)
+{
+    int rv = node_wallet_head(w, &f->block, &f->code, why);
+    if (rv == BASE_OK) rv = read_kind(w, f, why);
+    return rv == BASE_OK ? read_settings(w, f, why) : rv;
 }
 
 /* ---- showing ---- */

@@ -96,7 +96,8 @@ static const struct node_option_table register_table = {
              "only that, in order: the instance is bound to the token, then both keys with their "
              "signature chain are checked and stored by the contract; of a registration that "
              "stands, only the address or the end is changed. What stands there already is "
-             "success, and a run that was cut off is completed by the next.",
+             "success, and a run that was cut off is completed by the next. Without --url an "
+             "address that stands stays.",
     .outro = "Examples:\n  nftmesh register --token 1 --data-dir /var/lib/nftmesh \\\n"
              "      --rpc https://rpc.example --chain-id 8453 --contract 0x.. \\\n"
              "      --url tcp://me.example:9470 --wallet-key-file alice.wallet --dry-run\n"
@@ -472,7 +473,8 @@ int cli_endpoint(int argc, char **argv)
     struct node_wallet w;
     int status;
     if (!cli_parse(&options, &status, &endpoint_table, argc, argv)) return status;
-    status = cli_sender_open(&w, options, "endpoint");
+    status = own_url(options) != NULL ? CLI_OK : cli_need(options, "endpoint", "url");
+    if (status == CLI_OK) status = cli_sender_open(&w, options, "endpoint");
     if (status == CLI_OK) {
         status = change_endpoint(&w, options);
         node_wallet_close(&w);

@@ -103,6 +103,15 @@ static bool is_anothers(const struct node__seat_work *k, const struct chain_seat
            !base_address_equal(&seat->instance, &k->want.instance);
 }
 
+/* Nobody named an address: the one that stands with this machine's keys stays. */
+static void keep_url(struct node__seat_work *k)
+{
+    if (k->request.url != NULL) return;
+    bool is_ours =
+        k->has_seat && k->seat.has_keys && base_address_equal(&k->seat.instance, &k->want.instance);
+    k->want.url = is_ours ? k->seat.url : "";
+}
+
 int node__seat_read_chain(struct node__seat_work *k, char *why)
 {
     struct chain_seat *seats;
@@ -119,6 +128,7 @@ int node__seat_read_chain(struct node__seat_work *k, char *why)
                                          : node_seat_choose(&k->want, seats, count),
                     why);
     free(seats);
+    if (rv == BASE_OK) keep_url(k);
     return rv;
 }
 

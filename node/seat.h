@@ -15,7 +15,7 @@ struct node_seat_request { /* strings borrowed */
     bool has_token;        /* else: the token bound to the instance, or a free one */
     struct base_u256 token;
     bool mint;            /* mint a seat where the wallet has none that is free */
-    const char *url;      /* NULL: none is registered */
+    const char *url;      /* NULL: the one that stands stays */
     uint64_t expires_ms;  /* from the latest block's time */
     const char *data_dir; /* its control socket is asked first */
     const char *dstack;   /* when no node runs there */

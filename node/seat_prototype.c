@@ -60,7 +60,7 @@ static int read_owner(struct node_wallet *w, struct base_eth_address *out,
     int rv = block == NULL ? node_wallet_view(w, &data, &calldata, why)
                            : node_wallet_view_at(w, &data, &calldata, block, why);
     base_buf_deinit(&calldata);
-    if (rv == BASE_EREFUSED || rv == BASE_EREMOTE) {
+    if (rv == BASE_EREFUSED) {
         base_buf_deinit(&data);
         return say(why, BASE_EINVAL, "there is no token %s on this contract", text);
     }
@@ -138,17 +138,17 @@ static int read_token_of(struct node_wallet *w, struct base_u256 *out, char *why
     return rv;
 }
 
-static bool answers(struct node_wallet *w, void (*call)(struct base_buf *out))
+/* Whether there is such a function. An endpoint's own trouble is no "no". */
+static int answers(struct node_wallet *w, bool *does, void (*call)(struct base_buf *out), char *why)
 {
     struct base_buf calldata, data;
     struct base_u256 word;
-    char ignored[WHY];
     base_buf_init(&calldata, 64);
     call(&calldata);
-    bool ok = view(w, &data, &calldata, ignored) == BASE_OK &&
-              chain_contract_decode_u256(&word, data.data, data.len) == BASE_OK;
+    int rv = view(w, &data, &calldata, why);
+    *does = rv == BASE_OK && chain_contract_decode_u256(&word, data.data, data.len) == BASE_OK;
     base_buf_deinit(&data);
-    return ok;
+    return rv == BASE_EREFUSED ? BASE_OK : rv;
 }
 
 int node_prototype_detect(struct node_wallet *w, bool *is_prototype, char *why)
@@ -160,11 +160,11 @@ int node_prototype_detect(struct node_wallet *w, bool *is_prototype, char *why)
     bool ours = rv == BASE_OK && data.len > 0;
     base_buf_deinit(&data);
     *is_prototype = false;
-    if (ours) return BASE_OK;
-    if (rv != BASE_OK && rv != BASE_EREFUSED && rv != BASE_EREMOTE) return rv;
-    *is_prototype =
-        answers(w, chain_prototype_call_kms_root) && answers(w, chain_prototype_call_total_supply);
-    if (*is_prototype) return BASE_OK;
+    if (ours || (rv != BASE_OK && rv != BASE_EREFUSED)) return rv;
+    rv = answers(w, is_prototype, chain_prototype_call_kms_root, why);
+    if (rv == BASE_OK && *is_prototype)
+        rv = answers(w, is_prototype, chain_prototype_call_total_supply, why);
+    if (rv != BASE_OK || *is_prototype) return rv;
     return say(why, BASE_EINVAL,
                "--contract: neither this project's contract nor the prototype's answers there");
 }

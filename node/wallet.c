@@ -52,7 +52,8 @@ void node__wallet_request_init(struct node_wallet *w, struct chain_rpc_request *
     w->next_id += CHAIN_RPC_BATCH_MAX;
 }
 
-/* In the contract's words where it has any. */
+/* In the contract's words where it has any. BASE_EREFUSED: the contract itself said no;
+ * BASE_EREMOTE: the endpoint did, and what the contract would say is not known. */
 int node__wallet_explain(const struct chain_rpc_reply *reply, size_t index, const char *what,
                          char *why)
 {
@@ -71,7 +72,7 @@ int node__wallet_explain(const struct chain_rpc_reply *reply, size_t index, cons
         snprintf(why, NODE_WALLET_WHY_BYTES, "%.150s: the contract refuses: %s", what, revert.text);
     else
         snprintf(why, NODE_WALLET_WHY_BYTES, "%.150s: %s", what, error.message);
-    return error.has_data ? BASE_EREFUSED : BASE_EREMOTE;
+    return chain_rpc_error_is_revert(&error) ? BASE_EREFUSED : BASE_EREMOTE;
 }
 
 /* ---- open, close ---- */

@@ -17,11 +17,16 @@
 #include "chain/tx.h"
 #include "node/seat_internal.h"
 #include "node/seat_offline.h"
+#include "node/seat_prototype.h"
 #include "rpc_server.h"
 
 #define CHAIN_ID 31337
 #define HASH     "0x1111111111111111111111111111111111111111111111111111111111111111"
 #define GWEI     UINT64_C(1000000000)
+
+#define BLOCK                                                                                      \
+    "{\"number\":\"0x2a\",\"hash\":\"" HASH "\",\"parentHash\":\"" HASH                            \
+    "\",\"timestamp\":\"0x6553f100\"}"
 
 static struct rpc_server *server;
 static struct node_wallet w;
@@ -353,6 +358,83 @@ static void test_the_address_is_judged_as_the_contract_does(void **state)
     assert_int_equal(rpc_server_count(server, "eth_call"), 4); /* and example */
 }
 
+/* ---- what is not asked for stays as it is ---- */
+
+static void read_with_url(const char *url)
+{
+    memset(&work, 0, sizeof work);
+    memset(&result, 0, sizeof result);
+    work.w = &w;
+    work.result = &result;
+    work.request = (struct node_seat_request){
+        .has_token = true, .token = statement.binding.token_id, .url = url};
+    work.want.owner = statement.owner;
+    work.want.instance = statement.binding.instance;
+    work.want.url = url != NULL ? url : "";
+    if (node__seat_read_chain(&work, why) != BASE_OK) fail_msg("%s", why);
+}
+
+static void test_an_address_that_nobody_names_stays(void **state)
+{
+    (void)state;
+    struct chain_seat seat = seat_of_statement();
+    rpc_server_set(server, "eth_getBlockByNumber", "\"result\":" BLOCK);
+    set_seat(&seat);
+    read_with_url(NULL);
+    assert_string_equal(work.want.url, "tcp://a:1");
+    read_with_url("tcp://b:2");
+    assert_string_equal(work.want.url, "tcp://b:2");
+    seat.instance.bytes[0] ^= 1; /* another machine's address is not this one's */
+    set_seat(&seat);
+    read_with_url(NULL);
+    assert_string_equal(work.want.url, "");
+    seat = seat_of_statement();
+    seat.has_keys = false;
+    set_seat(&seat);
+    read_with_url(NULL);
+    assert_string_equal(work.want.url, "");
+}
+
+/* ---- which contract it is ---- */
+
+static void test_an_endpoints_trouble_is_no_word_of_the_contract(void **state)
+{
+    (void)state;
+    static const char *const troubles[] = {
+        "\"error\":{\"code\":-32005,\"message\":\"rate limit exceeded\"}",
+        "\"error\":{\"code\":-32603,\"message\":\"rate limit, internal\"}"};
+    static const char refusal[] = "\"error\":{\"code\":3,\"message\":\"execution reverted\","
+                                  "\"data\":\"0x\"}";
+    static const char word[] = "\"result\":\"0x000000000000000000000000"
+                               "1111111111111111111111111111111111111111\"";
+    struct base_u256 token = base_u256_from_u64(7);
+    struct chain_seat seat;
+    bool is_prototype = true;
+    rpc_server_set(server, "eth_call", refusal);
+    rpc_server_then(server, "eth_call", word);
+    assert_int_equal(node_prototype_detect(&w, &is_prototype, why), BASE_OK);
+    assert_true(is_prototype);
+    for (size_t i = 0; i < 2; i++) {
+        rpc_server_set(server, "eth_call", troubles[i]); /* of clusterState() */
+        rpc_server_then(server, "eth_call", word);
+        assert_int_equal(node_prototype_detect(&w, &is_prototype, why), BASE_EREMOTE);
+        assert_why("rate limit");
+        assert_false(is_prototype);
+        rpc_server_set(server, "eth_call", refusal);
+        rpc_server_then(server, "eth_call", troubles[i]); /* of kmsRootAddress() */
+        assert_int_equal(node_prototype_detect(&w, &is_prototype, why), BASE_EREMOTE);
+        assert_why("rate limit");
+        rpc_server_set(server, "eth_call", troubles[i]); /* of ownerOf() */
+        assert_int_equal(node_prototype_read(&w, &seat, &token, why), BASE_EREMOTE);
+        assert_why("rate limit");
+    }
+    rpc_server_set(server, "eth_call", refusal);
+    assert_int_equal(node_prototype_read(&w, &seat, &token, why), BASE_EINVAL);
+    assert_why("no token 7");
+    assert_int_equal(node_prototype_detect(&w, &is_prototype, why), BASE_EINVAL);
+    assert_why("neither");
+}
+
 /* ---- what an earlier command left behind ---- */
 
 static void test_a_pending_transaction_is_waited_for(void **state)
@@ -397,6 +479,8 @@ int main(void)
         TEST(test_what_stands_is_not_paid_for_again),
         TEST(test_the_chain_is_judged_as_the_contract_does),
         TEST(test_the_address_is_judged_as_the_contract_does),
+        TEST(test_an_address_that_nobody_names_stays),
+        TEST(test_an_endpoints_trouble_is_no_word_of_the_contract),
         TEST(test_a_pending_transaction_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

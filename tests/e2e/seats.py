@@ -195,6 +195,20 @@ def only_what_differs_is_changed(w):
 
 
 @test
+def an_address_that_nobody_names_stays(w):
+    wallet, vm = w.wallet(), w.machine()
+    token = w.mint(wallet)
+    w.run("register", *vm.options(), wallet=wallet)
+    unnamed = vm.options()[:-2]
+    _, out, _ = w.run("register", *unnamed, wallet=wallet)
+    expect(out, "stands already" in out and w.seat(token)["url"] == vm.url)
+    w.run("deactivate", "--token", token, wallet=wallet)
+    w.run("register", *unnamed, wallet=wallet)
+    expect("with its address", w.seat(token)["active"] and w.seat(token)["url"] == vm.url)
+    w.refused("endpoint", *unnamed, wallet=wallet, words="--url is needed", code=2)
+
+
+@test
 def a_dry_run_shows_the_whole_plan(w):
     wallet, vm = w.wallet(), w.machine()
     _, out, _ = w.run("register", *vm.options(), "--mint", "--dry-run", wallet=wallet)
@@ -479,6 +493,38 @@ def deploy_status_says_what_stands_there(w):
     nothing = "0x" + "dead" * 10
     w.chain.rpc.call("anvil_setCode", nothing, "0x00")
     w.refused("deploy", "status", contract=nothing, words="none of a mesh")
+
+
+class BusyProxy(mesh.Proxy):
+    """Passes all on but calls of one function, to which it says that it is busy."""
+
+    def __init__(self, chain, signature):
+        super().__init__(chain)
+        self.selector = chain.selector(signature).encode()
+
+    def answer(self, body):
+        if self.selector not in body:
+            return super().answer(body)
+        asked = json.loads(body)
+        busy = lambda q: {"jsonrpc": "2.0", "id": q["id"],
+                          "error": {"code": -32005, "message": "rate limit exceeded"}}
+        return json.dumps([busy(q) for q in asked] if isinstance(asked, list)
+                          else busy(asked)).encode()
+
+
+@test
+def a_busy_endpoint_makes_no_other_contract(w):
+    wallet, vm = w.wallet(), w.machine()
+    w.mint(wallet)
+    for signature in ("clusterState()", "mintPrice()", "baseDomains()"):
+        proxy = BusyProxy(w.chain, signature)
+        w.refused("deploy", "status", rpc=proxy.url, words="rate limit exceeded")
+        proxy.close()
+    proxy = BusyProxy(w.chain, "clusterState()")
+    w.refused("mint", wallet=wallet, rpc=proxy.url, words="rate limit exceeded")
+    w.refused("register", *vm.options(), wallet=wallet, rpc=proxy.url, words="rate limit exceeded")
+    proxy.close()
+    expect("nothing was sent", w.sent(wallet) == 0)
 
 
 @test
