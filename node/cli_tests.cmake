@@ -2,6 +2,8 @@
 nftmesh_test(test_node_authorise LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_authorise.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_binding)
+nftmesh_test(test_node_info LABELS unit DEPS node_binding)
+nftmesh_fuzz(fuzz_info DEPS node_binding CORPUS tests/fuzz/corpus/info)
 nftmesh_fuzz(fuzz_authorise DEPS node_binding CORPUS tests/fuzz/corpus/authorise)
 nftmesh_test(test_node_binding LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_binding.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c

@@ -7,7 +7,7 @@
 #include "base/ecdsa.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "node/authorise.h"
+#include "node/info.h"
 
 #define TARGET_LOOK_MS 5000
 
@@ -376,13 +376,9 @@ static void take_info_bundle(struct mesh *m, const void *data, size_t len)
 {
     struct node_bundle bundle;
     struct node_refusal refusal;
-    json_t *json = NULL;
-    char why[BASE_JSON_WHY_BYTES];
-    if (!mesh_authority_is_on(m) || base_json_parse(&json, data, len, 65536, why) != BASE_OK)
-        return;
-    if (node_authorise_bundle(&bundle, json, why, sizeof why) == BASE_OK)
-        (void)mesh_authority_offer(m, &refusal, &bundle);
-    json_decref(json);
+    char why[NODE_INFO_WHY_BYTES];
+    if (!mesh_authority_is_on(m) || node_info_bundle(&bundle, data, len, why) != BASE_OK) return;
+    (void)mesh_authority_offer(m, &refusal, &bundle);
     mesh_authority_settle(m);
 }
 

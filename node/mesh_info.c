@@ -1,34 +1,23 @@
 #include "node/mesh_internal.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/err.h"
+#include "node/info.h"
 
-#define INFO_GAP_MS     600000 /* one seat is asked so often at most */
-#define INFO_BYTES_MAX  65536
-#define INFO_TIMEOUT_MS 5000
-#define INFO_LOOK_MS    1000
-#define FOUND_MS        60000
+#define INFO_LOOK_MS 1000
+#define FOUND_MS     60000
 
 /* Where the contract stores no keys, the address of a seat may be that of an application, as the
- * prototype's users have it: its /info then says where the mesh is, and whose word it stands by.
- * An address that a stranger may have written: asked rarely, never where only we can reach, no
- * redirect, and what it says is judged as everything else. */
-static bool is_http(const char *url)
-{
-    return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
-}
-
+ * prototype's users have it: its /info then says where the mesh is, and whose word it stands by
+ * (node/info.h). */
 static bool is_needed(struct mesh *m, size_t index, uint64_t now_ms)
 {
     const struct chain_seat *seat = &m->raw->seats[index];
     const struct chain_seat *known = &m->snapshot->seats[index]; /* derived: in the same order */
     uint64_t asked_ms = m->info_asked_ms[index];
-    if (!seat->active || !is_http(seat->url)) return false;
+    if (!seat->active) return false;
     if (base_address_equal(&seat->instance, &m->identity.keys.instance)) return false;
     if (known->has_keys && mesh_member_is_alive(m, &known->node_key)) return false;
-    return asked_ms == 0 || now_ms >= asked_ms + INFO_GAP_MS;
+    return asked_ms == 0 || now_ms >= asked_ms + NODE_INFO_GAP_MS;
 }
 
 /* Its authorisation may still be verified: tried for a minute. */
@@ -74,17 +63,13 @@ static void on_answer(void *ctx, const struct node_http_answer *answer)
 
 static bool ask(struct mesh *m, size_t index, uint64_t now_ms)
 {
-    const struct chain_seat *seat = &m->raw->seats[index];
-    char url[CHAIN_URL_BYTES_MAX + 8];
+    char url[NODE_INFO_URL_BYTES];
     struct node_http_request http = {.url = url,
-                                     .answer_bytes_max = INFO_BYTES_MAX,
-                                     .timeout_ms = INFO_TIMEOUT_MS,
+                                     .answer_bytes_max = NODE_INFO_BYTES_MAX,
+                                     .timeout_ms = NODE_INFO_TIMEOUT_MS,
                                      .allow = mesh_dial_allow,
                                      .allow_ctx = m};
-    size_t len = seat->url_len;
-    if (strlen(seat->url) != len) return false; /* a zero byte inside */
-    snprintf(url, sizeof url, "%.*s/info", (int)(seat->url[len - 1] == '/' ? len - 1 : len),
-             seat->url);
+    if (!node_info_url(url, &m->raw->seats[index])) return false;
     m->info_asked_ms[index] = now_ms;
     m->info_asking = node_http_client_get(m->client, NULL, &http, on_answer, m) == BASE_OK;
     return m->info_asking;
