@@ -20,6 +20,9 @@ struct node_seat_request { /* strings borrowed */
     const char *data_dir; /* its control socket is asked first */
     const char *dstack;   /* when no node runs there */
     bool dev;
+    /* With a contract that stores no keys: until when, by a block's time, the caller knows an
+     * authorisation of these keys to count (0: of none). A node that runs is asked instead. */
+    uint64_t authorised_until;
 };
 struct node_seat_done {
     enum node_seat_step step;
@@ -34,7 +37,9 @@ struct node_seat_result {
     struct node_seat_done done[NODE_SEAT_STEPS_MAX];
     size_t done_count;
     struct node_wallet_sent sent; /* of the last step */
-    uint64_t authorised_until;    /* with a contract that stores no keys: issued now; else 0 */
+    /* With a contract that stores no keys: when what was issued now ends, and at which block; else
+     * both 0. */
+    uint64_t authorised_until, authorised_block;
 };
 
 /* w has its key, which must own the token. w->told hears the plan and each step. BASE_EINVAL with

@@ -14,7 +14,7 @@ enum node_seat_step {
     NODE_SEAT_ENDPOINT, /* the URL alone */
     NODE_SEAT_RENEW,    /* the end alone */
     /* With a contract that stores no keys, after NODE_SEAT_BIND (node/seat_prototype.h). */
-    NODE_SEAT_PEER,     /* the URL */
+    NODE_SEAT_PEER,     /* the URL; last */
     NODE_SEAT_AUTHORISE /* the owner's signature on keys: no transaction */
 };
 #define NODE_SEAT_STEPS_MAX     3

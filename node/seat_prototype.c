@@ -332,25 +332,32 @@ static void add_step(struct work *k, enum node_seat_step step, const char *becau
     snprintf(plan->steps[plan->count++].because, NODE_SEAT_BECAUSE_BYTES, "%s", because);
 }
 
-/* Does an authorisation of the running node's keys count, for half of its term at least? */
+/* Does an authorisation of these keys count, for half of its term at least? The node that runs says
+ * it, else whoever asked us to register. */
 static bool is_authorised(struct work *k)
 {
     struct chain_block block;
     uint64_t until = 0;
     char ignored[WHY];
-    if (node_seat_signer_reference(&k->signer, &block, &until, ignored) != BASE_OK) return false;
-    return until > block.time_s + NODE_AUTHORITY_TERM_S / 2;
+    int rv = node_seat_signer_reference(&k->signer, &block, &until, ignored);
+    if (rv == BASE_ENOTFOUND) {
+        until = k->request->authorised_until;
+        rv = until == 0 ? BASE_ENOTFOUND : node_wallet_latest(k->w, &block, ignored);
+    }
+    return rv == BASE_OK && until > block.time_s + NODE_AUTHORITY_TERM_S / 2;
 }
 
+/* The address comes last: who sees it on the chain asks there at once, and finds the owner's word.
+ */
 static void make_plan(struct work *k)
 {
     const char *url = k->request->url != NULL ? k->request->url : k->seat.url;
     bool bound = !base_is_zero(k->seat.instance.bytes, BASE_ADDRESS_BYTES);
     k->result->plan.count = 0;
     if (!bound) add_step(k, NODE_SEAT_BIND, "no instance is bound");
-    if (strcmp(k->seat.url, url) != 0) add_step(k, NODE_SEAT_PEER, "another address is registered");
     if (!bound || !is_authorised(k))
         add_step(k, NODE_SEAT_AUTHORISE, "the owner's word for this node's keys is missing");
+    if (strcmp(k->seat.url, url) != 0) add_step(k, NODE_SEAT_PEER, "another address is registered");
 }
 
 static int send_step(struct work *k, enum node_seat_step step, char *why)
@@ -392,6 +399,7 @@ static int authorise(struct work *k, char *why)
     if (rv == BASE_OK) rv = node_seat_signer_hand_over(&k->signer, verdict, &bundle, why);
     if (rv != BASE_OK) return rv;
     k->result->authorised_until = bundle.not_after;
+    k->result->authorised_block = bundle.issued_block;
     snprintf(line, sizeof line, "authorised this node's keys until %llu: %s",
              (unsigned long long)bundle.not_after, verdict);
     tell(k->w, line);
@@ -407,7 +415,8 @@ static int do_plan(struct work *k, char *why)
         snprintf(line, sizeof line, "%s: %s", node_seat_step_name(plan->steps[i].step),
                  plan->steps[i].because);
         tell(k->w, line);
-        if (k->w->dry_run && i > 0) continue; /* what follows cannot be estimated yet */
+        if (k->w->dry_run && i > 0 && plan->steps[0].step == NODE_SEAT_BIND)
+            continue; /* no estimate */
         if (plan->steps[i].step != NODE_SEAT_AUTHORISE)
             rv = send_step(k, plan->steps[i].step, why);
         else if (!k->w->dry_run)
