@@ -62,7 +62,8 @@
 #define CHAIN_POLL_TRANSFERS_S     (UINT64_C(30) * 86400)
 #define CHAIN_POLL_LOG_BLOCKS      10000 /* first range of eth_getLogs */
 #define CHAIN_POLL_TRANSFERS_MAX   ((size_t)4 * (CHAIN_SEATS_MAX + 1))
-#define CHAIN_POLL_BLOCKS_MAX      4096 /* of chain_poll_want_block */
+/* Of chain_poll_want_block: two a token, for what counts and for what may replace it. */
+#define CHAIN_POLL_BLOCKS_MAX (2 * (CHAIN_SEATS_MAX + 1) + 64)
 
 enum chain_finality { CHAIN_FINALITY_LATEST = 0, CHAIN_FINALITY_SAFE, CHAIN_FINALITY_FINALIZED };
 

@@ -314,6 +314,7 @@ int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap)
         return rv;
     }
     chain_poll_accept(m->poll);
+    m->reference_count = 0; /* they may be of a chain that went back */
     if (changed) {
         rv = save_pins(m, why);
         if (rv != BASE_OK) return rv;

@@ -6,6 +6,7 @@
 #include "attest/sigchain.h"
 #include "base/ecdsa.h"
 #include "base/err.h"
+#include "base/prng.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -514,6 +515,34 @@ static void test_key_of_two_tokens(void **state)
     mesh_fixture_publish(&f);
     assert_true(base_u256_equal(
         &node_authority_of_key(f.prototype.authority, &high.node_key)->token_id, &high.token_id));
+}
+
+/* Two seats with one key would be no snapshot at all, and the node's end. */
+static void test_never_two_seats_with_one_key(void **state)
+{
+    struct base_prng prng;
+    struct node_keyset shared = *keys_of(0);
+    (void)state;
+    base_prng_init(&prng, 20);
+    for (size_t i = 0; i < 160; i++) {
+        size_t node = base_prng_below(&prng, FIXTURE_NODES);
+        uint64_t block = reference() - base_prng_below(&prng, 3);
+        struct node_keyset keys = *keys_of(node);
+        struct node_bundle b;
+        if (base_prng_below(&prng, 2) == 0) {
+            keys.node_priv = shared.node_priv;
+            keys.node_key = shared.node_key;
+        }
+        mesh_fixture_bundle(&f, &b, &keys, block);
+        if (base_prng_below(&prng, 4) == 0) b = revoke(node, block);
+        (void)offer(&b);
+        (void)counts(&shared.node_key); /* there is a snapshot, and it says what is kept */
+        if (i % 8 != 0) continue;
+        f.seats[node].active = base_prng_below(&prng, 3) > 0;
+        f.prototype.block_hidden = base_prng_below(&prng, 3) > 0 ? 0 : reference();
+        mesh_fixture_publish(&f);
+        (void)counts(&shared.node_key);
+    }
 }
 
 /* --- the chain moves -------------------------------------------------------------------------- */
@@ -1060,6 +1089,7 @@ int main(void)
         CASE(test_revocation_is_the_owners_alone),
         CASE(test_other_signatures_are_no_news),
         CASE(test_key_of_two_tokens),
+        CASE(test_never_two_seats_with_one_key),
         CASE(test_each_move_of_the_chain_takes_the_keys),
         CASE(test_sold_and_bought_back),
         CASE(test_it_ends_by_the_blocks_time),
