@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/u256.h"
+#include "chain/prototype.h"
 #include "node/cli_wallet.h"
 #include "node/mint_prototype.h"
 #include "node/seat.h"
@@ -66,15 +67,33 @@ struct order {
     char number[BASE_U256_TEXT_BYTES];
     const struct node_options *options;
     const struct node_wallet *w;
+    bool has_instance; /* the prototype's contract: it names instances, not tokens */
+    struct base_eth_address instance;
 };
 struct token_verb {
     const char *name, *done;
     const struct node_option_table *table;
-    const char *needs; /* one more option, or NULL */
+    const char *needs;   /* one more option, or NULL */
+    bool is_by_instance; /* in the prototype's contract */
     /* The call, and what it is for people. */
     void (*put)(struct base_buf *calldata, char what[NODE_WALLET_WHAT_BYTES],
                 const struct order *order);
 };
+
+static int find_instance(struct node_wallet *w, struct order *order, char *why)
+{
+    struct chain_seat seat;
+    bool is_prototype;
+    int rv = node_prototype_detect(w, &is_prototype, why);
+    if (rv != BASE_OK || !is_prototype) return rv;
+    rv = node_prototype_read(w, &seat, &order->token, why);
+    if (rv != BASE_OK) return rv;
+    order->instance = seat.instance;
+    order->has_instance = !base_is_zero(seat.instance.bytes, BASE_ADDRESS_BYTES);
+    if (order->has_instance) return BASE_OK;
+    snprintf(why, WHY, "token %s has no instance: there is nothing to take out", order->number);
+    return BASE_EINVAL;
+}
 
 static int send_order(struct node_wallet *w, const struct token_verb *verb,
                       const struct node_options *options)
@@ -85,6 +104,8 @@ static int send_order(struct node_wallet *w, const struct token_verb *verb,
     char why[WHY] = "", what[NODE_WALLET_WHAT_BYTES] = "";
     (void)base_u256_parse(&order.token, node_options_text(options, "token"));
     base_u256_format(order.number, &order.token);
+    if (verb->is_by_instance && find_instance(w, &order, why) != BASE_OK)
+        return cli_error(CLI_FAILED, verb->name, "%s", why);
     base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
     verb->put(&calldata, what, &order);
     struct node_wallet_call call = {.calldata = &calldata, .what = what};
@@ -127,13 +148,19 @@ static const struct node_option_table deactivate_table = {
 };
 static void put_deactivate(struct base_buf *calldata, char *what, const struct order *order)
 {
-    snprintf(what, NODE_WALLET_WHAT_BYTES, "deactivateInstance(token %s)", order->number);
-    chain_contract_call_deactivate(calldata, &order->token);
+    char instance[2 * BASE_ADDRESS_BYTES + 1];
+    base_hex_encode(instance, order->instance.bytes, BASE_ADDRESS_BYTES);
+    snprintf(what, NODE_WALLET_WHAT_BYTES, "deactivateInstance(token %s%s%s)", order->number,
+             order->has_instance ? ", instance " : "", order->has_instance ? instance : "");
+    if (order->has_instance)
+        chain_prototype_call_deactivate(calldata, &order->instance);
+    else
+        chain_contract_call_deactivate(calldata, &order->token);
 }
 static int deactivate(int argc, char **argv)
 {
-    static const struct token_verb verb = {"deactivate", "deactivated", &deactivate_table, NULL,
-                                           put_deactivate};
+    static const struct token_verb verb = {"deactivate", "deactivated", &deactivate_table,
+                                           NULL,         true,          put_deactivate};
     return run(&verb, argc, argv);
 }
 
@@ -154,8 +181,8 @@ static void put_cancel(struct base_buf *calldata, char *what, const struct order
 }
 static int cancel(int argc, char **argv)
 {
-    static const struct token_verb verb = {"cancel", "cancelled the statements of", &cancel_table,
-                                           NULL, put_cancel};
+    static const struct token_verb verb = {
+        "cancel", "cancelled the statements of", &cancel_table, NULL, false, put_cancel};
     return run(&verb, argc, argv);
 }
 
@@ -176,7 +203,7 @@ static void put_burn(struct base_buf *calldata, char *what, const struct order *
 }
 static int burn(int argc, char **argv)
 {
-    static const struct token_verb verb = {"burn", "burned", &burn_table, NULL, put_burn};
+    static const struct token_verb verb = {"burn", "burned", &burn_table, NULL, false, put_burn};
     return run(&verb, argc, argv);
 }
 
@@ -202,8 +229,8 @@ static void put_transfer(struct base_buf *calldata, char *what, const struct ord
 }
 static int transfer(int argc, char **argv)
 {
-    static const struct token_verb verb = {"transfer", "transferred", &transfer_table, "to",
-                                           put_transfer};
+    static const struct token_verb verb = {"transfer", "transferred", &transfer_table,
+                                           "to",       false,         put_transfer};
     return run(&verb, argc, argv);
 }
 
@@ -237,8 +264,8 @@ static void put_weight(struct base_buf *calldata, char *what, const struct order
 }
 static int weight(int argc, char **argv)
 {
-    static const struct token_verb verb = {"weight", "moved the weight of", &weight_table, NULL,
-                                           put_weight};
+    static const struct token_verb verb = {
+        "weight", "moved the weight of", &weight_table, NULL, false, put_weight};
     struct node_options *options;
     int status;
     if (!cli_parse(&options, &status, &weight_table, argc, argv)) return status;

@@ -12,6 +12,16 @@
 
 #define WHY NODE_WALLET_WHY_BYTES
 
+static int check_url(const char *value, char *why, size_t why_bytes)
+{
+    struct node_url url;
+    if (node_url_parse(&url, value) == BASE_OK && url.userinfo[0] == '\0' &&
+        strlen(value) <= CHAIN_URL_BYTES_MAX &&
+        (strcmp(url.scheme, "http") == 0 || strcmp(url.scheme, "https") == 0))
+        return BASE_OK;
+    return node__config_check_advertise(value, why, why_bytes);
+}
+
 #define TOKEN_OPTION                                                                               \
     {                                                                                              \
         .name = "token", .argument = "N",                                                          \
@@ -22,9 +32,11 @@
 #define URL_OPTIONS                                                                                \
     {.name = "url",                                                                                \
      .argument = "URL",                                                                            \
-     .help = "Where peers reach this node: tcp://, ws:// or wss://. By default --advertise, else " \
-             "the first --listen that names a host.",                                              \
-     .check = node__config_check_advertise,                                                        \
+     .help =                                                                                       \
+         "Where peers reach this node: tcp://, ws:// or wss://; or its application's address, "    \
+         "http:// or https://, whose /info leads to it. By default --advertise, else the "         \
+         "first --listen that names a host.",                                                      \
+     .check = check_url,                                                                           \
      .kind = NODE_OPTION_TEXT},                                                                    \
         {.name = "advertise",                                                                      \
          .argument = "URL",                                                                        \
@@ -159,8 +171,13 @@ static void print_json(const struct node_seat_result *result)
         node_json_u256(&text, &result->token);
     else
         base_buf_puts(&text, "null");
-    base_buf_puts(&text, ",");
-    cli_sent_json(&text, &result->sent);
+    if (result->authorised_until != 0)
+        base_buf_printf(&text, ",\"authorised_until\":%llu,\"transactions\":%zu",
+                        (unsigned long long)result->authorised_until, result->done_count);
+    if (result->done_count > 0) {
+        base_buf_puts(&text, ",");
+        cli_sent_json(&text, &result->sent);
+    }
     put_steps(&text, result);
     base_buf_puts(&text, "}");
     printf("%s\n", text.data != NULL ? text.data : "");
@@ -186,17 +203,16 @@ static void print_dry(const struct node_wallet *w, const struct node_seat_result
 static void print_result(const struct node_wallet *w, const struct node_seat_result *result,
                          const char *what, bool json)
 {
-    if (result->authorised_until != 0)
-        printf(json ? "{\"authorised_until\":%llu,\"transactions\":%zu}\n"
-                    : "authorised until %llu, after %zu transactions\n",
-               (unsigned long long)result->authorised_until, result->done_count);
-    else if (result->stood_already)
+    if (result->stood_already)
         printf(json ? "{\"stands\":true}\n"
                     : "stands already, with this node's keys and address\n");
     else if (json)
         print_json(result);
     else if (w->dry_run)
         print_dry(w, result);
+    else if (result->authorised_until != 0)
+        printf("authorised until %llu, after %zu transactions\n",
+               (unsigned long long)result->authorised_until, result->done_count);
     else
         cli_sent_print(w, &result->sent, &result->token, what, false);
 }

@@ -11,8 +11,13 @@
 #include "chain/prototype.h"
 #include "node/authority.h"
 #include "node/mint_prototype.h"
+#include "node/seat_internal.h"
 
-#define WHY NODE_WALLET_WHY_BYTES
+#define WHY           NODE_WALLET_WHY_BYTES
+#define CONFLICTS_MAX 3
+/* registerPeer in a dry run, while no instance is bound: above what a contract of its form took,
+ * since the deployed one cannot be measured beforehand. */
+#define GUESS_PEER_GAS 250000
 
 static int say(char *why, int rv, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static int say(char *why, int rv, const char *format, ...)
@@ -265,6 +270,7 @@ struct work {
     const struct node_seat_request *request;
     struct node_bundle keys; /* the node's own, in the form that it signs */
     struct chain_seat seat;
+    bool is_conflict; /* of nonces, in the last step */
 };
 
 static int mint(struct work *k, struct base_u256 *token, char *why)
@@ -339,6 +345,7 @@ static bool is_authorised(struct work *k)
     struct chain_block block;
     uint64_t until = 0;
     char ignored[WHY];
+    if (k->result->authorised_until != 0) return true; /* before a conflict, just now */
     int rv = node_seat_signer_reference(&k->signer, &block, &until, ignored);
     if (rv == BASE_ENOTFOUND) {
         until = k->request->authorised_until;
@@ -360,9 +367,79 @@ static void make_plan(struct work *k)
     if (strcmp(k->seat.url, url) != 0) add_step(k, NODE_SEAT_PEER, "another address is registered");
 }
 
+/* ---- before anything is paid: would the contract take our keys and address? ---- */
+
+static bool plan_has(const struct node_seat_plan *plan, enum node_seat_step step)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->steps[i].step == step) return true;
+    return false;
+}
+
+static int read_root(struct node_wallet *w, struct base_eth_address *out, char *why)
+{
+    struct base_buf calldata, data;
+    base_buf_init(&calldata, 64);
+    chain_prototype_call_kms_root(&calldata);
+    int rv = view(w, &data, &calldata, why);
+    if (rv == BASE_OK)
+        return read_answer(chain_contract_decode_address(out, data.data, data.len), &data,
+                           "kmsRootAddress", why);
+    base_buf_deinit(&data);
+    return rv;
+}
+
+/* Its check of the signature chain; app ids it has none. */
+static int check_keys(struct work *k, char *why)
+{
+    const struct node_proof *proof = &k->keys.proof;
+    struct node__seat_work like_ours = {.want = {.proof_key = proof->proof_key}};
+    struct chain_register args = {
+        .app_id = proof->app_id, .app_sig = proof->app_sig, .kms_sig = proof->kms_sig};
+    like_ours.state.app_ids[0] = proof->app_id;
+    like_ours.state.app_id_count = 1;
+    int rv = read_root(k->w, &like_ours.state.kms_root, why);
+    if (rv != BASE_OK) return rv;
+    if (base_ecdsa_pubkey_xy(args.app_xy, &proof->app_key) != BASE_OK)
+        return say(why, BASE_EINVAL, "the guest agent's app key is no point; nothing was sent");
+    return node__seat_check_chain(&like_ours, &args, why);
+}
+
+static int check_url(struct work *k, char *why)
+{
+    struct base_buf calldata, data;
+    bool dev_mode = false;
+    if (!plan_has(&k->result->plan, NODE_SEAT_PEER) || strncmp(k->request->url, "https://", 8) == 0)
+        return BASE_OK;
+    base_buf_init(&calldata, 64);
+    chain_prototype_call_dev_mode(&calldata);
+    int rv = view(k->w, &data, &calldata, why);
+    if (rv == BASE_OK)
+        rv = read_answer(chain_prototype_decode_bool(&dev_mode, data.data, data.len), &data,
+                         "devMode", why);
+    else
+        base_buf_deinit(&data);
+    if (rv != BASE_OK || dev_mode) return rv;
+    return say(why, BASE_EINVAL,
+               "the prototype's contract takes https:// addresses alone, and not %.100s: give the "
+               "application's by --url https://..; nothing was sent",
+               k->request->url);
+}
+
+static int check_plan(struct work *k, char *why)
+{
+    const struct node_seat_plan *plan = &k->result->plan;
+    if (!plan_has(plan, NODE_SEAT_BIND) && !plan_has(plan, NODE_SEAT_PEER)) return BASE_OK;
+    int rv = check_keys(k, why);
+    return rv == BASE_OK ? check_url(k, why) : rv;
+}
+
+/* ---- the steps ---- */
+
 static int send_step(struct work *k, enum node_seat_step step, char *why)
 {
-    struct node_seat_done *done = &k->result->done[k->result->done_count];
+    struct node_seat_result *result = k->result;
+    struct node_seat_done *done = &result->done[result->done_count];
     struct base_buf calldata;
     const struct node_proof *proof = &k->keys.proof;
     struct chain_prototype_peer peer = {.instance = k->keys.instance,
@@ -373,6 +450,10 @@ static int send_step(struct work *k, enum node_seat_step step, char *why)
                                         .url = k->request->url,
                                         .purpose = ATTEST_PURPOSE,
                                         .app_id = proof->app_id};
+    if (result->done_count == NODE_SEAT_STEPS_MAX)
+        return say(why, BASE_ETIMEOUT,
+                   "the endpoint does not show what was mined: look again in a while, and run the "
+                   "same command; it goes on where this one stopped");
     base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
     if (step == NODE_SEAT_BIND)
         chain_prototype_call_register_instance(&calldata, &k->keys.instance);
@@ -380,12 +461,28 @@ static int send_step(struct work *k, enum node_seat_step step, char *why)
         chain_prototype_call_register_peer(&calldata, &peer);
     struct node_wallet_call call = {.calldata = &calldata, .what = node_seat_step_name(step)};
     done->step = step;
-    int rv = node_wallet_send_call(k->w, &done->sent, &call, why);
+    int rv = node_wallet_send_once(k->w, &done->sent, &call, why);
     base_buf_deinit(&calldata);
+    k->is_conflict = rv == BASE_ESTATE;
     if (rv != BASE_OK) return rv;
-    k->result->sent = done->sent;
-    k->result->done_count++;
+    result->sent = done->sent;
+    result->done_count++;
     return BASE_OK;
+}
+
+/* A dry run's step that cannot be estimated while the one before it is missing. */
+static void guess_step(struct work *k, enum node_seat_step step)
+{
+    struct node_seat_result *result = k->result;
+    struct node_seat_done *done = &result->done[result->done_count++];
+    *done = (struct node_seat_done){.step = step, .is_guess = true};
+    done->sent.dry_run = true;
+    done->sent.nonce = result->sent.nonce + 1;
+    done->sent.max_fee = result->sent.max_fee;
+    done->sent.gas_used = GUESS_PEER_GAS;
+    done->sent.max_cost = base_u256_times(&done->sent.max_fee, GUESS_PEER_GAS);
+    snprintf(done->sent.what, sizeof done->sent.what, "%s", node_seat_step_name(step));
+    result->sent = done->sent;
 }
 
 static int authorise(struct work *k, char *why)
@@ -406,6 +503,15 @@ static int authorise(struct work *k, char *why)
     return BASE_OK;
 }
 
+static int do_step(struct work *k, enum node_seat_step step, char *why)
+{
+    bool is_unbound = step == NODE_SEAT_PEER && plan_has(&k->result->plan, NODE_SEAT_BIND);
+    if (step == NODE_SEAT_AUTHORISE) return k->w->dry_run ? BASE_OK : authorise(k, why);
+    if (!k->w->dry_run || !is_unbound) return send_step(k, step, why);
+    guess_step(k, step);
+    return BASE_OK;
+}
+
 static int do_plan(struct work *k, char *why)
 {
     const struct node_seat_plan *plan = &k->result->plan;
@@ -415,14 +521,22 @@ static int do_plan(struct work *k, char *why)
         snprintf(line, sizeof line, "%s: %s", node_seat_step_name(plan->steps[i].step),
                  plan->steps[i].because);
         tell(k->w, line);
-        if (k->w->dry_run && i > 0 && plan->steps[0].step == NODE_SEAT_BIND)
-            continue; /* no estimate */
-        if (plan->steps[i].step != NODE_SEAT_AUTHORISE)
-            rv = send_step(k, plan->steps[i].step, why);
-        else if (!k->w->dry_run)
-            rv = authorise(k, why);
+        rv = do_step(k, plan->steps[i].step, why);
     }
     return rv;
+}
+
+/* What stands now, what is missing, and only that. */
+static int plan_and_do(struct work *k, char *why)
+{
+    k->is_conflict = false;
+    int rv = node_wallet_settle(k->w, why);
+    if (rv == BASE_OK) rv = read_seat(k, why);
+    if (rv != BASE_OK) return rv;
+    make_plan(k);
+    k->result->stood_already = k->result->plan.count == 0 && k->result->done_count == 0;
+    rv = check_plan(k, why);
+    return rv == BASE_OK ? do_plan(k, why) : rv;
 }
 
 int node_seat_register_prototype(struct node_wallet *w, struct node_seat_result *result,
@@ -435,11 +549,10 @@ int node_seat_register_prototype(struct node_wallet *w, struct node_seat_result 
     if (rv == BASE_OK) rv = node_wallet_settle(w, why);
     if (rv == BASE_OK) rv = choose_token(&k, why);
     if (rv == BASE_OK) rv = learn(&k, why);
-    if (rv == BASE_OK) rv = read_seat(&k, why);
-    if (rv == BASE_OK) {
-        make_plan(&k);
-        result->stood_already = result->plan.count == 0;
-        rv = do_plan(&k, why);
+    if (rv == BASE_OK) rv = plan_and_do(&k, why);
+    for (int i = 0; rv == BASE_ESTATE && k.is_conflict && i < CONFLICTS_MAX; i++) {
+        tell(w, why); /* another hand of this wallet: maybe with the very same step */
+        rv = plan_and_do(&k, why);
     }
     node_seat_signer_close(&k.signer);
     return rv;

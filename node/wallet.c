@@ -70,6 +70,11 @@ int node__wallet_explain(const struct chain_rpc_reply *reply, size_t index, cons
         snprintf(why, NODE_WALLET_WHY_BYTES, "%.150s: the contract refuses: %s", what, words);
     else if (revert.kind == CHAIN_ABI_REVERT_STRING || revert.kind == CHAIN_ABI_REVERT_PANIC)
         snprintf(why, NODE_WALLET_WHY_BYTES, "%.150s: the contract refuses: %s", what, revert.text);
+    else if (chain_rpc_error_is_revert(&error) && error.data_len == 0)
+        snprintf(why, NODE_WALLET_WHY_BYTES,
+                 "%.150s: the contract refuses without a word (%.100s): it may have no such "
+                 "function; `nftmesh deploy status` tells which contract it is",
+                 what, error.message);
     else
         snprintf(why, NODE_WALLET_WHY_BYTES, "%.150s: %s", what, error.message);
     return chain_rpc_error_is_revert(&error) ? BASE_EREFUSED : BASE_EREMOTE;

@@ -64,10 +64,17 @@ class World:
                  n.status().get("node"), 60)
         return n
 
+    def chain_options(self):
+        return ["--rpc", self.chain.url, "--chain-id", str(mesh.CHAIN_ID), "--contract",
+                self.seats.address]
+
+    def options(self, node):
+        return [*self.chain_options(), "--data-dir", node.dir, "--dstack", node.agent.socket, "--dev"]
+
     def command(self, verb, node, wallet, *more, check=True):
-        return mesh.run(verb, "--rpc", self.chain.url, "--chain-id", str(mesh.CHAIN_ID), "--contract",
-                        self.seats.address, "--data-dir", node.dir, "--dstack", node.agent.socket,
-                        "--dev", *(("--wallet-key-file", wallet.path) if wallet else ()), *more,
+        # What only deals with tokens knows no node.
+        known = self.chain_options() if verb == "deactivate" else self.options(node)
+        return mesh.run(verb, *known, *(("--wallet-key-file", wallet.path) if wallet else ()), *more,
                         check=check)
 
     def seated(self, name, bootstrap=(), **more):
@@ -329,6 +336,53 @@ def revoked_is_out_until_authorised_again(w):
     together(a, b, c)
 
 
+def transactions(w, wallet):
+    return int(w.chain.rpc.call("eth_getTransactionCount", wallet.address, "pending"), 16)
+
+
+@test
+def what_the_contract_would_refuse_costs_nothing(w):
+    n, wallet = w.node("frugal"), w.wallet("frugal")
+    token = w.seats.mint(wallet.address)
+    refused = lambda *more: w.command("register", n, wallet, *more, check=False)
+    w.seats.send(w.seats.owner, "setDevMode(bool)", False)
+    try:
+        status, _, err = refused("--url", "tcp://127.0.0.1:7777")
+        expect(err, status == 2 and "https:// addresses alone" in err and "nothing was sent" in err)
+        w.seats.set_kms_root("0x" + "ab" * 20)
+        status, _, err = refused("--url", "https://me.example")
+        expect(err, status == 2 and "KMS root" in err and "nothing was sent" in err)
+        w.seats.set_kms_root(w.host.kms_root())
+        expect("nothing was sent", transactions(w, wallet) == 0)
+        out = w.command("register", n, wallet, "--url", "https://me.example", "--dry-run")[1]
+        expect(out, "would send 1. registerInstance" in out and "would send 2. registerPeer" in out and
+               "about" in out and transactions(w, wallet) == 0)
+        out = json.loads(w.command("register", n, wallet, "--url", "https://me.example", "--format",
+                                   "json")[1])
+        expect(out, out["token"] == token and out["transactions"] == 2 and
+               [s["step"] for s in out["steps"]] == ["registerInstance", "registerPeer"] and
+               out["tx"] == out["steps"][1]["tx"] and out["authorised_until"] > 0)
+    finally:
+        w.seats.set_kms_root(w.host.kms_root())
+        w.seats.send(w.seats.owner, "setDevMode(bool)", True)
+    expect("its address", w.seats.url(n.agent.instance) == "https://me.example")
+    out = json.loads(w.command("deactivate", n, wallet, "--token", token, "--format", "json")[1])
+    expect(out, out["token"] == token and not w.seats.is_active(n.agent.instance))
+
+
+@test
+def two_at_once_pay_once(w):
+    n, wallet = w.node("twice"), w.wallet("twice")
+    w.seats.mint(wallet.address)
+    argv = [mesh.NFTMESH, "register", *w.options(n), "--wallet-key-file", wallet.path, "--url",
+            n.advertise]
+    runs = [mesh.Process(argv, f"register {i}") for i in range(2)]
+    for p in runs:
+        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 90)
+        expect(f"ends well: {p.text()}", p.p.returncode == 0)
+    expect(f"{transactions(w, wallet)} transactions", transactions(w, wallet) == 2)
+
+
 @test
 def an_owner_elsewhere(w):
     """The wallet's key is on no machine of the mesh: typed data out, a signature in."""
@@ -370,8 +424,8 @@ def main():
     wanted = sys.argv[1:]
     directory = tempfile.mkdtemp(prefix="nftmesh-prototype-")
     failed = 0
-    w = World(directory)
     try:
+        w = World(directory)
         for function in TESTS:
             name = function.__name__
             if wanted and name not in wanted:
