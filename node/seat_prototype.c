@@ -270,7 +270,7 @@ struct work {
     const struct node_seat_request *request;
     struct node_bundle keys; /* the node's own, in the form that it signs */
     struct chain_seat seat;
-    bool is_conflict; /* of nonces, in the last step */
+    enum node_seat_step failed; /* maybe since another hand of this wallet was faster */
 };
 
 static int mint(struct work *k, struct base_u256 *token, char *why)
@@ -463,7 +463,7 @@ static int send_step(struct work *k, enum node_seat_step step, char *why)
     done->step = step;
     int rv = node_wallet_send_once(k->w, &done->sent, &call, why);
     base_buf_deinit(&calldata);
-    k->is_conflict = rv == BASE_ESTATE;
+    k->failed = rv == BASE_ESTATE || rv == BASE_EREFUSED ? step : NODE_SEAT_NONE;
     if (rv != BASE_OK) return rv;
     result->sent = done->sent;
     result->done_count++;
@@ -526,17 +526,28 @@ static int do_plan(struct work *k, char *why)
     return rv;
 }
 
-/* What stands now, what is missing, and only that. */
-static int plan_and_do(struct work *k, char *why)
+/* What stands now, and what is missing. */
+static int look(struct work *k, char *why)
 {
-    k->is_conflict = false;
     int rv = node_wallet_settle(k->w, why);
     if (rv == BASE_OK) rv = read_seat(k, why);
-    if (rv != BASE_OK) return rv;
-    make_plan(k);
-    k->result->stood_already = k->result->plan.count == 0 && k->result->done_count == 0;
-    rv = check_plan(k, why);
+    if (rv == BASE_OK) make_plan(k);
+    return rv;
+}
+
+static int act(struct work *k, char *why)
+{
+    k->failed = NODE_SEAT_NONE;
+    int rv = check_plan(k, why);
     return rv == BASE_OK ? do_plan(k, why) : rv;
+}
+
+/* A refusal of a step that is still missing is the answer; else somebody has done it. */
+static bool is_worth_another_look(struct work *k, int rv)
+{
+    char ignored[WHY];
+    return k->failed != NODE_SEAT_NONE && look(k, ignored) == BASE_OK &&
+           !(rv == BASE_EREFUSED && plan_has(&k->result->plan, k->failed));
 }
 
 int node_seat_register_prototype(struct node_wallet *w, struct node_seat_result *result,
@@ -549,10 +560,14 @@ int node_seat_register_prototype(struct node_wallet *w, struct node_seat_result 
     if (rv == BASE_OK) rv = node_wallet_settle(w, why);
     if (rv == BASE_OK) rv = choose_token(&k, why);
     if (rv == BASE_OK) rv = learn(&k, why);
-    if (rv == BASE_OK) rv = plan_and_do(&k, why);
-    for (int i = 0; rv == BASE_ESTATE && k.is_conflict && i < CONFLICTS_MAX; i++) {
-        tell(w, why); /* another hand of this wallet: maybe with the very same step */
-        rv = plan_and_do(&k, why);
+    if (rv == BASE_OK) rv = look(&k, why);
+    if (rv == BASE_OK) {
+        result->stood_already = result->plan.count == 0;
+        rv = act(&k, why);
+    }
+    for (int i = 0; rv != BASE_OK && i < CONFLICTS_MAX && is_worth_another_look(&k, rv); i++) {
+        tell(w, why);
+        rv = act(&k, why);
     }
     node_seat_signer_close(&k.signer);
     return rv;

@@ -302,7 +302,7 @@ def jump(w, seconds):
 @test
 def warns_before_a_registration_ends(w):
     node = w.node("ends")
-    ends = node.status()["registration_expires_at"]
+    ends = wait_for("its seat has an end", lambda: node.status().get("registration_expires_at"))
 
     def left(seconds):
         """Moves the chain's time to so many seconds before the end."""

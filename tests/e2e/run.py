@@ -527,8 +527,8 @@ def main():
     wanted = sys.argv[1:]
     directory = tempfile.mkdtemp(prefix="nftmesh-e2e-")
     failed = 0
-    w = World(directory)
     try:
+        w = World(directory)
         for function in TESTS:
             name = function.__name__
             if wanted and name not in wanted:
