@@ -26,6 +26,7 @@ ANVIL = os.path.join(ROOT, "contracts/node_modules/@foundry-rs/anvil-linux-amd64
 ARTIFACT = os.path.join(ROOT, "contracts/out/DstackMembershipNFT.sol/DstackMembershipNFT.json")
 PROTOTYPE = os.path.join(ROOT, "contracts/out/PrototypeMembership.sol/PrototypeMembership.json")
 PURPOSE = "nftmesh-node-v1"
+TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # its topic
 CHAIN_ID = 31337
 SCALE = float(os.environ.get("NFTMESH_E2E_SCALE", "1"))  # slower machine or sanitizer: raise it
 
@@ -323,7 +324,8 @@ class Proxy:
 
     mode: honest | down | wrong_owner (each seat's owner is another's) | missing_member (fewer
     seats) | old_block (a head 10 blocks back) | ahead (a head that does not exist) | junk | huge |
-    deep (nesting) | wrong_types | wrong_chain | truncated_abi | absurd_offsets.
+    deep (nesting) | wrong_types | wrong_chain | truncated_abi | absurd_offsets | hidden_logs (nothing
+    was ever logged) | invented_logs (token 0 moves in each range's last block).
     """
 
     def __init__(self, chain):
@@ -411,6 +413,14 @@ class Proxy:
             told["result"] = hex(max(0, int(result, 16) - 10))
         if self.mode == "old_block" and method == "eth_getBlockByNumber" and result:
             told["result"] = dict(result, number=hex(max(0, int(result["number"], 16) - 10)))
+        if self.mode == "hidden_logs":
+            told["result"] = {"eth_getLogs": [], "eth_getTransactionReceipt": None}.get(method, result)
+        if self.mode == "invented_logs" and method == "eth_getLogs":
+            f = asked["params"][0]
+            told["result"] = result + [{
+                "address": f["address"], "data": "0x", "blockNumber": f["toBlock"], "removed": False,
+                "blockHash": "0x" + "ab" * 32, "transactionHash": "0x" + "cd" * 32, "logIndex": "0x0",
+                "transactionIndex": "0x0", "topics": [TRANSFER] + ["0x" + "00" * 32] * 3}]
         if self.mode == "wrong_types":
             told["result"] = {"a": [1.5, None, True]} if isinstance(result, str) else "0x"
         if self.mode == "wrong_chain" and method == "eth_chainId":

@@ -384,6 +384,58 @@ def two_at_once_pay_once(w):
 
 
 @test
+def three_endpoints_of_which_one_lies(w):
+    proxies = [mesh.Proxy(w.chain) for _ in range(3)]
+    rpcs = [p.url for p in proxies]
+    a = w.seated("a", rpcs=rpcs)
+    b, c, d, e = others = [w.seated(name, [w.mesh_url(a)], rpcs=rpcs) for name in "bcde"]
+    nodes = [a, *others]
+    together(*nodes)
+    proxies[2].mode = "hidden_logs"
+    buyer = w.wallet("buyer")
+    old, _ = bundle_of(e)
+    w.seats.transfer(e.wallet.address, buyer.address, e.token)
+    w.seats.transfer(buyer.address, e.wallet.address, e.token)
+    height = w.chain.height() + 1
+    wait_for("they have seen both", lambda: a.status()["block"]["number"] >= height)
+    w.is_out(e, (a, b, c, d))
+    status, body = a.request("POST", "/v1/authorize", {"bundle": old.hex()})
+    expect(f"the sale is known: {body}", status == 409 and "no transfer after" in body)
+    expect("and it was lied about", proxies[2].lies > 0)
+    since, lies = time.time(), proxies[2].lies
+    proxies[2].mode = "invented_logs"
+    unmoved(w, (a, b, c, d), since)
+    expect("sales were invented", proxies[2].lies > lies)
+    proxies[2].mode = "honest"
+
+    # What was said is on disk before the one who said it is told so.
+    old, _ = bundle_of(d)
+    w.command("authorize", a, d.wallet, "--revoke", "--token", d.token)
+    a.kill()
+    a.start()
+    w.is_up(a)
+    status, body = a.request("POST", "/v1/authorize", {"bundle": old.hex()})
+    expect(f"revoked, and killed: {body}", status == 409 and "revocation" in body)
+    w.is_out(d, (a, b, c))
+    together(a, b, c)
+
+    # Without endpoints members stay; one that is killed meanwhile comes back when they do.
+    since = time.time()
+    for p in proxies:
+        p.mode = "down"
+    wait_for("they notice", lambda: all(n.events("rpc_lost", since=since) for n in (a, b, c)), 120)
+    b.kill()
+    b.start()
+    expect("the others stay", a.names() >= {"a", "c"} and c.names() >= {"a", "c"})
+    for p in proxies:
+        p.mode = "honest"
+    w.is_up(b)
+    together(a, b, c)
+    for p in proxies:
+        p.close()
+
+
+@test
 def an_owner_elsewhere(w):
     """The wallet's key is on no machine of the mesh: typed data out, a signature in."""
     a = w.node("a")
