@@ -221,7 +221,7 @@ enum node_authority_verdict node_authority_offer(struct node_refusal *out,
 
 int node_authority_hear(struct node_authority_heard *out, struct node_authority *authority,
                         const struct node_authority_world *world, const void *data, size_t len,
-                        size_t refusals_max)
+                        size_t waste_max)
 {
     const uint8_t *bytes = data;
     size_t used = 0;
@@ -230,12 +230,15 @@ int node_authority_hear(struct node_authority_heard *out, struct node_authority 
     for (size_t at = 0; at < len; at += used) {
         struct node_bundle bundle;
         struct node_refusal refusal;
-        if (out->verdicts[NODE_AUTHORITY_REFUSED] >= refusals_max) return BASE_OK;
+        if (out->wasted >= waste_max) return BASE_OK;
         if (node_bundle_decode(&bundle, &used, bytes + at, len - at) != BASE_OK)
             return BASE_EMALFORMED;
-        enum node_authority_verdict verdict =
-            node_authority_offer(&refusal, authority, world, &bundle);
+        struct trial t = {
+            .authority = authority, .world = world, .bundle = &bundle, .out = &refusal};
+        enum node_authority_verdict verdict = offer(&t, authority);
         out->verdicts[verdict]++;
+        out->wasted += verdict == NODE_AUTHORITY_REFUSED ||
+                       (t.has_worked && verdict != NODE_AUTHORITY_ACCEPTED);
         if (verdict != NODE_AUTHORITY_REFUSED) continue;
         out->refusal = refusal;
         if (node_authority_is_forgery(refusal.reason)) return BASE_ESIG;

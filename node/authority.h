@@ -78,16 +78,18 @@ enum node_authority_verdict node_authority_offer(struct node_refusal *out,
  * that no honest node passes it on. */
 bool node_authority_is_forgery(enum node_reason reason);
 /* A whole frame AUTHORITY: each bundle is offered, in order, until one breaks the rules or
- * refusals_max have been refused (each may have cost curve work): what is left is then passed over.
+ * waste_max have been of no use (refused, or curve work was done and nothing was accepted): what is
+ * left is then passed over.
  * BASE_EMALFORMED: not bundles one after the other; BASE_ESIG: one of them was made up, and refusal
  * says how. Either way the link that brought it has to go; what came before counts. */
 struct node_authority_heard {
     size_t verdicts[NODE_AUTHORITY_REFUSED + 1]; /* how many of each */
-    struct node_refusal refusal;                 /* the last */
+    size_t wasted;
+    struct node_refusal refusal; /* the last */
 };
 int node_authority_hear(struct node_authority_heard *out, struct node_authority *authority,
                         const struct node_authority_world *world, const void *data, size_t len,
-                        size_t refusals_max);
+                        size_t waste_max);
 /* From disk: kept unjudged, all lines come with the next renewal. BASE_ENOMEM, BASE_EFULL. */
 int node_authority_load(struct node_authority *authority, const struct node_bundle *bundle);
 /* After each new snapshot, and when the pins have changed: everything is judged again. */

@@ -44,6 +44,7 @@ struct trial {
     const struct chain_seat *seat; /* by line 1 */
     struct base_hash32 digest;
     struct chain_block issued; /* by line 5 */
+    bool has_worked;           /* signatures were computed for it */
 };
 
 /* NULL: nothing of this token. */

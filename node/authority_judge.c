@@ -85,6 +85,7 @@ static enum node_authority_verdict three_have_signed(struct trial *t)
     const struct node_bundle *b = t->bundle;
     struct base_eth_address signer;
     if (was_signed(t)) return NODE_AUTHORITY_UNDECIDED;
+    t->has_worked = true;
     if (base_ecdsa_recover_address(&signer, &t->digest, &b->owner_sig) != BASE_OK)
         return refuse_signature(t, "seat's owner");
     if (!base_address_equal(&signer, &b->owner)) {

@@ -13,7 +13,7 @@
 
 #define SAVE_GAP_MS     2000
 #define GREETING_FRAMES 32   /* at once, of the session's queue of 64 */
-#define WASTE_MAX       4096 /* of a link: statements that cost curve work and came to nothing */
+#define WASTE_MAX       8192 /* of a link: statements of no use; who is new waits with one a seat */
 #define WASTE_GAP_MS    250  /* .. and one of them is forgiven after so long */
 
 /* ---- the world by which authorisations are judged ---- */
@@ -242,7 +242,7 @@ bool mesh_authority_frame(struct mesh_conn *c, const uint8_t *data, size_t len)
     int rv = node_authority_hear(&heard, m->authority, &m->authority_world, data, len,
                                  WASTE_MAX - c->waste);
     follow_up(m, heard.verdicts);
-    c->waste += heard.verdicts[NODE_AUTHORITY_REFUSED];
+    c->waste += heard.wasted;
     if (rv == BASE_ESIG)
         mesh_refused(m, &heard.refusal, node_session_remote(c->session), c->remote);
     else if (heard.verdicts[NODE_AUTHORITY_REFUSED] > 0)

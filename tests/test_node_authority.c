@@ -954,10 +954,10 @@ static size_t put(size_t at, const struct node_bundle *bundle)
     return at + node_bundle_encode(frame + at, bundle);
 }
 
-static int hear(size_t len, size_t refusals_max)
+static int hear(size_t len, size_t waste_max)
 {
     return node_authority_hear(&heard, f.prototype.authority, &f.prototype.world, frame, len,
-                               refusals_max);
+                               waste_max);
 }
 
 static void test_frame_of_several(void **state)
@@ -1008,6 +1008,23 @@ static void test_frame_of_no_use_costs_no_more_than_allowed(void **state)
     assert_int_equal(hear(len, 3), BASE_OK);
     assert_int_equal(heard.verdicts[NODE_AUTHORITY_REFUSED], 3);
     assert_int_equal(heard.verdicts[NODE_AUTHORITY_ACCEPTED], 0);
+}
+
+/* What is known, in ever other clothes: each time the signatures are computed. */
+static void test_frame_of_the_same_is_waste_too(void **state)
+{
+    struct node_bundle b = issue(SEAT, 101);
+    size_t len = 0;
+    (void)state;
+    accept(&b);
+    len = put(len, &b);
+    for (int i = 0; i < 5; i++) {
+        b.proof.app_id.bytes[0]++;
+        len = put(len, &b);
+    }
+    assert_int_equal(hear(len, 3), BASE_OK);
+    assert_int_equal(heard.wasted, 3);
+    assert_int_equal(heard.verdicts[NODE_AUTHORITY_SAME], 4); /* the first cost nothing */
 }
 
 static void test_forgeries_have_names(void **state)
@@ -1115,6 +1132,7 @@ int main(void)
         CASE(test_frame_with_a_forgery_ends_the_link),
         CASE(test_frame_that_is_none_ends_the_link),
         CASE(test_frame_of_no_use_costs_no_more_than_allowed),
+        CASE(test_frame_of_the_same_is_waste_too),
         CASE(test_forgeries_have_names),
         CASE(test_codec),
         CASE(test_digest_is_the_vectors),
