@@ -9,6 +9,7 @@ chain and guest agent. Routes: /hello?from=ID, /info, /peers."""
 
 import argparse
 import asyncio
+import concurrent.futures
 import http.server
 import json
 import logging
@@ -20,10 +21,10 @@ import urllib.parse
 import urllib.request
 
 try:
-    from nftmesh import DStackP2PSDK, NftmeshUnknown
+    from nftmesh import DStackP2PSDK, NftmeshError, NftmeshUnknown
 except ModuleNotFoundError:  # not installed: this is the project's own tree
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../sdk/python"))
-    from nftmesh import DStackP2PSDK, NftmeshUnknown
+    from nftmesh import DStackP2PSDK, NftmeshError, NftmeshUnknown
 
 logger = logging.getLogger("hello_p2p")
 
@@ -33,6 +34,7 @@ class HelloP2PApp:
         self.port = port
         self.peers = []
         self.peer_info = {}  # URL -> what it answered, and when
+        self.loop = None
         self.sdk = DStackP2PSDK(contract_address, connection_url, **more)
 
     # ---- what peers ask of us ----
@@ -46,12 +48,20 @@ class HelloP2PApp:
             return {"message": f"Hello from {self.sdk.instance_id}!", "timestamp": time.time(),
                     "peers_known": len(self.peers)}
         if url.path == "/info":
-            return {"instance_id": self.sdk.instance_id, "connection_url": self.sdk.connection_url,
-                    "registered": self.sdk.registered, "peers_count": len(self.peers),
-                    "timestamp": time.time()}
+            return {**self.proof(), "instance_id": self.sdk.instance_id,
+                    "connection_url": self.sdk.connection_url, "registered": self.sdk.registered,
+                    "peers_count": len(self.peers), "timestamp": time.time()}
         if url.path == "/peers":
             return {"peers": self.peers, "peer_info": self.peer_info}
         return None
+
+    def proof(self):
+        """By which others verify us where the contract stores no keys; the server's threads ask."""
+        try:
+            return asyncio.run_coroutine_threadsafe(self.sdk.info(), self.loop).result(4)
+        except (NftmeshError, concurrent.futures.TimeoutError) as e:
+            logger.debug("nothing to show at /info: %s", e)
+            return {}
 
     def start_server(self, host):
         app = self
@@ -101,6 +111,7 @@ class HelloP2PApp:
     # ---- the three lines, and the fourth ----
 
     async def run(self, host):
+        self.loop = asyncio.get_running_loop()
         self.start_server(host)
         if not await self.sdk.register():
             logger.error("not registered: %s", self.sdk.last_error)

@@ -11,6 +11,7 @@
  * step after the other, with the chain read anew before each: so a registration that was killed
  * anywhere is completed by the next one, two at once do not harm each other, and nothing is paid
  * twice. Which contract it is decides who does it: the prototype's is node/seat_prototype.h's. */
+struct node_bundle;
 struct node_seat_request { /* strings borrowed */
     bool has_token;        /* else: the token bound to the instance, or a free one */
     struct base_u256 token;
@@ -23,6 +24,10 @@ struct node_seat_request { /* strings borrowed */
     /* With a contract that stores no keys: until when, by a block's time, the caller knows an
      * authorisation of these keys to count (0: of none). A node that runs is asked instead. */
     uint64_t authorised_until;
+    /* .. and is told, when it has been stored or handed over, of one that is issued now: before the
+     * seat's address goes onto the chain. May be NULL. */
+    void (*authorised)(void *ctx, const struct node_bundle *bundle);
+    void *authorised_ctx;
 };
 struct node_seat_done {
     enum node_seat_step step;
@@ -37,9 +42,7 @@ struct node_seat_result {
     struct node_seat_done done[NODE_SEAT_STEPS_MAX];
     size_t done_count;
     struct node_wallet_sent sent; /* of the last step */
-    /* With a contract that stores no keys: when what was issued now ends, and at which block; else
-     * both 0. */
-    uint64_t authorised_until, authorised_block;
+    uint64_t authorised_until;    /* with a contract that stores no keys: issued now; else 0 */
 };
 
 /* w has its key, which must own the token. w->told hears the plan and each step. BASE_EINVAL with

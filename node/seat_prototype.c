@@ -496,10 +496,11 @@ static int authorise(struct work *k, char *why)
     if (rv == BASE_OK) rv = node_seat_signer_hand_over(&k->signer, verdict, &bundle, why);
     if (rv != BASE_OK) return rv;
     k->result->authorised_until = bundle.not_after;
-    k->result->authorised_block = bundle.issued_block;
     snprintf(line, sizeof line, "authorised this node's keys until %llu: %s",
              (unsigned long long)bundle.not_after, verdict);
     tell(k->w, line);
+    if (k->request->authorised != NULL)
+        k->request->authorised(k->request->authorised_ctx, &bundle);
     return BASE_OK;
 }
 

@@ -173,6 +173,12 @@ static int take_one_app(struct sdk_config *c, const char *word)
     return base_hex_decode_0x(c->app_ids[c->app_id_count++].bytes, BASE_ADDRESS_BYTES, word);
 }
 
+static int take_one_range(struct sdk_config *c, const char *word)
+{
+    if (c->dial_allow_count == SDK_DIAL_ALLOW_MAX) return BASE_ETOOBIG;
+    return node_cidr_parse(&c->dial_allow[c->dial_allow_count++], word);
+}
+
 static int take_lists(struct sdk_config *c, struct source *s)
 {
     const char *what, *text;
@@ -188,6 +194,10 @@ static int take_lists(struct sdk_config *c, struct source *s)
     text = pick(s, &what, s->given.app_id, "options.app_id", "NFTMESH_APP_ID", NULL);
     if (text != NULL) rv = each(text, take_one_app, c);
     if (rv != BASE_OK) return refuse(s, what, "is no list of at most 64 app ids, 40 hex digits");
+    text = pick(s, &what, s->given.dial_allow, "options.dial_allow", "NFTMESH_DIAL_ALLOW", NULL);
+    if (text != NULL) rv = each(text, take_one_range, c);
+    if (rv != BASE_OK)
+        return refuse(s, what, "is no list of at most 32 address ranges like 10.0.0.0/8");
     return BASE_OK;
 }
 

@@ -6,9 +6,10 @@
 #include "sdk/nftmesh.h"
 
 /* What a handle was opened with: arguments, options, environment, checked. */
-#define SDK_RPC_MAX      16
-#define SDK_SOCKET_BYTES 108
-#define SDK_WHY_BYTES    640
+#define SDK_RPC_MAX        16
+#define SDK_SOCKET_BYTES   108
+#define SDK_WHY_BYTES      640
+#define SDK_DIAL_ALLOW_MAX 32
 
 struct sdk_config {    /* strings are owned */
     uint64_t chain_id; /* 0: to be asked for */
@@ -27,6 +28,8 @@ struct sdk_config {    /* strings are owned */
     char wallet_hex[67];           /* secret */
     char *wallet_file;
     char *tls_ca;
+    struct node_cidr dial_allow[SDK_DIAL_ALLOW_MAX];
+    size_t dial_allow_count;
     bool has_token;
     struct base_u256 token;
     uint32_t rpc_agree, timeout_ms, register_timeout_ms, stale_ms;

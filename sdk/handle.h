@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <uv.h>
 
+#include "node/bundle.h"
 #include "node/http_client.h"
 #include "sdk/config.h"
 #include "sdk/list.h"
@@ -17,6 +18,7 @@
  *   known.c     what is known, shared by both sides under one mutex
  *   worker.c    the background thread: its loop, and which of the next two it runs
  *   chain.c     without a node: guest agent and chain, each seat judged here
+ *   authority.c and, where the contract stores no keys, whose word they stand by
  *   node.c      with a node: its members and its events
  *   register.c  registering, on the caller's thread */
 
@@ -49,6 +51,15 @@ struct sdk_known {
     uint64_t own_block;
     uint64_t registered_block; /* our own registration stood there; 0: none was made */
 
+    /* What nftmesh_info() gives. UNKNOWN: not known yet. */
+    nftmesh_status_t info;
+    char info_text[NFTMESH_INFO_BYTES];
+    /* Where the contract stores no keys: when our own authorisation ends that counts, or waits for
+     * the reference block, 0: there is none; and one just issued, for the worker to take. */
+    uint64_t authorised_until;
+    bool has_issued;
+    struct node_bundle issued;
+
     nftmesh_change_fn fn;
     void *fn_ctx;
     uint64_t seen; /* version that the callback knows */
@@ -69,6 +80,11 @@ void sdk_known_agent(struct sdk_known *k, nftmesh_status_t status, const char *t
                      const char *instance);
 void sdk_known_own(struct sdk_known *k, nftmesh_status_t status, uint64_t block, const char *text);
 void sdk_known_chain(struct sdk_known *k, uint64_t chain_id);
+/* text: up to NFTMESH_INFO_BYTES with its end, else it counts as not known; NULL: none. */
+void sdk_known_info(struct sdk_known *k, nftmesh_status_t status, const char *text);
+void sdk_known_authorised(struct sdk_known *k, uint64_t until);
+/* True, once, when register.c has issued one since. */
+bool sdk_known_take_issued(struct sdk_known *k, struct node_bundle *out);
 /* Tells callbacks when the list has turned stale by its age alone. Returns when to look again. */
 uint64_t sdk_known_tick(struct sdk_known *k);
 
@@ -97,6 +113,7 @@ struct nftmesh {
     struct sdk_known known;
     char contract[BASE_ADDRESS_TEXT_BYTES];
     pthread_mutex_t registering; /* one registration at a time */
+    pthread_mutex_t disk;        /* held while registering: the worker leaves the directory alone */
 
     /* The worker's own. */
     pthread_t thread;
@@ -126,6 +143,13 @@ nftmesh_status_t sdk_ok(void);
 /* node/ speaks of flags; whoever uses the library knows the variables: "--kms-root" becomes
  * "NFTMESH_KMS_ROOT". */
 void sdk_words(char *out, size_t cap, const char *text);
+
+/* ---- what an application serves at /info ---- */
+/* The JSON object; more: further members, each after a comma, or "". */
+void sdk_info_format(char out[NFTMESH_INFO_BYTES], uint64_t chain_id, const char *contract,
+                     const char *instance, const char *more);
+void sdk_info_bundle(char out[NFTMESH_INFO_BYTES], uint64_t chain_id, const char *contract,
+                     const char *instance, const struct node_bundle *bundle);
 
 /* ---- registering ---- */
 nftmesh_status_t sdk_register_chain(struct nftmesh *m);

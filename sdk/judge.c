@@ -46,18 +46,17 @@ static void put_texts(struct texts *t, nftmesh_peer_t *peer, const struct chain_
 }
 
 static void judge(struct node_refusal *refusal, const struct node_admission *admission,
-                  const struct chain_seat *seat)
+                  const struct chain_seat *seat, const struct sdk_keyless *keyless)
 {
     if (seat->has_keys) {
         (void)node_admission_judge_key(refusal, admission, &seat->node_key);
-        return;
+    } else if (keyless != NULL) {
+        keyless->explain(keyless->ctx, refusal, seat);
+    } else {
+        node_refusal_set(refusal, NODE_REASON_NO_SEAT, admission->snapshot->block.number);
+        node_refusal_expect(refusal, "keys registered for this seat");
+        node_refusal_find(refusal, "none");
     }
-    node_refusal_set(refusal, NODE_REASON_NO_SEAT, admission->snapshot->block.number);
-    node_refusal_expect(refusal, "keys registered for this seat");
-    node_refusal_find(refusal, admission->snapshot->kind == CHAIN_KIND_PROTOTYPE
-                                   ? "none: this contract stores none, and no authorisation of its "
-                                     "owner is known"
-                                   : "none");
 }
 
 static bool is_self(const struct sdk_self *self, const struct chain_seat *seat)
@@ -67,7 +66,7 @@ static bool is_self(const struct sdk_self *self, const struct chain_seat *seat)
 }
 
 static void add(struct sdk_builder *out, const struct node_admission *admission,
-                const struct chain_seat *seat)
+                const struct chain_seat *seat, const struct sdk_keyless *keyless)
 {
     nftmesh_peer_t peer = {.weight = seat->weight,
                            .verified_block = admission->snapshot->block.number,
@@ -78,7 +77,7 @@ static void add(struct sdk_builder *out, const struct node_admission *admission,
     struct texts texts;
     base_buf_init(&sentence, SENTENCE_BYTES);
     put_texts(&texts, &peer, seat);
-    judge(&refusal, admission, seat);
+    judge(&refusal, admission, seat, keyless);
     if (refusal.reason != NODE_REASON_NONE) {
         node_refusal_explain(&sentence, &refusal);
         peer.state = NFTMESH_PEER_UNKNOWN;
@@ -90,13 +89,13 @@ static void add(struct sdk_builder *out, const struct node_admission *admission,
 }
 
 void sdk_judge_peers(struct sdk_builder *out, const struct node_admission *admission,
-                     const struct sdk_self *self)
+                     const struct sdk_self *self, const struct sdk_keyless *keyless)
 {
     const struct chain_snapshot *snapshot = admission->snapshot;
     for (size_t i = 0; i < snapshot->seat_count; i++) {
         const struct chain_seat *seat = &snapshot->seats[i];
         bool stands = seat->has_keys || !base_is_zero(&seat->instance, sizeof seat->instance);
-        if (stands && !is_self(self, seat)) add(out, admission, seat);
+        if (stands && !is_self(self, seat)) add(out, admission, seat, keyless);
     }
 }
 
@@ -106,17 +105,14 @@ nftmesh_status_t sdk_judge_self(char *why, size_t cap, const struct node_admissi
     const struct chain_snapshot *snapshot = admission->snapshot;
     struct node_refusal refusal;
     const struct chain_seat *seat = chain_snapshot_find_key(snapshot, &self->node_key);
-    if (seat == NULL && snapshot->kind == CHAIN_KIND_PROTOTYPE) {
-        snprintf(why, cap,
-                 "this contract stores no keys, so only a node can tell: set "
-                 "NFTMESH_HTTP to ask one");
-        return NFTMESH_ERR_UNSUPPORTED;
-    }
     if (seat == NULL) {
         seat = chain_snapshot_find_instance(snapshot, &self->instance);
         snprintf(why, cap, "%s",
                  seat == NULL ? "no seat on the contract is bound to this instance: call "
                                 "nftmesh_register() with the key of a wallet that owns one"
+                 : snapshot->kind == CHAIN_KIND_PROTOTYPE
+                     ? "this contract stores no keys, and no authorisation of this data "
+                       "directory's, by the seat's present owner, counts: call nftmesh_register()"
                  : seat->has_keys
                      ? "this instance's seat holds other keys than this data directory's: call "
                        "nftmesh_register() to put these on the chain, or use the directory that "

@@ -22,7 +22,7 @@ int sdk_known_init(struct sdk_known *k, uint64_t stale_ms)
     pthread_condattr_t attr;
     memset(k, 0, sizeof *k);
     k->stale_ms = stale_ms;
-    k->trouble = k->agent = k->own = NFTMESH_UNKNOWN;
+    k->trouble = k->agent = k->own = k->info = NFTMESH_UNKNOWN;
     k->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (k->fd < 0) return BASE_EIO;
     pthread_mutex_init(&k->mutex, NULL);
@@ -165,6 +165,33 @@ void sdk_known_chain(struct sdk_known *k, uint64_t chain_id)
     k->chain_id = chain_id;
     announce(k, false);
     pthread_mutex_unlock(&k->mutex);
+}
+
+void sdk_known_info(struct sdk_known *k, nftmesh_status_t status, const char *text)
+{
+    bool fits = text == NULL || strlen(text) < sizeof k->info_text;
+    pthread_mutex_lock(&k->mutex);
+    k->info = fits ? status : NFTMESH_UNKNOWN;
+    snprintf(k->info_text, sizeof k->info_text, "%s", fits && text != NULL ? text : "");
+    pthread_mutex_unlock(&k->mutex);
+}
+
+void sdk_known_authorised(struct sdk_known *k, uint64_t until)
+{
+    pthread_mutex_lock(&k->mutex);
+    k->authorised_until = until;
+    announce(k, false);
+    pthread_mutex_unlock(&k->mutex);
+}
+
+bool sdk_known_take_issued(struct sdk_known *k, struct node_bundle *out)
+{
+    pthread_mutex_lock(&k->mutex);
+    bool has = k->has_issued;
+    if (has) *out = k->issued;
+    k->has_issued = false;
+    pthread_mutex_unlock(&k->mutex);
+    return has;
 }
 
 uint64_t sdk_known_tick(struct sdk_known *k)

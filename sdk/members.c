@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/u256.h"
+#include "node/bundle.h"
 
 #define TEXT_BYTES_MAX 512
 
@@ -167,6 +168,34 @@ int sdk_members_parse(struct sdk_builder *out, const void *data, size_t len,
     }
     for (size_t i = 0; rv == BASE_OK && i < json_array_size(members); i++)
         rv = take_member(out, json_array_get(members, i), why);
+    json_decref(json);
+    return rv;
+}
+
+/* ---- /info ---- */
+
+int sdk_node_info_parse(char out[SDK_NODE_INFO_BYTES], const void *data, size_t len,
+                        char why[SDK_MEMBERS_WHY_BYTES])
+{
+    static const struct {
+        const char *name;
+        size_t bytes_max;
+    } members[] = {{"bundle", NODE_BUNDLE_BYTES_MAX},
+                   {"record", GOSSIP_RECORD_BYTES_MAX},
+                   {"record_sig", BASE_SIG65_BYTES}};
+    json_t *json = NULL;
+    size_t used = 0;
+    int rv = parse(&json, data, len, why);
+    out[0] = '\0';
+    for (size_t i = 0; rv == BASE_OK && i < sizeof members / sizeof members[0]; i++) {
+        const char *hex;
+        size_t digits;
+        if (base_json_get_string(&hex, &digits, json, members[i].name) != BASE_OK || digits == 0 ||
+            digits > 2 * members[i].bytes_max || !is_hex(hex, digits / 2))
+            continue;
+        used += (size_t)snprintf(out + used, SDK_NODE_INFO_BYTES - used, ",\"%s\":\"%s\"",
+                                 members[i].name, hex);
+    }
     json_decref(json);
     return rv;
 }

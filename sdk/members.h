@@ -27,6 +27,13 @@ int sdk_node_status_parse(struct sdk_node_status *out, const void *data, size_t 
 int sdk_members_parse(struct sdk_builder *out, const void *data, size_t len,
                       char why[SDK_MEMBERS_WHY_BYTES]);
 
+/* Of a node's /info what an application may serve too, as JSON members to be appended to an object:
+ * `,"bundle":"..","record":"..","record_sig":".."`, each where it is there and well formed. At most
+ * SDK_NODE_INFO_BYTES with the end. Errors as above. */
+#define SDK_NODE_INFO_BYTES 3500
+int sdk_node_info_parse(char out[SDK_NODE_INFO_BYTES], const void *data, size_t len,
+                        char why[SDK_MEMBERS_WHY_BYTES]);
+
 /* Counts the events in a stream of server-sent events: lines `data: ..`. Zeroed at first. */
 struct sdk_events {
     char line[8];

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,12 +58,14 @@ nftmesh_t *nftmesh_open(const char *mesh, const char *url, const nftmesh_options
     rv = sdk_known_init(&m->known, m->config.stale_ms);
     if (rv == BASE_OK) {
         pthread_mutex_init(&m->registering, NULL);
+        pthread_mutex_init(&m->disk, NULL);
         rv = sdk_worker_start(m);
         if (rv == BASE_OK) {
             sdk_ok();
             return m;
         }
         pthread_mutex_destroy(&m->registering);
+        pthread_mutex_destroy(&m->disk);
         sdk_known_deinit(&m->known);
     }
     if (rv == BASE_EINVAL)
@@ -81,6 +84,7 @@ void nftmesh_close(nftmesh_t *m)
     sdk_worker_stop(m);
     sdk_known_deinit(&m->known);
     pthread_mutex_destroy(&m->registering);
+    pthread_mutex_destroy(&m->disk);
     sdk_config_deinit(&m->config);
     free(m);
 }
@@ -163,6 +167,7 @@ nftmesh_status_t sdk_wait_own(nftmesh_t *m, uint64_t deadline_ms)
             ? sdk_fail(k->agent, "%s", k->agent_text)
             : sdk_fail(k->trouble, "%s",
                        k->trouble_text[0] != '\0' ? k->trouble_text
+                       : k->own_text[0] != '\0'   ? k->own_text
                                                   : "the chain has not been read in time");
     pthread_mutex_unlock(&k->mutex);
     return status;
@@ -171,6 +176,42 @@ nftmesh_status_t sdk_wait_own(nftmesh_t *m, uint64_t deadline_ms)
 nftmesh_status_t nftmesh_registered(nftmesh_t *m)
 {
     return m == NULL ? no_handle() : sdk_wait_own(m, deadline(m));
+}
+
+/* ---- /info ---- */
+
+void sdk_info_format(char out[NFTMESH_INFO_BYTES], uint64_t chain_id, const char *contract,
+                     const char *instance, const char *more)
+{
+    snprintf(out, NFTMESH_INFO_BYTES,
+             "{\"instance_id\":\"%s\",\"chain_id\":%llu,\"contract_address\":\"%s\"%s}", instance,
+             (unsigned long long)chain_id, contract, more);
+}
+
+void sdk_info_bundle(char out[NFTMESH_INFO_BYTES], uint64_t chain_id, const char *contract,
+                     const char *instance, const struct node_bundle *bundle)
+{
+    uint8_t data[NODE_BUNDLE_BYTES_MAX];
+    char hex[2 * NODE_BUNDLE_BYTES_MAX + 1], more[sizeof hex + 16];
+    base_hex_encode(hex, data, node_bundle_encode(data, bundle));
+    snprintf(more, sizeof more, ",\"bundle\":\"%s\"", hex);
+    sdk_info_format(out, chain_id, contract, instance, more);
+}
+
+nftmesh_status_t nftmesh_info(nftmesh_t *m, char out[NFTMESH_INFO_BYTES])
+{
+    if (out == NULL) return sdk_fail(NFTMESH_ERR_CONFIG, "out is NULL");
+    out[0] = '\0';
+    if (m == NULL) return no_handle();
+    pthread_mutex_lock(&m->known.mutex);
+    nftmesh_status_t status = m->known.info;
+    if (status == NFTMESH_OK) memcpy(out, m->known.info_text, sizeof m->known.info_text);
+    pthread_mutex_unlock(&m->known.mutex);
+    if (status == NFTMESH_OK) return sdk_ok();
+    return sdk_fail(status, "%s",
+                    status == NFTMESH_ERR_NOT_REGISTERED
+                        ? "no authorisation of this instance's keys counts: call nftmesh_register()"
+                        : "guest agent and chain, or the node, have not answered yet");
 }
 
 /* ---- peers ---- */

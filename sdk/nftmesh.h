@@ -15,7 +15,9 @@
  * Two ways to know, one interface. Without a node the library asks the DStack guest agent who we
  * are and the chain who the others are, and verifies every seat by itself (agreement of the RPC
  * endpoints, owner, activity, expiry, KMS root, app id). With one (NFTMESH_HTTP or options) the
- * node has verified them, in sessions too, and tells who is alive, the moment it changes.
+ * node has verified them, in sessions too, and tells who is alive, the moment it changes. Where the
+ * contract stores no keys (the prototype's), the library asks each seat's own address for its
+ * owner's authorisation: an application there serves what nftmesh_info() gives.
  *
  * Unknown is never empty. When the chain or the node cannot be asked, nftmesh_peers() gives the
  * list as it was, marked NFTMESH_LIST_STALE, or NULL if there never was one. An empty list means
@@ -110,13 +112,15 @@ typedef struct nftmesh_options {
     uint32_t timeout_ms; /* 10,000 */
     uint32_t register_timeout_ms; /* 300,000 */
     uint32_t stale_ms;            /* how old knowledge may be and still be fresh; 15,000 */
-    int dev; /* NFTMESH_DEV: takes simulators and their public roots; chains 31337
-              * and 1337 only */
+    int dev;                /* NFTMESH_DEV: takes simulators and their public roots; chains 31337
+                             * and 1337 only */
+    const char *dial_allow; /* NFTMESH_DIAL_ALLOW: address ranges, "10.0.0.0/8", at which seats may
+                             * be asked for their /info although only we can reach them */
 } nftmesh_options_t;
 #define NFTMESH_OPTIONS_INIT                                                                       \
     {                                                                                              \
         sizeof(nftmesh_options_t), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,     \
-            NULL, 0, 0, 0, 0, 0                                                                    \
+            NULL, 0, 0, 0, 0, 0, NULL                                                              \
     }
 
 /* Opens a cluster. Waits for nobody: a background thread begins to ask, so that the first
@@ -163,9 +167,22 @@ NFTMESH_API nftmesh_status_t nftmesh_register(nftmesh_t *m);
 
 /* Does this instance's registration stand, with the keys it has now? NFTMESH_OK, or
  * NFTMESH_ERR_NOT_REGISTERED (why is in nftmesh_error()), or NFTMESH_UNKNOWN and the errors of
- * nftmesh_instance_id(). NFTMESH_ERR_UNSUPPORTED: the contract stores no keys and no node is asked.
- * Sends nothing. */
+ * nftmesh_instance_id(). Where the contract stores no keys the owner's authorisation of them is the
+ * registration. Sends nothing. */
 NFTMESH_API nftmesh_status_t nftmesh_registered(nftmesh_t *m);
+
+/* What this application serves at <url>/info (HTTP 200, application/json), so that others can
+ * verify it without asking a node: a JSON object with "instance_id", "chain_id", "contract_address"
+ * and, where the contract stores no keys (the prototype's), "bundle": the owner's authorisation of
+ * this instance's keys. With a node also what the node's own /info says of where the mesh is. More
+ * members may be added to it. It is public, and changes with each registration: ask for it with
+ * each request, that costs nothing.
+ *
+ * Never waits. NFTMESH_OK: out is filled and terminated; else it is "". NFTMESH_UNKNOWN: not known
+ * yet. NFTMESH_ERR_NOT_REGISTERED: the contract stores no keys, and no authorisation of those that
+ * we have counts: call nftmesh_register(). NFTMESH_ERR_CONFIG. */
+#define NFTMESH_INFO_BYTES 4096
+NFTMESH_API nftmesh_status_t nftmesh_info(nftmesh_t *m, char out[NFTMESH_INFO_BYTES]);
 
 /* ---- peers ---- */
 

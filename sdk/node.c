@@ -99,6 +99,20 @@ static bool is_bad(struct sdk_source *s, const struct node_http_answer *answer)
     return true;
 }
 
+/* What an application of this seat may serve; where it does not come, the old one stands. */
+static void on_info(void *ctx, const struct node_http_answer *answer)
+{
+    struct sdk_source *s = ctx;
+    char more[SDK_NODE_INFO_BYTES], text[NFTMESH_INFO_BYTES], why[SDK_MEMBERS_WHY_BYTES];
+    if (s->stopped) return;
+    s->asking = false;
+    if (answer->err != BASE_OK || answer->status != 200 ||
+        sdk_node_info_parse(more, answer->body, answer->body_len, why) != BASE_OK)
+        return;
+    sdk_info_format(text, s->status.chain_id, s->m->contract, s->status.instance, more);
+    sdk_known_info(&s->m->known, NFTMESH_OK, text);
+}
+
 static void on_members(void *ctx, const struct node_http_answer *answer)
 {
     struct sdk_source *s = ctx;
@@ -112,8 +126,9 @@ static void on_members(void *ctx, const struct node_http_answer *answer)
     int rv = sdk_members_parse(&builder, answer->body, answer->body_len, why);
     nftmesh_peers_t *list = rv == BASE_OK ? sdk_builder_finish(&builder, s->status.block) : NULL;
     sdk_builder_deinit(&builder);
+    if (list != NULL) take_list(s, list);
     if (list != NULL)
-        take_list(s, list);
+        s->asking = ask(s, "/info", on_info, NULL) == BASE_OK;
     else if (rv == BASE_OK)
         lose(s, NFTMESH_ERR_MEMORY, false, "no memory for its members");
     else

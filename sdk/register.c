@@ -92,6 +92,43 @@ static nftmesh_status_t status_of(int rv)
     }
 }
 
+/* Where the contract stores no keys: what others may ask for now, before they can see our address
+ * on the chain. The worker judges it as it judges everybody's. */
+static void on_authorised(void *ctx, const struct node_bundle *bundle)
+{
+    struct nftmesh *m = ctx;
+    char text[NFTMESH_INFO_BYTES];
+    sdk_info_bundle(text, nftmesh_chain_id(m), m->contract, m->known.instance, bundle);
+    sdk_known_info(&m->known, NFTMESH_OK, text);
+    pthread_mutex_lock(&m->known.mutex);
+    m->known.issued = *bundle;
+    m->known.has_issued = true;
+    m->known.authorised_until = 0; /* until that one has been judged */
+    if (bundle->issued_block > m->known.registered_block)
+        m->known.registered_block = bundle->issued_block;
+    pthread_mutex_unlock(&m->known.mutex);
+    sdk_worker_wake(m);
+}
+
+static uint64_t authorised_until(struct nftmesh *m)
+{
+    pthread_mutex_lock(&m->known.mutex);
+    uint64_t until = m->known.authorised_until;
+    pthread_mutex_unlock(&m->known.mutex);
+    return until;
+}
+
+/* The worker has found that it counts, or that only the reference block is not there yet. */
+static bool wait_authorised(struct nftmesh *m, uint64_t until, uint64_t deadline_ms)
+{
+    bool in_time = true;
+    pthread_mutex_lock(&m->known.mutex);
+    while (in_time && m->known.authorised_until < until)
+        in_time = sdk_known_wait(&m->known, deadline_ms);
+    pthread_mutex_unlock(&m->known.mutex);
+    return in_time;
+}
+
 /* Registers, then looks again: only what the chain gives back stands. */
 static nftmesh_status_t do_register(struct nftmesh *m, struct node_wallet *w, uint64_t deadline_ms)
 {
@@ -103,15 +140,22 @@ static nftmesh_status_t do_register(struct nftmesh *m, struct node_wallet *w, ui
                                         .expires_ms = EXPIRES_MS,
                                         .data_dir = dir,
                                         .dstack = sdk_config_dstack(&m->config),
-                                        .dev = m->config.dev};
+                                        .dev = m->config.dev,
+                                        .authorised_until = authorised_until(m),
+                                        .authorised = on_authorised,
+                                        .authorised_ctx = m};
     if (sdk_config_data_dir(dir, sizeof dir, &m->config, w->chain_id, dir_why) != BASE_OK)
         return sdk_fail(NFTMESH_ERR_STORE, "%s", dir_why);
     node_http_sync_deadline(w->http, left_ms(deadline_ms));
     w->wait_ms = left_ms(deadline_ms);
     int rv = node_seat_register(w, &result, &request, why);
     uint64_t block = result.sent.block;
+    if (rv == BASE_OK && !wait_authorised(m, result.authorised_until, deadline_ms))
+        return sdk_fail(NFTMESH_ERR_TIMEOUT, "the keys are authorised, but whether that counts is "
+                                             "not known in time: call again");
     if (rv == BASE_OK && !result.stood_already) {
         w->dry_run = true;
+        request.authorised_until = authorised_until(m);
         rv = node_seat_register(w, &result, &request, why);
         if (rv == BASE_OK && !result.stood_already)
             return sdk_fail(NFTMESH_ERR_CHAIN, "the registration was sent and mined, but the chain "
@@ -139,12 +183,16 @@ nftmesh_status_t sdk_register_chain(struct nftmesh *m)
                                             "NFTMESH_WALLET_KEY_FILE to that of the token's owner");
     nftmesh_status_t status = sdk_wait_agent(m, agent_ms < deadline_ms ? agent_ms : deadline_ms);
     if (status != NFTMESH_OK) return status;
+    /* What counts already need not be done again: known once the chain has been read. */
+    (void)sdk_wait_own(m, agent_ms < deadline_ms ? agent_ms : deadline_ms);
     quiet_begin(&quiet);
+    pthread_mutex_lock(&m->disk);
     status = open_wallet(&wallet, m, deadline_ms);
     if (status == NFTMESH_OK) {
         status = do_register(m, &wallet, deadline_ms);
         node_wallet_close(&wallet);
     }
+    pthread_mutex_unlock(&m->disk);
     quiet_end(&quiet);
     return status;
 }

@@ -73,6 +73,9 @@ static void test_arguments_are_checked_and_named(void **state)
     o.app_id = "zz";
     refused("anvil:" CONTRACT, NULL, &o, rpc, "options.app_id");
     o.app_id = NULL;
+    o.dial_allow = "10.0.0.0/8 10.1";
+    refused("anvil:" CONTRACT, NULL, &o, rpc, "options.dial_allow");
+    o.dial_allow = NULL;
     o.finality = "soon";
     refused("anvil:" CONTRACT, NULL, &o, rpc, "options.finality");
     o.finality = NULL;
@@ -319,6 +322,23 @@ static void test_status_is_read(void **state)
         assert_int_equal(sdk_node_status_parse(&s, bad[i], strlen(bad[i]), why), BASE_EMALFORMED);
 }
 
+static void test_what_may_be_served_of_a_nodes_info(void **state)
+{
+    static const char good[] = "{\"bundle\":\"0a\",\"name\":\"x\",\"record\":\"0b\"}",
+                      bad[] = "{\"bundle\":\"0A\",\"record\":\"abc\",\"record_sig\":7}";
+    char out[SDK_NODE_INFO_BYTES], why[SDK_MEMBERS_WHY_BYTES], info[NFTMESH_INFO_BYTES];
+    (void)state;
+    assert_int_equal(sdk_node_info_parse(out, good, sizeof good - 1, why), BASE_OK);
+    assert_string_equal(out, ",\"bundle\":\"0a\",\"record\":\"0b\"");
+    sdk_info_format(info, 31337, CONTRACT, INST_A, out);
+    assert_string_equal(info, "{\"instance_id\":\"" INST_A
+                              "\",\"chain_id\":31337,\"contract_address\":\"" CONTRACT
+                              "\",\"bundle\":\"0a\",\"record\":\"0b\"}");
+    assert_int_equal(sdk_node_info_parse(out, bad, sizeof bad - 1, why), BASE_OK);
+    assert_string_equal(out, "");
+    assert_int_equal(sdk_node_info_parse(out, "[", 1, why), BASE_EMALFORMED);
+}
+
 static void test_events_are_counted_however_they_are_cut(void **state)
 {
     static const char text[] = ": hello\nretry: 1\n\nid: 1\nevent: up\ndata: {}\n\ndata:x\n"
@@ -385,7 +405,7 @@ static nftmesh_peers_t *judged(struct scene *s)
 {
     struct sdk_builder b;
     sdk_builder_init(&b);
-    sdk_judge_peers(&b, &s->admission, &s->self);
+    sdk_judge_peers(&b, &s->admission, &s->self, NULL);
     nftmesh_peers_t *list = sdk_builder_finish(&b, 70);
     sdk_builder_deinit(&b);
     assert_non_null(list);
@@ -457,10 +477,11 @@ static void test_our_own_seat_is_judged_with_our_keys(void **state)
     assert_int_equal(sdk_judge_self(why, sizeof why, &s.admission, &other),
                      NFTMESH_ERR_NOT_REGISTERED);
     assert_non_null(strstr(why, "expired"));
-    s.snapshot->kind = CHAIN_KIND_PROTOTYPE;
+    s.snapshot->kind = CHAIN_KIND_PROTOTYPE; /* whose seats have keys by authorisations only */
     other.node_key.bytes[5] ^= 1;
     assert_int_equal(sdk_judge_self(why, sizeof why, &s.admission, &other),
-                     NFTMESH_ERR_UNSUPPORTED);
+                     NFTMESH_ERR_NOT_REGISTERED);
+    assert_non_null(strstr(why, "no authorisation"));
     chain_snapshot_free(s.snapshot);
 }
 
@@ -477,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_members_are_read),
         cmocka_unit_test(test_half_a_member_is_no_list),
         cmocka_unit_test(test_status_is_read),
+        cmocka_unit_test(test_what_may_be_served_of_a_nodes_info),
         cmocka_unit_test(test_events_are_counted_however_they_are_cut),
         cmocka_unit_test(test_only_what_counts_is_verified),
         cmocka_unit_test(test_an_unprintable_url_is_left_out),

@@ -4,6 +4,7 @@ node and without one. Prints `ok NAME` or `not ok NAME: why` for each, and exits
 Usage: python.py [NAME..]"""
 import asyncio
 import contextlib
+import http.server
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import urllib.request
@@ -410,6 +412,142 @@ def objects_do_not_disturb_each_other_and_leave_nothing(w):
                  lambda: all(now <= then for now, then in zip(counts(), before)), 10)
 
 
+# ---- the prototype's contract, which stores no keys ----------------------------------------------------
+
+class Keyless:
+    """For its time the tests' contract is the prototype's."""
+
+    def __init__(self, w):
+        self.w, self.seats, self.bound = w, w.chain.deploy_prototype(w.host.kms_root()), 0
+        w.contract = self.seats.address
+
+    def instance(self, name):
+        instance = Instance(self.w, name, seat=False)
+        instance.token = self.seats.mint(instance.wallet.address)
+        return instance
+
+    def bind(self, owner, url, bundle):
+        """An instance of nobody's at this address: the contract takes any, with a copied chain."""
+        self.bound += 1
+        name, proof = f"{self.bound:040x}", bundle[350:]
+        self.seats.register_instance(owner, name)
+        self.seats.register_peer(owner, name, url,
+                                 (proof[1:34], proof[54:87], proof[87:152], proof[152:217]),
+                                 proof[34:54].hex(), mesh.PURPOSE)
+
+    def wallet(self, name):
+        return mesh.Wallet(self.w.chain, os.path.join(self.w.dir, name + ".wallet")).address
+
+
+class Served:
+    """An HTTP server of somebody's: path -> body, or a status. What was asked of it is in asked."""
+
+    def __init__(self, w, answers, url=None):
+        self.asked = []
+        served = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                served.asked.append(self.path)
+                answer = answers.get(self.path, 404)
+                body = answer if isinstance(answer, bytes) else b""
+                self.send_response(200 if body else answer)
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+        at = ("127.0.0.1", int(url.rsplit(":", 1)[1]) if url else 0)
+        self.server = http.server.ThreadingHTTPServer(at, Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        w.servers.append(self.server)
+
+
+@test
+def the_prototypes_contract_without_nodes(w):
+    """Two find each other by what they serve at /info; one sells its seat and is gone."""
+    k = Keyless(w)
+    instances = a, b = [k.instance("ka"), k.instance("kb")]
+    apps = registered(w, *instances)
+    greeted(apps, instances)
+    info = get(a.url + "/info")
+    expect(f"{info}", len(info["bundle"]) == 2 * 567 and info["chain_id"] == mesh.CHAIN_ID and
+           info["contract_address"].lower() == w.contract)
+    sent = lambda i: w.chain.rpc.call("eth_getTransactionCount", i.wallet.address, "latest")
+    before = sent(a)
+    with environment(**a.env), nftmesh.DStackP2PSDK(w.contract, a.url, w.chain.url,
+                                                    a.agent.socket) as sdk:
+        expect(f"again: {sdk.last_error}", asyncio.run(sdk.register()) is True)
+        expect("nothing is sent, and the owner's word is the same",
+               sent(a) == before and asyncio.run(sdk.info())["bundle"] == info["bundle"])
+    buyer = k.wallet("buyer")
+    k.seats.transfer(a.wallet.address, buyer, a.token)
+    wait_for(lambda: f"b knows of the sale: {get(b.url + '/peers')}",
+             lambda: get(b.url + "/peers")["peers"] == [], 60)
+    k.seats.transfer(buyer, a.wallet.address, a.token)
+    apps[0].kill()
+    told = Served(w, {"/info": json.dumps(info).encode()}, a.url)
+    with environment(**b.env), nftmesh.DStackP2PSDK(w.contract, b.url, w.chain.url,
+                                                    b.agent.socket) as sdk:
+        def bought_back():
+            peers = asyncio.run(sdk.peers())
+            return [p for p in peers if p.owner.lower() == a.wallet.address.lower()]
+        wait_for("it is a's again", bought_back, 60)
+        peer = bought_back()[0]
+        expect(f"bought back, the old word does not count: {peer}",
+               not peer.usable and peer.reason == "owner_changed" and
+               "no transfer after" in peer.explanation)
+        expect(f"asked once: {told.asked}", told.asked == ["/info"])
+
+
+@test
+def what_strangers_serve_gives_nobody_a_seat(w):
+    """Each seat's address is another lie; one of them is honest, and only that one counts."""
+    k = Keyless(w)
+    honest = k.instance("honest")
+    registered(w, honest)
+    true = bytes.fromhex(get(honest.url + "/info")["bundle"])
+    forged = bytearray(true)
+    forged[200] ^= 1  # a byte of the node key
+    body = lambda bundle: json.dumps({"bundle": bundle}).encode()
+    lies = {"another": (body(true.hex()), "one of another seat"),
+            "junk": (b"<html>", "no JSON object"), "none": (b"{}", "no bundle"),
+            "cut": (body(true.hex()[:-2]), "in hex"),
+            "huge": (b'{"x":"' + b"y" * 70000 + b'"}', "above 65536 bytes"),
+            "moved": (302, "status 302"), "error": (500, "status 500")}
+    served, tokens = [], {}
+    for name, (answer, why) in lies.items():
+        owner = k.wallet(name)
+        tokens[k.seats.mint(owner)] = why
+        served.append(Served(w, {"/info": answer}))
+        k.bind(owner, served[-1].url, true)
+    owner = k.wallet("forger")
+    token = k.seats.mint(owner)
+    forged[2:34] = mesh.pad32(token)
+    forged[34:54] = bytes.fromhex(owner[2:])
+    served.append(Served(w, {"/info": body(forged.hex())}))
+    tokens[token] = "A signature by the seat's owner"
+    k.bind(owner, served[-1].url, true)
+    owner = k.wallet("mesh")
+    tokens[k.seats.mint(owner)] = "only a node can ask"
+    k.bind(owner, "tcp://127.0.0.1:1", true)
+    reader = k.instance("reader")
+    with environment(**reader.env), nftmesh.DStackP2PSDK(w.contract, reader.url, w.chain.url,
+                                                         reader.agent.socket) as sdk:
+        height = w.chain.height()
+        wait_for("the chain is read", lambda: asyncio.run(sdk.peers()).block >= height, 60)
+        peers = {p.token: p for p in asyncio.run(sdk.peers())}
+        expect(f"{sdk.last_error}", [p.url for p in peers.values() if p.usable] == [honest.url])
+        for token, why in tokens.items():
+            expect(f"{why!r}: {peers[token]}", why.lower() in peers[token].explanation.lower())
+        expect("get_peers", asyncio.run(sdk.get_peers()) == [honest.url])
+    # By the honest one's application and by us: once each, and no redirect was followed.
+    expect(f"{[s.asked for s in served]}", all(s.asked == ["/info"] * 2 for s in served))
+
+
 # ---- the end -----------------------------------------------------------------------------------------
 
 @test
@@ -430,7 +568,7 @@ def main():
     directory = tempfile.mkdtemp(prefix="nm-py-")
     failed = 0
     w = World(directory)
-    w.apps, w.instances = [], []
+    w.apps, w.instances, w.servers = [], [], []
     os.environ["NFTMESH_LIBRARY"] = LIBRARY
     logging.getLogger("nftmesh").addHandler(logging.NullHandler())  # last_error says the same
     try:
@@ -452,6 +590,10 @@ def main():
                 if app.alive():
                     app.kill()
             w.apps.clear()
+            for server in w.servers:
+                server.shutdown()
+                server.server_close()
+            w.servers.clear()
             w.clear()
             w.free += [os.path.basename(i.agent.socket)[:-5] for i in w.instances]
             w.instances.clear()

@@ -49,6 +49,12 @@ static void take_status(const uint8_t *data, size_t size)
     check_line(status.instance, sizeof status.instance);
 }
 
+static void take_info(const uint8_t *data, size_t size)
+{
+    char why[SDK_MEMBERS_WHY_BYTES] = "", out[SDK_NODE_INFO_BYTES];
+    if (sdk_node_info_parse(out, data, size, why) == BASE_OK) check_line(out, sizeof out);
+}
+
 static void take_events(const uint8_t *data, size_t size)
 {
     struct sdk_events whole = {0}, parts = {0};
@@ -65,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         take_members(data + 1, size - 1);
     else if (data[0] == 's')
         take_status(data + 1, size - 1);
+    else if (data[0] == 'i')
+        take_info(data + 1, size - 1);
     else
         take_events(data + 1, size - 1);
     return 0;

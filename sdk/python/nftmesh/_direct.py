@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import threading
 from typing import Any, AsyncGenerator, Callable, Dict, Iterator, Optional, Set, Tuple, TypeVar
@@ -162,6 +163,18 @@ class Direct:
                 if status != Status.OK:
                     raise _library.last_error(lib, status)
         await in_thread(call)
+
+    async def info(self) -> Dict[str, Any]:
+        """What the library gives to be served; it does not wait."""
+        def call() -> Dict[str, Any]:
+            with self._use() as (lib, handle):
+                out = ctypes.create_string_buffer(_library.INFO_BYTES)
+                status = lib.nftmesh_info(handle, out)
+                if status != Status.OK:
+                    raise _library.last_error(lib, status)
+                found: Dict[str, Any] = json.loads(out.value)
+                return found
+        return await in_thread(call)
 
     async def peers(self) -> Peers:
         def call() -> Peers:

@@ -16,6 +16,7 @@ SONAME = "libnftmesh.so.0"
 PEER_STATES = (PeerState.UNKNOWN, PeerState.VERIFIED, PeerState.ALIVE, PeerState.SUSPECT,
                PeerState.FAILED, PeerState.LEFT)
 LIST_FRESH = 1
+INFO_BYTES = 4096
 
 
 class Options(ctypes.Structure):
@@ -28,7 +29,7 @@ class Options(ctypes.Structure):
     ] + [
         (name, ctypes.c_uint32)
         for name in ("rpc_agree", "timeout_ms", "register_timeout_ms", "stale_ms")
-    ] + [("dev", ctypes.c_int)]
+    ] + [("dev", ctypes.c_int), ("dial_allow", ctypes.c_char_p)]
 
 
 class CPeer(ctypes.Structure):
@@ -63,6 +64,7 @@ _SIGNATURES = {
     "nftmesh_chain_id": (ctypes.c_uint64, [ctypes.c_void_p]),
     "nftmesh_register": (ctypes.c_int, [ctypes.c_void_p]),
     "nftmesh_registered": (ctypes.c_int, [ctypes.c_void_p]),
+    "nftmesh_info": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_char_p]),
     "nftmesh_peers": (ctypes.POINTER(CPeers), [ctypes.c_void_p]),
     "nftmesh_peers_free": (None, [ctypes.POINTER(CPeers)]),
     "nftmesh_monitor": (ctypes.c_int, [ctypes.c_void_p, CHANGE_FN, ctypes.c_void_p]),

@@ -162,6 +162,14 @@ class Node:
                     raise NftmeshTimeout("the node was told to register, and still has no seat: " +
                                          why)
 
+    async def info(self) -> Dict[str, Any]:
+        """Of the node's own /info, what stands for the application too."""
+        status, found = await self._status(), await self._get("/info")
+        theirs = {"instance_id": _text(status.get("instance")), "chain_id": status.get("chain_id"),
+                  "contract_address": _text(status.get("contract"))}
+        return {**theirs, **{k: v for k, v in found.items()
+                             if k in ("bundle", "record", "record_sig") and isinstance(v, str)}}
+
     # ---- peers ----
 
     async def peers(self) -> Peers:

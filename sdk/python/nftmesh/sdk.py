@@ -8,7 +8,7 @@ import inspect
 import logging
 import os
 from types import TracebackType
-from typing import Any, Callable, List, Optional, Type, Union
+from typing import Any, Callable, Dict, List, Optional, Type, Union
 
 from ._direct import SOCKET_DEFAULT, Direct, in_thread
 from ._node import Node
@@ -106,6 +106,14 @@ class DStackP2PSDK:
                     raise
                 logger.info("guest agent not ready, %d more tries: %s", left, e)
             await asyncio.sleep(self.agent_pause_s)
+
+    async def info(self) -> Dict[str, Any]:
+        """What this application serves in the JSON object at <connection_url>/info, so that others
+        can verify it without asking a node: instance_id, chain_id, contract_address, and where the
+        contract stores no keys (the prototype's) bundle, its owner's authorisation of this
+        instance's keys. It is public and may change: ask for it with each request. NftmeshUnknown
+        while it is not known, NftmeshNotRegistered while there is no authorisation."""
+        return await self._backend.info()
 
     # ---- peers ----
 
