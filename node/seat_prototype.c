@@ -499,8 +499,7 @@ static int authorise(struct work *k, char *why)
     snprintf(line, sizeof line, "authorised this node's keys until %llu: %s",
              (unsigned long long)bundle.not_after, verdict);
     tell(k->w, line);
-    if (k->request->authorised != NULL)
-        k->request->authorised(k->request->authorised_ctx, &bundle);
+    if (k->request->authorised != NULL) k->request->authorised(k->request->authorised_ctx, &bundle);
     return BASE_OK;
 }
 

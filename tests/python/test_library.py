@@ -236,6 +236,19 @@ class Registering(WithLibrary):
         await until(lambda: self.lib.fake_count(b"closed") == 1)
 
 
+class Serving(WithLibrary):
+    async def test_what_is_to_be_served_is_the_librarys(self):
+        found = await self.sdk().info()
+        self.assertEqual(len(found["bundle"]) + len('{"bundle":""}') + 1, _library.INFO_BYTES)
+        self.answers("register", Status.NOT_REGISTERED)
+        with self.assertRaises(nftmesh.NftmeshNotRegistered):
+            await self.sdk().info()
+
+    async def test_its_bound_is_the_headers(self):
+        with open(os.path.join(ROOT, "sdk", "nftmesh.h"), encoding="ascii") as f:
+            self.assertIn(f"#define NFTMESH_INFO_BYTES {_library.INFO_BYTES}\n", f.read())
+
+
 class Listing(WithLibrary):
     async def test_the_rich_form(self):
         self.says("http://a http://b")

@@ -57,7 +57,8 @@ class FakeNode:
             stream.write(b"%x\r\n%s\r\n" % (len(text), text))
 
     def status(self):
-        return {"instance": INSTANCE, "contract": self.contract, "app_url": self.app_url,
+        return {"instance": INSTANCE, "chain_id": 31337, "contract": self.contract,
+                "app_url": self.app_url,
                 "started": self.started, "block": self.block, "token": 1,
                 "checks": [{"name": n, "ok": ok, "reason": why}
                            for n, (ok, why) in self.checks.items()]}
@@ -82,7 +83,7 @@ class FakeNode:
                 self.answer(writer, self.post_answer, self.post_status)
             else:
                 mine = member(1, URL, self=True)
-                self.answer(writer, {"/v1/status": self.status,
+                self.answer(writer, {"/v1/status": self.status, "/info": lambda: self.info,
                                      "/v1/members": lambda: {"members": [mine, *self.members],
                                                               "block": self.block},
                                      }[path]())
@@ -105,6 +106,17 @@ class WithNode(CleanEnvironment):
         sdk = DStackP2PSDK(contract, URL)
         self.addCleanup(sdk.close)
         return sdk
+
+
+class Serving(WithNode):
+    async def test_of_the_nodes_info_what_an_application_may_serve(self):
+        self.node.info = {"bundle": "ab", "record": "cd", "record_sig": 7, "url": "tcp://x:1"}
+        found = await self.sdk().info()
+        self.assertEqual(found, {"instance_id": self.node.status()["instance"],
+                                 "chain_id": self.node.status()["chain_id"],
+                                 "contract_address": CONTRACT, "bundle": "ab", "record": "cd"})
+        with self.assertRaises(nftmesh.NftmeshConfigError):
+            await self.sdk("0x" + "12" * 20).info()
 
 
 class Listing(WithNode):
