@@ -313,8 +313,12 @@ int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap)
                                      : base_strerror(rv));
         return rv;
     }
-    chain_poll_accept(m->poll);
-    m->reference_count = 0; /* they may be of a chain that went back */
+    /* While the endpoints agree with what we know there is nothing to forget; and without blocks
+     * and transfers no authorisation counts, our own neither, until all are read again. */
+    if (!mesh_authority_is_on(m) || !m->chain_fresh) {
+        chain_poll_accept(m->poll);
+        m->reference_count = 0; /* they may be of a chain that went back */
+    }
     if (changed) {
         rv = save_pins(m, why);
         if (rv != BASE_OK) return rv;

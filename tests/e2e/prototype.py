@@ -436,6 +436,21 @@ def three_endpoints_of_which_one_lies(w):
 
 
 @test
+def accepting_a_root_drops_nobody(w):
+    """The contract names another KMS root: pinned ones go on, and to accept it costs no member."""
+    a, b, c = nodes = w.three()
+    since = time.time()
+    w.seats.set_kms_root("0x" + "5e" * 20)
+    wait_for("they warn", lambda: all(n.events("trust", since=since) for n in nodes), 30)
+    unmoved(w, nodes, since)
+    status, body = a.request("POST", "/v1/trust/accept")
+    expect(f"accepted: {body}", status == 200)
+    unmoved(w, nodes, since)
+    w.seats.set_kms_root(w.host.kms_root())
+    unmoved(w, nodes, since)
+
+
+@test
 def an_owner_elsewhere(w):
     """The wallet's key is on no machine of the mesh: typed data out, a signature in."""
     a = w.node("a")
