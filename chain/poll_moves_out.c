@@ -76,9 +76,11 @@ int chain_poll_transfers(const struct chain_poll *poll, struct chain_transfers *
     out->to_block = m->to;
     out->to_hash = poll->reference.hash;
     for (uint32_t t = 0; m->tokens != NULL && t < CHAIN__TOKENS_MAX; t++)
-        for (uint8_t i = 0; i < m->tokens[t].count; i++)
-            out->items[out->count++] =
-                (struct chain_transfer){.token = t, .block = m->tokens[t].blocks[i]};
+        for (uint8_t i = 0; i < m->tokens[t].count; i++) {
+            struct chain_transfer move = {.token = t, .block = m->tokens[t].blocks[i]};
+            /* What is not covered is read again, and found again. */
+            if (move.block >= m->from && move.block <= m->to) out->items[out->count++] = move;
+        }
     return BASE_OK;
 }
 

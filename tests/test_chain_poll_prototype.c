@@ -781,6 +781,33 @@ static void test_nothing_known_is_nothing_kept(void **state)
     sim_free(sim);
 }
 
+/* What is written down while something is in doubt is of covered blocks only: else it would be
+ * taken for damaged. */
+static void test_kept_transfers_are_of_what_is_covered(void **state)
+{
+    (void)state;
+    size_t partly = 0;
+    struct sim *sim = sim_prototype_new(3, 4);
+    sim_transfer(sim, 2, 77);
+    sim_mine(sim, 60);
+    for (size_t i = 0; i < 3; i++)
+        sim->endpoints[i].logs_max = 10;
+    sim->endpoints[1].latency_ms = 1500; /* whose word it takes to deny */
+    sim->endpoints[2].manner = SIM_INVENTS_OLD;
+    sim_start(sim);
+    for (int i = 0; i < 400; i++) {
+        struct chain_transfers kept;
+        sim_run(sim, 50);
+        if (chain_poll_transfers(sim->poll, &kept) != BASE_OK) continue;
+        for (size_t k = 0; k < kept.count; k++)
+            assert_in_range(kept.items[k].block, kept.from_block, kept.to_block);
+        partly += kept.from_block > 0;
+        chain_transfers_free(&kept);
+    }
+    assert_true(partly > 0);
+    sim_free(sim);
+}
+
 /* ---- blocks by number ---- */
 
 static void want(struct sim *sim, uint64_t number)
@@ -955,6 +982,7 @@ int main(void)
     ADD(test_reorg_depth_is_by_votes);
     ADD(test_deep_reorg_begins_anew);
     ADD(test_an_abandoned_target_is_forgotten);
+    ADD(test_kept_transfers_are_of_what_is_covered);
     ADD(test_transfers_survive_a_restart);
     ADD(test_kept_transfers_of_another_branch_are_not_believed);
     ADD(test_nothing_known_is_nothing_kept);
