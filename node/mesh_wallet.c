@@ -144,14 +144,16 @@ static void on_work(uv_work_t *work)
                                                .password_file = config->wallet_password_file,
                                                .password = getenv("NFTMESH_WALLET_PASSWORD")};
     struct node_wallet w;
-    job->rv = node_wallet_open(&w, config->rpc[0], config->chain_id, &config->contract,
+    job->rv = node_wallet_init(&w, config->rpc[0], config->chain_id, &config->contract,
                                config->tls_ca, job->why);
-    if (job->rv != BASE_OK) return;
-    http_set(job, w.http);
-    w.told = on_told;
-    w.told_ctx = job;
-    w.max_fee = base_u256_from_u64(MAX_FEE_GWEI * GWEI);
-    job->rv = node_wallet_key_from(&w, &key, job->why);
+    if (job->rv == BASE_OK) {
+        http_set(job, w.http);
+        w.told = on_told;
+        w.told_ctx = job;
+        w.max_fee = base_u256_from_u64(MAX_FEE_GWEI * GWEI);
+        job->rv = node_wallet_check(&w, job->why);
+    }
+    if (job->rv == BASE_OK) job->rv = node_wallet_key_from(&w, &key, job->why);
     if (job->rv == BASE_OK)
         job->rv = job->done.kind == NODE_WALLET_WORK_MINT ? do_mint(job, &w) : do_register(job, &w);
     http_set(job, NULL);

@@ -82,13 +82,9 @@ int node__wallet_explain(const struct chain_rpc_reply *reply, size_t index, cons
 
 /* ---- open, close ---- */
 
-int node_wallet_open(struct node_wallet *w, const char *rpc, uint64_t chain_id,
+int node_wallet_init(struct node_wallet *w, const char *rpc, uint64_t chain_id,
                      const struct base_eth_address *contract, const char *ca_file, char *why)
 {
-    struct chain_rpc_request request;
-    struct chain_rpc_reply reply;
-    uint64_t there = 0;
-    size_t code_bytes = 0;
     memset(w, 0, sizeof *w);
     w->rpc = rpc;
     w->chain_id = chain_id;
@@ -97,22 +93,28 @@ int node_wallet_open(struct node_wallet *w, const char *rpc, uint64_t chain_id,
     w->wait_ms = NODE_WALLET_WAIT_MS;
     w->confirmations = chain_id == 31337 || chain_id == 1337 ? 1 : 2;
     int rv = node_http_sync_new(&w->http, ca_file);
-    if (rv != BASE_OK) {
-        snprintf(why, NODE_WALLET_WHY_BYTES, "%s", base_strerror(rv));
-        return rv;
-    }
+    if (rv != BASE_OK) snprintf(why, NODE_WALLET_WHY_BYTES, "%s", base_strerror(rv));
+    return rv;
+}
+
+int node_wallet_check(struct node_wallet *w, char *why)
+{
+    struct chain_rpc_request request;
+    struct chain_rpc_reply reply;
+    uint64_t there = 0;
+    size_t code_bytes = 0;
     node__wallet_request_init(w, &request);
     chain_rpc_ask_chain_id(&request);
-    chain_rpc_ask_code(&request, contract);
-    rv = node__wallet_ask(w, &reply, &request, why);
-    if (rv == BASE_OK) {
-        rv = chain_rpc_reply_u64(&there, &reply, 0);
-        if (rv == BASE_OK) rv = chain_rpc_reply_data_len(&code_bytes, &reply, 1);
-        if (rv != BASE_OK) rv = node__wallet_explain(&reply, 0, "eth_chainId", why);
-    }
-    if (rv == BASE_OK && there != chain_id) {
+    chain_rpc_ask_code(&request, &w->contract);
+    int rv = node__wallet_ask(w, &reply, &request, why);
+    if (rv == BASE_OK && chain_rpc_reply_u64(&there, &reply, 0) != BASE_OK)
+        rv = node__wallet_explain(&reply, 0, "eth_chainId", why);
+    if (rv == BASE_OK && chain_rpc_reply_data_len(&code_bytes, &reply, 1) != BASE_OK)
+        rv = node__wallet_explain(&reply, 1, "eth_getCode", why);
+    if (rv == BASE_OK && there != w->chain_id) {
         snprintf(why, NODE_WALLET_WHY_BYTES,
-                 "the endpoint is of chain %" PRIu64 ", not --chain-id %" PRIu64, there, chain_id);
+                 "the endpoint is of chain %" PRIu64 ", not --chain-id %" PRIu64, there,
+                 w->chain_id);
         rv = BASE_EINVAL;
     } else if (rv == BASE_OK && code_bytes == 0) {
         snprintf(why, NODE_WALLET_WHY_BYTES, "--contract: there is no contract at this address");
@@ -120,6 +122,14 @@ int node_wallet_open(struct node_wallet *w, const char *rpc, uint64_t chain_id,
     }
     chain_rpc_reply_deinit(&reply);
     chain_rpc_request_deinit(&request);
+    return rv;
+}
+
+int node_wallet_open(struct node_wallet *w, const char *rpc, uint64_t chain_id,
+                     const struct base_eth_address *contract, const char *ca_file, char *why)
+{
+    int rv = node_wallet_init(w, rpc, chain_id, contract, ca_file, why);
+    if (rv == BASE_OK) rv = node_wallet_check(w, why);
     if (rv != BASE_OK) node_wallet_close(w);
     return rv;
 }

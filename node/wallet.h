@@ -67,6 +67,11 @@ struct node_wallet_sent {
 /* Checks the endpoint's chain id and that the contract has code. BASE_EREMOTE, BASE_EIO, .. */
 int node_wallet_open(struct node_wallet *w, const char *rpc, uint64_t chain_id,
                      const struct base_eth_address *contract, const char *ca_file, char *why);
+/* The same in two, for who has to be able to give up (w->http) before anything was asked. A wallet
+ * that was begun is closed, whatever came of it. */
+int node_wallet_init(struct node_wallet *w, const char *rpc, uint64_t chain_id,
+                     const struct base_eth_address *contract, const char *ca_file, char *why);
+int node_wallet_check(struct node_wallet *w, char *why);
 void node_wallet_close(struct node_wallet *w); /* zeroes the key */
 /* From a file (0600; hex or keystore), or from hex text when path is NULL; asks nobody. */
 int node_wallet_key(struct node_wallet *w, const char *path, const char *hex, char *why);

@@ -67,14 +67,29 @@ def secret(world, name, text):
     return path
 
 
-def writer(world, name, wallet=True, seat=False):
+class SilentProxy(mesh.Proxy):
+    """Once told to, takes what a wallet asks first, and says nothing."""
+
+    def __init__(self, chain):
+        super().__init__(chain)
+        self.is_silent, self.asked, self.end = False, threading.Event(), threading.Event()
+
+    def answer(self, body):
+        if not self.is_silent or b"eth_getCode" not in body:
+            return super().answer(body)
+        self.asked.set()
+        self.end.wait(60)
+        return None
+
+
+def writer(world, name, wallet=True, seat=False, **more):
     """A node with the writing routes over TCP, and a wallet with ether."""
     extra = ["--http-token-file", secret(world, "token", TOKEN)]
     key = None
     if wallet:
         key = mesh.Wallet(world.chain, os.path.join(world.dir, name + ".node-wallet"))
         extra += ["--wallet-key-file", key.path]
-    node = world.node(name, extra=extra, seat=seat)
+    node = world.node(name, extra=extra, seat=seat, **more)
     node.own_wallet = key
     wait_for(lambda: f"{name} has read the chain: {node.text()[-500:]}",
              lambda: node.status().get("block") and node.status().get("node"), 60)
@@ -264,6 +279,28 @@ def one_at_a_time_and_a_stop_gives_up_the_wait(w):
     status, done = ask(node, "POST", "/register", {}, token=TOKEN)
     expect(f"the same again completes it: {status} {done}", status == 200)
     expect("it stands", w.chain.seats(w.contract)[node.token]["node_key"] == node.key())
+
+
+@test
+def a_stop_gives_up_the_first_question_too(w):
+    proxy = SilentProxy(w.chain)
+    node = writer(w, "unanswered", rpcs=[proxy.url])
+    proxy.is_silent = True
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(
+        ask(node, "POST", "/mint-nft", {}, token=TOKEN)))
+    asking.start()
+    try:
+        expect("the wallet asks", proxy.asked.wait(30 * mesh.SCALE))
+        began = time.monotonic()
+        expect("exit 0", node.stop(30) == 0)
+        took = time.monotonic() - began
+        expect(f"the endpoint's 10 s were not waited for: {took:.1f} s", took < 5 * mesh.SCALE)
+    finally:
+        proxy.end.set()
+        asking.join(30)
+        proxy.close()
+    expect(f"{answers}", answers and answers[0][0] == 503)
 
 
 @test
