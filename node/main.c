@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/aead.h"
 #include "base/ecdsa.h"
@@ -136,8 +137,16 @@ static int help_on(int argc, char **argv)
     return v->run(2, args);
 }
 
+/* Seed, node key and wallet are in memory: none of them goes to a disk when we crash. */
+static void leave_no_core(void)
+{
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+}
+
 int main(int argc, char **argv)
 {
+    leave_no_core();
     if (base_aead_init() != BASE_OK || base_ecdsa_init() != BASE_OK) {
         fputs("nftmesh: no entropy or memory to start with\n", stderr);
         return CLI_FAILED;

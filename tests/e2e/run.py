@@ -432,6 +432,9 @@ def no_secret_in_argv_or_log(w):
     modes = {f: oct(os.stat(os.path.join(node.dir, f)).st_mode & 0o777)
              for f in ("seed", "control.sock")}
     expect(f"modes {modes}", set(modes.values()) == {"0o600"})
+    limits = open(f"/proc/{node.p.pid}/limits").read()
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    expect(f"nor in a core: {core}", core.split()[4:6] == ["0", "0"])
 
 
 @test
