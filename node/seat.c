@@ -86,7 +86,8 @@ static int judge_seat(struct node__seat_work *k, const struct chain_seat *seat, 
         return say(why, BASE_EINVAL, "no such token on this contract: mint a seat first");
     if (seat == NULL && !k->request.mint)
         return say(why, BASE_EINVAL,
-                   "this wallet has no free seat: mint one (--mint), or name one by --token");
+                   "this wallet has no free seat: mint one first (`nftmesh mint`, or register with "
+                   "--mint), or name the token that is meant");
     if (seat == NULL) return BASE_OK;
     base_address_format(owner, &seat->owner);
     if (!base_address_equal(&seat->owner, &k->want.owner))
@@ -441,11 +442,14 @@ static int advance(struct node__seat_work *k, const struct node_seat_plan *plan,
         return BASE_ENOTFOUND;
     }
     if (!is_worth_another_look(rv) || ++*fails >= FAILS_MAX) return rv;
-    /* A refusal of the same step at the same seat is the answer. */
+    /* A refusal of the same step at the same seat is the answer: of a seat as it stands, since an
+     * endpoint may have judged with what is pending. */
     struct chain_seat before = k->seat;
     struct node_seat_plan now;
     char ignored[WHY];
-    if (node__seat_read_chain(k, ignored) != BASE_OK) return rv;
+    if (node_wallet_settle(k->w, ignored) != BASE_OK ||
+        node__seat_read_chain(k, ignored) != BASE_OK)
+        return rv;
     node_seat_plan(&now, &k->want, k->has_seat ? &k->seat : NULL, k->state.root_epoch, k->now_s);
     bool same = now.count > 0 && now.steps[0].step == step && k->seat.nonce == before.nonce;
     if (rv == BASE_EREFUSED && same) return rv;
