@@ -8,6 +8,7 @@
 #include "base/aead.h"
 #include "base/ecdsa.h"
 #include "base/err.h"
+#include "base/u256.h"
 #include "node/agent_client.h"
 
 /* ---- the guest agent: who are we, and what is our app proof key ---- */
@@ -114,14 +115,25 @@ uint64_t mesh_boot_deadline_ms(const struct mesh *m)
 
 /* ---- what to tell an operator whose node has no seat ---- */
 
+void mesh_boot_command(const struct mesh *m, char *out, size_t cap, const char *verb,
+                       const struct base_u256 *token)
+{
+    char contract[BASE_ADDRESS_TEXT_BYTES], number[BASE_U256_TEXT_BYTES] = "TOKEN";
+    if (token != NULL) base_u256_format(number, token);
+    base_address_format(contract, &m->config->contract);
+    /* The endpoint's URL is often a key: whoever starts the command knows it. */
+    snprintf(out, cap,
+             "nftmesh %s --data-dir %s --token %s --chain-id %" PRIu64
+             " --contract %s --rpc URL --wallet-key-file FILE",
+             verb, m->config->data_dir, number, m->config->chain_id, contract);
+}
+
 void mesh_boot_advice(const struct mesh *m, char *out, size_t cap)
 {
     const struct chain_seat *seat =
         chain_snapshot_find_instance(m->snapshot, &m->identity.keys.instance);
-    char contract[BASE_ADDRESS_TEXT_BYTES], key[9], token[24] = "TOKEN";
-    uint64_t number = 0;
-    bool bound = seat != NULL && base_u256_to_u64(&number, &seat->token_id) == BASE_OK;
-    if (bound) snprintf(token, sizeof token, "%" PRIu64, number);
+    char contract[BASE_ADDRESS_TEXT_BYTES], key[9], command[MESH_COMMAND_BYTES];
+    const char *then = m->config->wait ? ", it waits for that" : "";
     base_address_format(contract, &m->config->contract);
     base_hex_encode(key, m->identity.keys.node_key.bytes, 4);
     if (m->seat_refusal.reason != NODE_REASON_NO_SEAT) {
@@ -129,21 +141,16 @@ void mesh_boot_advice(const struct mesh *m, char *out, size_t cap)
                  node_reason_name(m->seat_refusal.reason), m->seat_refusal.found, key);
         return;
     }
-    if (mesh_authority_is_on(m)) {
-        snprintf(out, cap,
-                 "no owner has authorised this node's keys on %s: %s `nftmesh %s --data-dir %s "
-                 "--token %s --wallet-key-file FILE`%s",
-                 contract, bound ? "its instance is bound to that token, now" : "register it with",
-                 bound ? "authorize" : "register", m->config->data_dir, token,
-                 m->config->wait ? ", it waits for that" : "");
-        return;
-    }
-    snprintf(out, cap,
-             "this node has no seat on %s: register it with `nftmesh register --data-dir %s "
-             "--token %s --wallet-key-file FILE`%s%s",
-             contract, m->config->data_dir, token,
-             bound ? " (its instance is bound to that token)" : "",
-             m->config->wait ? ", it waits for that" : "");
+    bool authorises = mesh_authority_is_on(m) && seat != NULL;
+    mesh_boot_command(m, command, sizeof command, authorises ? "authorize" : "register",
+                      seat != NULL ? &seat->token_id : NULL);
+    if (mesh_authority_is_on(m))
+        snprintf(out, cap, "no owner has authorised this node's keys on %s: %s `%s`%s", contract,
+                 authorises ? "its instance is bound to that token, now" : "register it with",
+                 command, then);
+    else
+        snprintf(out, cap, "this node has no seat on %s: register it with `%s`%s%s", contract,
+                 command, seat != NULL ? " (its instance is bound to that token)" : "", then);
 }
 
 /* ---- coming alive ---- */

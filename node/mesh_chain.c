@@ -219,7 +219,7 @@ static enum mesh_seat judge_seat(struct mesh *m)
 static void say_seat(struct mesh *m)
 {
     struct mesh_event e;
-    char advice[1024];
+    char advice[MESH_COMMAND_BYTES + 256];
     if (m->seat == MESH_SEAT_OK) {
         mesh_event_begin(&e, m, BASE_LOG_INFO, "admission", "seat");
         mesh_event_u64(&e, "block", m->snapshot->block.number);

@@ -1,20 +1,5 @@
 #include "node/mesh_internal.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-/* Which command makes it go on, with what this node knows filled in. */
-static void renewal(const struct mesh *m, char *out, size_t cap, const struct chain_seat *seat)
-{
-    struct base_buf token;
-    base_buf_init(&token, 128);
-    node_json_u256(&token, &seat->token_id);
-    snprintf(out, cap, "nftmesh %s --data-dir %s --token %s --wallet-key-file FILE",
-             m->snapshot->kind == CHAIN_KIND_PROTOTYPE ? "authorize" : "register",
-             m->config->data_dir, token.failed ? "TOKEN" : token.data);
-    base_buf_deinit(&token);
-}
-
 /* The seat of our own key, whether it counts or not: one that has ended is told of as well. */
 static const struct chain_seat *own_seat(const struct mesh *m)
 {
@@ -24,14 +9,15 @@ static const struct chain_seat *own_seat(const struct mesh *m)
 
 bool mesh_expiry_warning(const struct mesh *m, char *out, size_t cap)
 {
-    char command[512];
+    char command[MESH_COMMAND_BYTES];
     const struct chain_seat *seat = own_seat(m);
     out[0] = '\0';
     if (seat == NULL) return false;
-    renewal(m, command, sizeof command, seat);
-    return node_expiry_warning(
-        out, cap, m->snapshot->kind == CHAIN_KIND_PROTOTYPE ? "authorisation" : "registration",
-        command, seat->expires_at, m->snapshot->block.time_s);
+    bool is_prototype = m->snapshot->kind == CHAIN_KIND_PROTOTYPE;
+    mesh_boot_command(m, command, sizeof command, is_prototype ? "authorize" : "register",
+                      &seat->token_id);
+    return node_expiry_warning(out, cap, is_prototype ? "authorisation" : "registration", command,
+                               seat->expires_at, m->snapshot->block.time_s);
 }
 
 uint64_t mesh_expiry_at_s(const struct mesh *m)
@@ -45,7 +31,7 @@ uint64_t mesh_expiry_at_s(const struct mesh *m)
 void mesh_expiry_judge(struct mesh *m)
 {
     struct mesh_event e;
-    char text[768];
+    char text[MESH_COMMAND_BYTES + 256];
     enum node_expiry was = m->expiry;
     const struct chain_seat *seat = own_seat(m);
     if (m->snapshot == NULL) return;

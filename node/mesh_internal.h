@@ -297,6 +297,10 @@ void mesh_boot_step(struct mesh *m, uint64_t now_ms);
 uint64_t mesh_boot_deadline_ms(const struct mesh *m);
 int mesh_boot_gossip(struct mesh *m); /* our seat stands: come alive */
 void mesh_boot_advice(const struct mesh *m, char *out, size_t cap);
+/* What to type for a seat of this node, whole but for what is secret. token NULL: not known. */
+#define MESH_COMMAND_BYTES 768
+void mesh_boot_command(const struct mesh *m, char *out, size_t cap, const char *verb,
+                       const struct base_u256 *token);
 
 /* mesh_chain.c */
 int mesh_chain_new(struct mesh *m);

@@ -118,7 +118,7 @@ static void add_endpoints(struct mesh *m, struct node_view *view)
 
 static void add_checks(struct mesh *m, struct node_view *view)
 {
-    char text[512];
+    char text[MESH_COMMAND_BYTES + 256];
     struct chain_poll_status status;
     uint64_t now_ms = mesh_now();
     chain_poll_status(m->poll, &status);
@@ -193,7 +193,7 @@ static void fill_self(struct mesh *m, struct node_view *view)
         self->owner = seat->owner;
         self->weight = mesh_seat_weight(m, &self->node);
     } else if (m->seat == MESH_SEAT_MISSING) {
-        char advice[1024];
+        char advice[MESH_COMMAND_BYTES + 256];
         mesh_boot_advice(m, advice, sizeof advice);
         self->advice = node_view_text(view, advice);
     }
@@ -223,7 +223,7 @@ static void fill_self(struct mesh *m, struct node_view *view)
 
 static void add_warnings(const struct mesh *m, struct node_view *view)
 {
-    char text[768];
+    char text[MESH_COMMAND_BYTES + 256];
     if (mesh_expiry_warning(m, text, sizeof text)) node_view_add_warning(view, text);
     for (size_t i = 0; i < m->config->warning_count; i++)
         node_view_add_warning(view, m->config->warnings[i]);

@@ -298,10 +298,12 @@ static int choose_token(struct work *k, char *why)
     base_u256_format(ours, &k->result->token);
     base_u256_format(theirs, &known);
     if (base_is_zero(k->result->token.bytes, sizeof k->result->token.bytes))
-        return say(why, BASE_EINVAL,
-                   k->w->dry_run && k->result->done_count > 0
-                       ? "a seat would be minted first; what follows cannot be told before"
-                       : "this wallet has no seat on the contract: mint one (--mint)");
+        return say(
+            why, BASE_EINVAL,
+            k->w->dry_run && k->result->done_count > 0
+                ? "a seat would be minted first; what follows cannot be told before"
+                : "this wallet has no seat on the contract: mint one first (`nftmesh mint`, or "
+                  "register with --mint)");
     if (base_u256_equal(&known, &k->result->token)) return BASE_OK;
     return say(why, BASE_EINVAL,
                "the contract takes token %s for this wallet's, not %s: it knows one token a "

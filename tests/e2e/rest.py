@@ -371,7 +371,11 @@ def warns_before_a_registration_ends(w):
     node.start()
     wait_for("once after a start", lambda: len(node.events("expiry")) == 1, 60)
     wait_for("up again", lambda: node.events("up"), 60)
-    node.register(node.wallet, node.token)
+    # What it says is what it takes, and the address stays.
+    command = node.events("expiry")[-1]["msg"].split("`")[1].split()
+    known = {"URL": w.chain.url, "FILE": node.wallet.path}
+    done = json.loads(mesh.run(*[known.get(x, x) for x in command[1:]], "--format", "json")[1])
+    expect(f"{done}", command[0] == "nftmesh" and [s["step"] for s in done["steps"]] == ["renew"])
     wait_for("renewed", lambda: node.status().get("registration_ends_in_days", 0) > 300, 40)
     expect("no warning is left", not any("ends in" in x for x in node.status()["warnings"]))
     left_s = node.status()["registration_expires_at"]
