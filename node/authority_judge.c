@@ -46,12 +46,14 @@ static enum node_authority_verdict owner_is_named(struct trial *t)
 }
 
 /* Line 2. What was once kept stays in the way of what it has replaced, also while it does not count
- * itself: the owner has taken the older one back. What another owner has said is no matter. */
+ * itself: the owner has taken the older one back. What another owner has said is no matter, nor
+ * what is of a chain that went on further than this one. */
 static enum node_authority_verdict none_is_better(struct trial *t)
 {
     const struct holding *kept = t->slot != NULL ? &t->slot->kept : NULL;
     if (kept == NULL || !kept->present ||
         !base_address_equal(&kept->bundle.owner, &t->bundle->owner) ||
+        kept->bundle.issued_block > t->world->raw->block.number ||
         node__authority_compare(t->bundle, &t->digest, &kept->bundle, &kept->digest) >= 0)
         return NODE_AUTHORITY_UNDECIDED;
     node__authority_refuse(t, NODE_AUTHORITY_SUPERSEDED, NODE_REASON_SUPERSEDED);

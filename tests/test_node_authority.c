@@ -861,8 +861,8 @@ static void test_set_aside_after_a_restart(void **state)
 /* Neither does anybody stand in the way by disk who could not by wire. */
 static void test_loaded_lies_are_in_nobodys_way(void **state)
 {
-    struct node_bundle b = issue(SEAT, 101),
-                       lies[3] = {revoke(SEAT, 102), revoke(SEAT, 102), issue(SEAT, 102)};
+    struct node_bundle b = issue(SEAT, 101), lies[4] = {revoke(SEAT, 102), revoke(SEAT, 102),
+                                                        issue(SEAT, 102), revoke(SEAT, 500)};
     struct base_privkey other;
     struct base_hash32 digest;
     (void)state;
