@@ -50,6 +50,7 @@ int main(int argc, char **argv)
 {
     nftmesh_t *m = nftmesh_open(argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, NULL);
     nftmesh_peers_t *peers;
+    char info[NFTMESH_INFO_BYTES];
     if (m == NULL) {
         fprintf(stderr, "peers: %s\n", nftmesh_error());
         return 2;
@@ -59,6 +60,11 @@ int main(int argc, char **argv)
         nftmesh_close(m);
         return 1;
     }
+    /* By this others verify us where the contract stores no keys; whoever answers at the url shows
+     * it. */
+    if (argc > 2 && nftmesh_info(m, info) == NFTMESH_OK)
+        printf("to be served at %s/info: %s\n", argv[2], info);
+    fflush(stdout);
     peers = nftmesh_peers(m);
     if (peers == NULL) { /* unknown is not empty */
         fprintf(stderr, "peers: %s\n", nftmesh_error());

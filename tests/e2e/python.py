@@ -298,12 +298,7 @@ def the_hello_examples_greet_each_other_without_nodes(w):
 def the_examples_in_c_and_python_find_each_other(w):
     """Installed, the one compiled and linked as its user does, the other in a clean directory."""
     prefix, program = os.path.join(w.dir, "usr"), os.path.join(w.dir, "peers")
-    for argv in (["cmake", "--install", mesh.BUILD, "--prefix", prefix],
-                 ["sh", "-c", "cc -Wall -Werror -o $1 $2 $(pkg-config --cflags --libs nftmesh)", "sh",
-                  program, os.path.join(mesh.ROOT, "examples", "peers.c")]):
-        p = subprocess.run(argv, capture_output=True, text=True, timeout=60 * mesh.SCALE,
-                           env={**os.environ, "PKG_CONFIG_PATH": found_in(prefix, "nftmesh.pc")})
-        expect(f"{argv[0]}: {p.stderr[-600:]}", p.returncode == 0)
+    installed(prefix, program)
     libraries = found_in(prefix, "libnftmesh.so.0")
     c, python = Instance(w, "inc"), Instance(w, "inpython")
     packages = os.path.join(prefix, "lib", "python3", "dist-packages")
@@ -315,6 +310,16 @@ def the_examples_in_c_and_python_find_each_other(w):
              lambda: f"verified {python.url}" in peers.text(), 120)
     wait_for(lambda: f"Python sees C's: {greeter.text()[-900:]}",
              lambda: f"1 peers: {c.url}" in greeter.text(), 120)
+
+
+def installed(prefix, program):
+    """Below prefix, and peers.c compiled as its user does it."""
+    for argv in (["cmake", "--install", mesh.BUILD, "--prefix", prefix],
+                 ["sh", "-c", "cc -Wall -Werror -o $1 $2 $(pkg-config --cflags --libs nftmesh)", "sh",
+                  program, os.path.join(mesh.ROOT, "examples", "peers.c")]):
+        p = subprocess.run(argv, capture_output=True, text=True, timeout=60 * mesh.SCALE,
+                           env={**os.environ, "PKG_CONFIG_PATH": found_in(prefix, "nftmesh.pc")})
+        expect(f"{argv[0]}: {p.stderr[-600:]}", p.returncode == 0)
 
 
 def found_in(prefix, name):
@@ -435,6 +440,22 @@ class Keyless:
                                  (proof[1:34], proof[54:87], proof[87:152], proof[152:217]),
                                  proof[34:54].hex(), mesh.PURPOSE)
 
+    def node(self, name):
+        """A node with a seat that has no address yet."""
+        node = self.w.node(name, seat=False, extra=["--app-url", app_url()])
+        node.app_url = node.argv[node.argv.index("--app-url") + 1]
+        node.wallet = mesh.Wallet(self.w.chain, os.path.join(self.w.dir, name + ".wallet"))
+        self.seats.mint(node.wallet.address)
+        wait_for(lambda: f"{name} has its keys: {node.text()[-600:]}",
+                 lambda: node.status().get("block") and node.status().get("node"), 60)
+        self.register(node)
+        return node
+
+    def register(self, node, *more):
+        mesh.run("register", "--data-dir", node.dir, "--dstack", node.agent.socket, "--contract",
+                 self.w.contract, "--chain-id", str(mesh.CHAIN_ID), "--rpc", self.w.chain.url,
+                 "--wallet-key-file", node.wallet.path, "--dev", *more)
+
     def wallet(self, name):
         return mesh.Wallet(self.w.chain, os.path.join(self.w.dir, name + ".wallet")).address
 
@@ -450,6 +471,7 @@ class Served:
             def do_GET(self):
                 served.asked.append(self.path)
                 answer = answers.get(self.path, 404)
+                answer = answer() if callable(answer) else answer
                 body = answer if isinstance(answer, bytes) else b""
                 self.send_response(200 if body else answer)
                 self.send_header("Location", "/elsewhere")
@@ -501,6 +523,43 @@ def the_prototypes_contract_without_nodes(w):
                not peer.usable and peer.reason == "owner_changed" and
                "no transfer after" in peer.explanation)
         expect(f"asked once: {told.asked}", told.asked == ["/info"])
+
+
+@test
+def c_and_python_on_the_prototypes_contract(w):
+    """What the C example prints is served for it; and who asks a node has it all from the node."""
+    k = Keyless(w)
+    python, c = k.instance("kp"), k.instance("kc")
+    prefix, program = os.path.join(w.dir, "usr"), os.path.join(w.dir, "peers")
+    installed(prefix, program)
+    printed = []
+
+    def info():
+        """As its server would: the application knows it before its address is on the chain."""
+        wait_for("it prints what to serve", lambda: printed and "to be served" in printed[0].text(), 4)
+        line = next(l for _, l in list(printed[0].lines) if "to be served" in l)
+        return line.partition("/info: ")[2].encode()
+    Served(w, {"/info": info}, c.url)
+    peers = mesh.Process([program, f"{mesh.CHAIN_ID}:{w.contract}", c.url], "peers",
+                         env={**c.env, "LD_LIBRARY_PATH": found_in(prefix, "libnftmesh.so.0"),
+                              "HOME": w.dir})
+    printed.append(peers)
+    w.apps.append(peers)
+    greeter, = registered(w, python)
+    wait_for(lambda: f"C sees Python's: {peers.text()[-900:]}",
+             lambda: f"verified {python.url}" in peers.text(), 120)
+    wait_for(lambda: f"Python sees C's: {greeter.text()[-900:]}",
+             lambda: f"1 peers: {c.url}" in greeter.text(), 120)
+    node = k.node("kn")
+    asked = hello(w, "by-node", node.app_url, NFTMESH_HTTP="unix:" + node.control)
+    wait_for(lambda: f"registered: {asked.text()[-600:]}",
+             lambda: "registered as" in asked.text(), 60)
+    own = lambda: get(node.app_url + "/info")
+    wait_for(lambda: f"the node's own: {own()}", lambda: len(own().get("bundle", "")) == 2 * 567 and
+             own().get("record") and own().get("record_sig"), 30)
+    k.register(node, "--url", node.app_url)
+    wait_for(lambda: f"Python sees the node's: {greeter.text()[-600:]}",
+             lambda: f"2 peers: " in greeter.text() and node.app_url in greeter.text(), 60)
 
 
 @test
