@@ -250,7 +250,9 @@ int node_authority_load(struct node_authority *authority, const struct node_bund
 {
     struct slot *slot;
     int rv = slot_put(&slot, authority, &bundle->token_id);
-    if (rv == BASE_OK) slot->kept = (struct holding){.present = true, .bundle = *bundle};
+    if (rv != BASE_OK) return rv;
+    struct holding *place = slot->kept.present ? &slot->aside : &slot->kept;
+    *place = (struct holding){.present = true, .bundle = *bundle};
     return rv;
 }
 
@@ -381,7 +383,7 @@ bool node_authority_next(struct node_bundle *out, const struct node_authority *a
     size_t i = cursor->started ? slot_index(authority, &cursor->token_id, &found) : 0;
     for (i += found; i < authority->count; i++) {
         if (!is_shown(&authority->slots[i])) continue;
-        *cursor = (struct node_authority_cursor){true, authority->slots[i].token_id};
+        *cursor = (struct node_authority_cursor){true, false, authority->slots[i].token_id};
         *out = authority->slots[i].kept.bundle;
         return true;
     }
@@ -393,11 +395,13 @@ bool node_authority_next_kept(struct node_bundle *out, const struct node_authori
 {
     bool found = false;
     size_t i = cursor->started ? slot_index(authority, &cursor->token_id, &found) : 0;
-    for (i += found; i < authority->count; i++) {
+    for (i += found && !cursor->is_half; i < authority->count; i++) {
         const struct slot *slot = &authority->slots[i];
         if (!slot->kept.present && !slot->aside.present) continue;
-        *cursor = (struct node_authority_cursor){true, slot->token_id};
-        *out = slot->kept.present ? slot->kept.bundle : slot->aside.bundle;
+        bool is_second = found && cursor->is_half;
+        bool both = slot->kept.present && slot->aside.present && !is_second;
+        *cursor = (struct node_authority_cursor){true, both, slot->token_id};
+        *out = slot->kept.present && !is_second ? slot->kept.bundle : slot->aside.bundle;
         return true;
     }
     return false;

@@ -90,7 +90,8 @@ struct node_authority_heard {
 int node_authority_hear(struct node_authority_heard *out, struct node_authority *authority,
                         const struct node_authority_world *world, const void *data, size_t len,
                         size_t waste_max);
-/* From disk: kept unjudged, all lines come with the next renewal. BASE_ENOMEM, BASE_EFULL. */
+/* From disk: a token's first one is kept, another is set aside, both unjudged: all lines come with
+ * the next renewal. BASE_ENOMEM, BASE_EFULL. */
 int node_authority_load(struct node_authority *authority, const struct node_bundle *bundle);
 /* After each new snapshot, and when the pins have changed: everything is judged again. */
 void node_authority_renew(struct node_authority *authority,
@@ -101,12 +102,13 @@ bool node_authority_take_news(struct node_authority *authority, struct node_bund
 /* What counts, revocations too, to be shown to a new peer, in the order of tokens. A zeroed cursor
  * starts; what is accepted behind it meanwhile is news. False: no more. */
 struct node_authority_cursor {
-    bool started;
+    bool started, is_half; /* is_half: of this token the one that is set aside is left */
     struct base_u256 token_id;
 };
 bool node_authority_next(struct node_bundle *out, const struct node_authority *authority,
                          struct node_authority_cursor *cursor);
-/* The same for the disk: one of each token, also what does not count itself now. */
+/* The same for the disk: of each token what is kept, also while it does not count itself, then what
+ * is set aside. Nothing changes meanwhile. */
 bool node_authority_next_kept(struct node_bundle *out, const struct node_authority *authority,
                               struct node_authority_cursor *cursor);
 /* The one that counts for this key; NULL: none does. Borrowed until the next change. */

@@ -71,7 +71,7 @@ static bool was_signed(const struct trial *t)
     const struct holding *kept = &t->slot->kept, *aside = &t->slot->aside;
     if (t->bundle == &kept->bundle) return kept->is_signed;
     return (kept->present && kept->is_signed && node_bundle_equal(&kept->bundle, t->bundle)) ||
-           (aside->present && node_bundle_equal(&aside->bundle, t->bundle));
+           (aside->present && aside->is_signed && node_bundle_equal(&aside->bundle, t->bundle));
 }
 
 static enum node_authority_verdict refuse_signature(struct trial *t, const char *who)

@@ -856,6 +856,23 @@ static void test_set_aside_after_a_restart(void **state)
     f.prototype.block_hidden = 0;
     mesh_fixture_publish(&f);
     assert_true(node_counts(SEAT));
+
+    struct node_keyset other = rotated(SEAT);
+    struct node_bundle new, forged;
+    mesh_fixture_bundle(&f, &new, &other, 102);
+    f.prototype.block_hidden = 102;
+    assert_offer(&new, NODE_AUTHORITY_VERIFYING, NODE_REASON_VERIFYING);
+    restart();
+    assert_true(node_counts(SEAT));
+    f.prototype.block_hidden = 0;
+    mesh_fixture_publish(&f);
+    assert_true(counts(&other.node_key));
+
+    forged = issue(SEAT, 103);
+    forged.node_sig = forged.proof_sig;
+    assert_int_equal(node_authority_load(f.prototype.authority, &forged), BASE_OK);
+    mesh_fixture_publish(&f);
+    assert_true(counts(&other.node_key));
 }
 
 /* Neither does anybody stand in the way by disk who could not by wire. */
