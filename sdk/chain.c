@@ -11,15 +11,14 @@
 #include "node/pins_store.h"
 #include "node/transfer_store.h"
 #include "sdk/authority.h"
+#include "sdk/chain_id.h"
 #include "sdk/handle.h"
 #include "sdk/judge.h"
 
-#define AGENT_RETRY_MS    2000
-#define CHAIN_ID_RETRY_MS 1000
-#define STORE_RETRY_MS    100
-#define STORE_TRIES       30
-#define ASK_TIMEOUT_MS    5000
-#define OWN_GAP_MS        30000 /* between two looks for authorisations in the data directory */
+#define AGENT_RETRY_MS 2000
+#define STORE_RETRY_MS 100
+#define STORE_TRIES    30
+#define OWN_GAP_MS     30000 /* between two looks for authorisations in the data directory */
 
 /* Without a node: in the order of their being known, the chain id, the data directory, then guest
  * agent and chain beside each other. */
@@ -27,10 +26,8 @@ struct sdk_source {
     struct nftmesh *m;
     bool stopped;
 
+    struct sdk_chain_id ids;
     uint64_t chain_id; /* 0: still asked for */
-    size_t ids_waiting, ids_answered;
-    bool ids_differ;
-    uint64_t ids_next_ms;
 
     bool stored; /* the data directory has been read */
     unsigned store_tries;
@@ -59,103 +56,6 @@ struct sdk_source {
     unsigned own_tries;
     uint64_t own_next_ms;
 };
-
-/* ---- which chain ---- */
-
-struct id_question {
-    struct sdk_source *s;
-    const char *url;
-};
-
-static void take_chain_id(struct sdk_source *s, const char *origin, uint64_t id)
-{
-    s->ids_answered++;
-    if (s->chain_id != 0 && s->chain_id != id) {
-        s->ids_differ = true;
-        sdk_known_trouble(&s->m->known, NFTMESH_ERR_CHAIN, true,
-                          "the RPC endpoints are of different chains: %s says %" PRIu64
-                          ", another %" PRIu64 ": write NAME:0x.. or set NFTMESH_CHAIN_ID",
-                          origin, id, s->chain_id);
-    }
-    if (s->chain_id == 0) s->chain_id = id;
-}
-
-static void end_chain_ids(struct sdk_source *s)
-{
-    if (s->ids_differ || s->ids_answered == 0) {
-        s->chain_id = 0;
-        s->ids_differ = false;
-        s->ids_next_ms = sdk_now_ms() + CHAIN_ID_RETRY_MS;
-        return;
-    }
-    if (s->m->config.dev && !sdk_config_is_dev_chain(s->chain_id)) {
-        sdk_known_trouble(&s->m->known, NFTMESH_ERR_CONFIG, true,
-                          "--dev is refused on chain %" PRIu64
-                          ": it trusts keys that everybody has",
-                          s->chain_id);
-        s->ids_next_ms = UINT64_MAX;
-        s->chain_id = 0;
-        return;
-    }
-    sdk_known_chain(&s->m->known, s->chain_id);
-}
-
-static void on_chain_id(void *ctx, const struct node_http_answer *answer)
-{
-    struct id_question q = *(struct id_question *)ctx;
-    struct chain_rpc_reply reply = {0};
-    char why[BASE_JSON_WHY_BYTES] = "", origin[NODE_HTTP_ORIGIN_BYTES];
-    uint64_t id = 0;
-    free(ctx);
-    if (q.s->stopped) return;
-    q.s->ids_waiting--;
-    node_http_origin(origin, q.url);
-    if (answer->err != BASE_OK)
-        sdk_known_trouble(&q.s->m->known, NFTMESH_UNKNOWN, false, "%s", answer->text);
-    else if (answer->status != 200 ||
-             chain_rpc_reply_parse(&reply, answer->body, answer->body_len, 1, 1, why) != BASE_OK ||
-             chain_rpc_reply_u64(&id, &reply, 0) != BASE_OK || id == 0)
-        sdk_known_trouble(&q.s->m->known, NFTMESH_UNKNOWN, false,
-                          "%s: HTTP status %d, no chain id: %s", origin, answer->status, why);
-    else
-        take_chain_id(q.s, origin, id);
-    chain_rpc_reply_deinit(&reply);
-    if (q.s->ids_waiting == 0) end_chain_ids(q.s);
-}
-
-static void ask_chain_id(struct sdk_source *s, const char *url)
-{
-    struct chain_rpc_request request;
-    struct id_question *q = calloc(1, sizeof *q);
-    if (q == NULL) return;
-    *q = (struct id_question){s, url};
-    chain_rpc_request_init(&request, 1);
-    chain_rpc_ask_chain_id(&request);
-    struct base_slice body = chain_rpc_request_finish(&request);
-    struct node_http_request http = {.url = url,
-                                     .body = body.data,
-                                     .body_len = body.len,
-                                     .answer_bytes_max = 65536,
-                                     .timeout_ms = ASK_TIMEOUT_MS};
-    int rv = body.data == NULL ? BASE_ENOMEM
-                               : node_http_client_post(s->m->http, NULL, &http, on_chain_id, q);
-    chain_rpc_request_deinit(&request);
-    if (rv == BASE_OK)
-        s->ids_waiting++;
-    else
-        free(q);
-}
-
-static uint64_t turn_chain_id(struct sdk_source *s, uint64_t now_ms)
-{
-    if (s->ids_waiting > 0) return UINT64_MAX;
-    if (s->ids_next_ms > now_ms) return s->ids_next_ms;
-    s->ids_answered = 0;
-    s->ids_next_ms = now_ms + CHAIN_ID_RETRY_MS;
-    for (size_t i = 0; i < s->m->config.rpc_count; i++)
-        ask_chain_id(s, s->m->config.rpc[i]);
-    return s->ids_next_ms;
-}
 
 /* ---- the data directory ---- */
 
@@ -615,6 +515,7 @@ static int start(struct sdk_source **out, struct nftmesh *m)
     struct sdk_source *s = calloc(1, sizeof *s);
     if (s == NULL) return BASE_ENOMEM;
     s->m = m;
+    s->ids.m = m;
     s->chain_id = m->config.chain_id;
     *out = s;
     if (s->chain_id != 0) sdk_known_chain(&m->known, s->chain_id);
@@ -625,7 +526,8 @@ static int start(struct sdk_source **out, struct nftmesh *m)
 static uint64_t turn(struct sdk_source *s, uint64_t now_ms)
 {
     if (s->stopped) return UINT64_MAX;
-    if (s->chain_id == 0 || s->ids_waiting > 0) return turn_chain_id(s, now_ms);
+    if (s->chain_id == 0) s->chain_id = s->ids.id;
+    if (s->chain_id == 0) return sdk_chain_id_turn(&s->ids, now_ms);
     if (!s->stored) return turn_store(s, now_ms);
     uint64_t agent_ms = turn_agent(s, now_ms), chain_ms = turn_chain(s, now_ms);
     uint64_t authority_ms = turn_authority(s, now_ms);
@@ -641,7 +543,7 @@ static void wake(struct sdk_source *s)
 
 static void stop(struct sdk_source *s)
 {
-    s->stopped = true;
+    s->stopped = s->ids.stopped = true;
     keep(s);
     if (s->chain != NULL) node_chain_client_stop(s->chain);
     if (s->authority != NULL) sdk_authority_stop(s->authority);

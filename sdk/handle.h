@@ -18,7 +18,8 @@
  *   known.c     what is known, shared by both sides under one mutex
  *   worker.c    the background thread: its loop, and which of the next two it runs
  *   chain.c     without a node: guest agent and chain, each seat judged here
- *   authority.c and, where the contract stores no keys, whose word they stand by
+ *   chain_id.c  which chain, when the address alone was given
+ *   authority.c where the contract stores no keys: whose word they stand by
  *   node.c      with a node: its members and its events
  *   register.c  registering, on the caller's thread */
 
