@@ -137,7 +137,10 @@ class Rpc:
                 told = json.loads(answer.read(1 << 20))
             if "error" in told:
                 raise Refused(f"{self.shown}: {method}: {told['error'].get('message')}")
-            return told["result"]
+            result = told["result"]
+            if result is not None and not isinstance(result, (str, list)):
+                raise ValueError("an answer of another form")
+            return result
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
             why = getattr(e, "reason", None) or e
             raise Refused(f"{self.shown} does not answer {method}: {why}. Give another with --rpc") from None
@@ -148,12 +151,20 @@ def endpoint(a, chain_id):
     if not url:
         raise Refused(f"{a.preset} needs an endpoint: --rpc URL, or RPC_URL in the environment")
     rpc = Rpc(url)
-    found = int(rpc("eth_chainId"), 16)
+    found = number(rpc, "eth_chainId")
     if found != chain_id:
         known = next((f" ({name})" for name, p in PRESETS.items() if p[0] == found), "")
         raise Refused(f"{rpc.shown} is an endpoint of chain {found}{known}, and {a.preset} is {chain_id}: "
                       "give the preset that you mean, or another --rpc")
     return rpc
+
+
+def number(rpc, method, *params):
+    """The answer of a method that answers with a number."""
+    result = rpc(method, *params)
+    if not isinstance(result, str) or not re.fullmatch(r"0x[0-9a-fA-F]{1,64}", result):
+        raise Refused(f"{rpc.shown}: {method}: no number. Give another with --rpc")
+    return int(result, 16)
 
 
 def ether(wei):
@@ -206,7 +217,7 @@ def plan(a, rpc, chain_id, sender, root, apps, key):
     forge(rpc, key, *run_arguments(a, sender, root, apps, key))
     transactions = record(chain_id, "dry-run")["transactions"]
     gas = sum(int(t["transaction"]["gas"], 16) for t in transactions)
-    price = int(rpc("eth_gasPrice"), 16)
+    price = number(rpc, "eth_gasPrice")
     return {"transactions": len(transactions), "gas": gas, "gas_price_wei": price, "cost_wei": gas * price}
 
 
@@ -214,7 +225,7 @@ def check_funds(a, rpc, sender, planned):
     price, cost = planned["gas_price_wei"], planned["cost_wei"]
     if a.max_fee_gwei is not None and price > a.max_fee_gwei * 10**9:
         raise Refused(f"gas costs {price / 10**9:g} gwei, above --max-fee-gwei {a.max_fee_gwei:g}: nothing was sent")
-    balance = int(rpc("eth_getBalance", sender, "latest"), 16)
+    balance = number(rpc, "eth_getBalance", sender, "latest")
     if balance < cost:
         raise Refused(f"{sender} has {ether(balance)}, {ether(cost - balance)} less than the {ether(cost)} "
                       "that this costs: nothing was sent")

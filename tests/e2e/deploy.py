@@ -165,6 +165,11 @@ def the_endpoint_must_be_of_the_presets_chain(w):
     w.refused("is an endpoint of chain 31337 (anvil), and base is 8453", "base", chain=w.anvil)
     w.refused("base needs an endpoint: --rpc URL", "base")
     w.refused("http://127.0.0.1:1 does not answer eth_chainId", "anvil", url="http://127.0.0.1:1/secret-key")
+    proxy = mesh.Proxy(w.anvil)
+    for mode in ("wrong_types", "junk", "down"):
+        proxy.mode = mode
+        w.refused("eth_chainId", "anvil", url=proxy.url)
+    proxy.close()
 
 
 @test
