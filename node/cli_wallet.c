@@ -95,18 +95,19 @@ static int read_line(int fd, char *out, size_t cap)
 /* Without echo; whatever ends it, the terminal is put back, and then the signal has its effect. */
 static int ask_quietly(int fd, char *out, size_t cap)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    struct sigaction action = {.sa_handler = on_signal}, before[4];
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+    enum { SIGNALS = sizeof signals / sizeof signals[0] };
+    struct sigaction action = {.sa_handler = on_signal}, before[SIGNALS];
     struct termios now, quiet;
     if (tcgetattr(fd, &now) != 0) return BASE_EIO;
     quiet = now;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
     interrupted = 0;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &action, &before[i]);
     int rv = tcsetattr(fd, TCSAFLUSH, &quiet) == 0 ? read_line(fd, out, cap) : BASE_EIO;
     (void)tcsetattr(fd, TCSAFLUSH, &now);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
     if (interrupted) raise(interrupted);
     return rv;

@@ -3,13 +3,16 @@
 and what stands on the chain when a command is cut off anywhere. Prints `ok NAME` or `not ok NAME:
 why` for each, and exits 1 when one failed. Usage: seats.py [NAME..]"""
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import traceback
@@ -592,6 +595,38 @@ def a_key_comes_from_each_place_but_argv(w):
     w.refused("mint", words="a wallet key is needed", code=2)
     out = mesh.run(*args, "--wallet-key-file", wallet.path, "--wallet-key", key, check=False)
     expect("there is no such option", out[0] == 2)
+
+
+def at_the_prompt(w, path):
+    """A command on a terminal of its own that asks for a keystore's password: (process, terminal)."""
+    master, slave = pty.openpty()
+
+    def own_terminal():
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    p = subprocess.Popen([mesh.NFTMESH, "mint", "--dry-run", *map(str, w.chain_options()),
+                          "--wallet-key-file", path], stdin=slave, stdout=slave, stderr=slave,
+                         preexec_fn=own_terminal)
+    echoes = lambda: bool(termios.tcgetattr(slave)[3] & termios.ECHO)
+    wait_for("it asks", lambda: not echoes())
+    return p, master, slave, echoes
+
+
+@test
+def a_signal_at_the_prompt_leaves_the_terminal_as_it_was(w):
+    path, _, _ = keystore_of(w)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
+        p, master, slave, echoes = at_the_prompt(w, path)
+        try:
+            p.send_signal(number)
+            wait_for(f"signal {number}: it echoes again", echoes, 10)
+            if number != signal.SIGTSTP:
+                expect(f"it ended by it: {p.wait(10)}", p.wait(10) == -number)
+        finally:
+            p.kill()
+            p.wait()
+            os.close(master)
+            os.close(slave)
 
 
 # ---- bad input and a bad chain ----------------------------------------------------------------
