@@ -16,8 +16,9 @@
 #define PAUSE_MS           250
 #define GAS_MARGIN_PERCENT 20
 #define GAS_LIMIT_MAX      UINT64_C(30000000)
-#define ATTEMPTS_MAX       8  /* the first one and its replacements */
-#define REPLACEMENTS       4  /* tries in wait_ms */
+#define GAS_LEAST          UINT64_C(21000) /* of any transaction */
+#define ATTEMPTS_MAX       8               /* the first one and its replacements */
+#define REPLACEMENTS       4               /* tries in wait_ms */
 #define TAKEN_POLLS        12 /* the nonce is used and no receipt of ours: then it is another's */
 #define CONFLICTS_MAX      3
 
@@ -135,7 +136,7 @@ static struct base_u256 larger(struct base_u256 a, struct base_u256 b)
 /* ---- before anything is sent ---- */
 
 static int check_balance(const struct node_wallet *w, const struct base_u256 *balance,
-                         const struct base_u256 *cost, char *why)
+                         const struct base_u256 *cost, bool is_least, char *why)
 {
     char has[BASE_ETHER_TEXT_BYTES], needs[BASE_ETHER_TEXT_BYTES], lacks[BASE_ETHER_TEXT_BYTES];
     char address[BASE_ADDRESS_TEXT_BYTES];
@@ -146,9 +147,8 @@ static int check_balance(const struct node_wallet *w, const struct base_u256 *ba
     base_ether_format(lacks, &missing);
     base_address_format(address, &w->address);
     return say(why, BASE_EREFUSED,
-               "%s ether are missing: the wallet %s has %s, and this may cost up to %s; nothing "
-               "was sent",
-               lacks, address, has, needs);
+               "%s ether are missing: the wallet %s has %s, and this %s %s; nothing was sent",
+               lacks, address, has, is_least ? "costs more than" : "may cost up to", needs);
 }
 
 /* The answers of prepare() in their order. */
@@ -197,10 +197,11 @@ static int judge(struct chain_tx *tx, const struct node_wallet *w,
     tx->max_fee = fees.max_fee;
     tx->max_priority_fee = fees.tip;
     rv = read_gas(tx, reply, what, why);
+    if (rv != BASE_OK) tx->gas_limit = GAS_LEAST;
     cost = cost_of(tx);
-    if (rv == BASE_OK) return check_balance(w, &balance, &cost, why);
+    if (rv == BASE_OK) return check_balance(w, &balance, &cost, false, why);
     /* Some endpoints estimate nothing for an account that cannot pay: say that it cannot. */
-    if (rv == BASE_EREMOTE) (void)check_balance(w, &balance, &cost, why);
+    if (rv == BASE_EREMOTE) (void)check_balance(w, &balance, &cost, true, why);
     return rv == BASE_EREMOTE && base_u256_compare(&balance, &cost) < 0 ? BASE_EREFUSED : rv;
 }
 

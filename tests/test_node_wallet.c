@@ -461,6 +461,23 @@ static void test_a_wallet_that_cannot_pay(void **state)
 }
 
 /* An endpoint that estimates nothing for the poor: it is said that they are poor. */
+/* Nothing to pay but gas, and an endpoint that estimates nothing for an empty account. */
+static void test_gas_that_cannot_be_paid(void **state)
+{
+    (void)state;
+    struct node_wallet_sent sent;
+    rpc_server_set(server, "eth_getBalance", "\"result\":\"0x0\"");
+    rpc_server_set(
+        server, "eth_estimateGas",
+        "\"error\":{\"code\":-32000,\"message\":\"gas required exceeds allowance (0)\"}");
+    open_with_key();
+    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_EREFUSED);
+    assert_why("0.000105 ether are missing"); /* 21,000 at 5 gwei */
+    assert_why("costs more than");
+    assert_why("nothing was sent");
+    assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 0);
+}
+
 static void test_a_price_that_cannot_be_paid(void **state)
 {
     (void)state;
@@ -471,7 +488,7 @@ static void test_a_price_that_cannot_be_paid(void **state)
                    "\"error\":{\"code\":-32000,\"message\":\"gas required exceeds allowance\"}");
     open_with_key();
     assert_int_equal(node_wallet_send_call(&w, &sent, &call, why), BASE_EREFUSED);
-    assert_why("1 ether are missing");
+    assert_why("1.000105 ether are missing");
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 0);
 }
 
@@ -905,6 +922,7 @@ int main(void)
         TEST(test_a_transaction_that_reverted),
         TEST(test_a_mint_names_its_token),
         TEST(test_a_wallet_that_cannot_pay),
+        TEST(test_gas_that_cannot_be_paid),
         TEST(test_a_price_that_cannot_be_paid),
         TEST(test_value_goes_along),
         TEST(test_a_transaction_that_nobody_mines_is_replaced),
