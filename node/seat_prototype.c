@@ -514,26 +514,35 @@ static int do_step(struct work *k, enum node_seat_step step, char *why)
     return BASE_OK;
 }
 
-static int do_plan(struct work *k, char *why)
-{
-    const struct node_seat_plan *plan = &k->result->plan;
-    int rv = BASE_OK;
-    for (size_t i = 0; rv == BASE_OK && i < plan->count; i++) {
-        char line[NODE_SEAT_BECAUSE_BYTES + 64];
-        snprintf(line, sizeof line, "%s: %s", node_seat_step_name(plan->steps[i].step),
-                 plan->steps[i].because);
-        tell(k->w, line);
-        rv = do_step(k, plan->steps[i].step, why);
-    }
-    return rv;
-}
-
 /* What stands now, and what is missing. */
 static int look(struct work *k, char *why)
 {
     int rv = node_wallet_settle(k->w, why);
     if (rv == BASE_OK) rv = read_seat(k, why);
     if (rv == BASE_OK) make_plan(k);
+    return rv;
+}
+
+/* Another command of this wallet may have been faster since the plan was made. */
+static int do_if_missing(struct work *k, enum node_seat_step step, char *why)
+{
+    int rv = look(k, why);
+    return rv == BASE_OK && plan_has(&k->result->plan, step) ? do_step(k, step, why) : rv;
+}
+
+static int do_plan(struct work *k, char *why)
+{
+    const struct node_seat_plan plan = k->result->plan;
+    int rv = BASE_OK;
+    for (size_t i = 0; rv == BASE_OK && i < plan.count; i++) {
+        enum node_seat_step step = plan.steps[i].step;
+        bool pays_later = i > 0 && step != NODE_SEAT_AUTHORISE && !k->w->dry_run;
+        char line[NODE_SEAT_BECAUSE_BYTES + 64];
+        snprintf(line, sizeof line, "%s: %s", node_seat_step_name(step), plan.steps[i].because);
+        tell(k->w, line);
+        rv = pays_later ? do_if_missing(k, step, why) : do_step(k, step, why);
+    }
+    k->result->plan = plan;
     return rv;
 }
 
