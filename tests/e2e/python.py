@@ -626,11 +626,11 @@ def main():
     wanted = sys.argv[1:]
     directory = tempfile.mkdtemp(prefix="nm-py-")
     failed = 0
-    w = World(directory)
-    w.apps, w.instances, w.servers = [], [], []
     os.environ["NFTMESH_LIBRARY"] = LIBRARY
     logging.getLogger("nftmesh").addHandler(logging.NullHandler())  # last_error says the same
     try:
+        w = World(directory)
+        w.apps, w.instances, w.servers = [], [], []
         for function in TESTS:
             name = function.__name__
             if wanted and name not in wanted:
