@@ -79,9 +79,9 @@ static const struct node_option_table authorize_table = {
     .passes_over = true,
 };
 
-static int failed(int rv, const char *why)
+static int failed(const char *why)
 {
-    return cli_error(rv == BASE_EINVAL ? CLI_USAGE : CLI_FAILED, "authorize", "%s", why);
+    return cli_error(CLI_FAILED, "authorize", "%s", why);
 }
 
 static int open_chain(struct node_wallet *w, const struct node_options *options, bool with_key)
@@ -97,7 +97,7 @@ static int open_chain(struct node_wallet *w, const struct node_options *options,
         status = cli_error(CLI_USAGE, "authorize",
                            "this contract stores the keys itself: use `nftmesh register`");
     else
-        status = failed(rv, why);
+        status = failed(why);
     node_wallet_close(w);
     return status;
 }
@@ -161,7 +161,7 @@ static int authorise_here(const struct node_options *options)
     if (rv == BASE_OK)
         print_done(&bundle, verdict, cli_is_json(options));
     else
-        status = failed(rv, why);
+        status = failed(why);
     node_seat_signer_close(&signer);
     node_wallet_close(&w);
     return status;
@@ -184,7 +184,7 @@ static int print_statement(const struct node_options *options)
     base_buf_init(&text, NODE_AUTHORISE_BYTES_MAX);
     if (rv == BASE_OK) node_authorise_print(&text, w.chain_id, &w.contract, &bundle);
     if (rv != BASE_OK)
-        status = failed(rv, why);
+        status = failed(why);
     else
         fputs(text.data != NULL ? text.data : "", stdout);
     base_buf_deinit(&text);
@@ -249,7 +249,7 @@ static int hand_over_statement(const struct node_options *options)
         if (rv == BASE_OK)
             print_done(&bundle, verdict, cli_is_json(options));
         else
-            status = failed(rv, why);
+            status = failed(why);
         node_seat_signer_close(&signer);
     }
     node_wallet_close(&w);

@@ -134,9 +134,9 @@ static const char *own_url(const struct node_options *options)
     return url;
 }
 
-static int failed(int rv, const char *verb, const char *why)
+static int failed(const char *verb, const char *why)
 {
-    return cli_error(rv == BASE_EINVAL ? CLI_USAGE : CLI_FAILED, verb, "%s", why);
+    return cli_error(CLI_FAILED, verb, "%s", why);
 }
 
 /* ---- what came of it ---- */
@@ -247,7 +247,7 @@ static int register_here(const struct node_options *options)
     if (rv == BASE_OK)
         print_result(&w, &result, "registered", cli_is_json(options));
     else
-        status = failed(rv, "register", why);
+        status = failed("register", why);
     node_wallet_close(&w);
     return status;
 }
@@ -288,7 +288,7 @@ static int print_statement(const struct node_options *options)
     (void)base_address_parse(&owner, node_options_text(options, "owner"));
     int rv = node_seat_state(&w, &wanted, &request, &owner, why);
     if (rv != BASE_OK)
-        status = failed(rv, "register", why);
+        status = failed("register", why);
     else if (wanted.plan.count == 0)
         status = cli_error(CLI_FAILED, "register", "it stands already: there is nothing to sign");
     else if (!wanted.has_statement)
@@ -346,7 +346,7 @@ static int submit_statement(const struct node_options *options)
     if (status != CLI_OK) return status;
     int rv = node_seat_submit(&w, &result, &statement, sig, sig_len, why);
     if (rv != BASE_OK)
-        status = failed(rv, "register", why);
+        status = failed("register", why);
     else if (result.stood_already)
         print_result(&w, &result, "registered", cli_is_json(options));
     else
@@ -424,13 +424,13 @@ static int renew_seat(struct node_wallet *w, const struct node_options *options)
     (void)base_u256_parse(&token, node_options_text(options, "token"));
     int rv = node_wallet_time(w, &now_s, why);
     if (rv == BASE_OK) rv = node_seat_read(w, &seat, &state, &token, why);
-    if (rv != BASE_OK) return failed(rv, "renew", why);
+    if (rv != BASE_OK) return failed("renew", why);
     if (!seat.has_keys || !seat.active)
         return cli_error(CLI_FAILED, "renew",
                          "no registration stands on this seat: `nftmesh register` makes one");
     rv = send_renewal(w, &sent, &seat, node_seat_expiry(now_s, node_options_ms(options, "expires")),
                       now_s + NODE_SEAT_DEADLINE_S, why);
-    if (rv != BASE_OK) return failed(rv, "renew", why);
+    if (rv != BASE_OK) return failed("renew", why);
     cli_sent_print(w, &sent, &token, "renewed", cli_is_json(options));
     return CLI_OK;
 }
@@ -475,7 +475,7 @@ static int change_endpoint(struct node_wallet *w, const struct node_options *opt
                                         .dev = node_options_flag(options, "dev")};
     char why[WHY] = "";
     int rv = node_seat_move(w, &result, &request, why);
-    if (rv != BASE_OK) return failed(rv, "endpoint", why);
+    if (rv != BASE_OK) return failed("endpoint", why);
     if (result.stood_already)
         print_result(w, &result, "moved", cli_is_json(options));
     else

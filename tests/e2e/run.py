@@ -145,7 +145,7 @@ def registering_without_a_node_running_needs_dev_for_the_simulator(w):
             node.listen, "--wallet-key-file", node.wallet.path]
     code, _, err = mesh.run(*argv, check=False)
     expect(f"refused, naming --dev: {code} {err}",
-           code == 2 and "--dev" in err and len(err.splitlines()) == 1)
+           code == 1 and "--dev" in err and len(err.splitlines()) == 1)
     expect("nothing was sent", not w.chain.seats(w.contract)[node.token]["node_key"])
     mesh.run(*argv, "--dev")
     node.start()

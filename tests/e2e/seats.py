@@ -306,14 +306,12 @@ def what_the_contract_would_refuse_costs_nothing(w):
                             (strict, "no address at \"127.0.0.1\"")):
         w.chain.contract_call(contract, "mintNodeAccess(address)", wallet.address)
         w.refused("register", *vm.options(), wallet=wallet, contract=contract,
-                  words=[words, "nothing was sent"], code=2)
+                  words=[words, "nothing was sent"])
     expect("nothing was sent", w.sent(wallet) == 0)
     other = w.wallet()
-    w.refused("register", *vm.options(), "--token", token, wallet=other, words="not to this wallet",
-              code=2)
-    w.refused("register", *vm.options(), wallet=other, words="no free seat", code=2)
-    w.refused("register", *vm.options(), "--token", 4711, wallet=other, words="no such token",
-              code=2)
+    w.refused("register", *vm.options(), "--token", token, wallet=other, words="not to this wallet")
+    w.refused("register", *vm.options(), wallet=other, words="no free seat")
+    w.refused("register", *vm.options(), "--token", 4711, wallet=other, words="no such token")
 
 
 # ---- an owner elsewhere ----------------------------------------------------------------------
@@ -357,10 +355,11 @@ def an_owner_signs_elsewhere_and_anybody_sends(w):
     # Another's signature, half of one, another file: each refused before anything is paid.
     other = w.chain.rpc.call("eth_signTypedData_v4", w.chain.rpc.call("eth_accounts")[2],
                              {k: typed[k] for k in ("types", "primaryType", "domain", "message")})
-    for text, words in ((other, "the signature is not of"), (sig[:-4], "the signature is not of"),
-                        ("0xzz", "not a signature in hex")):
+    for text, words, code in ((other, "the signature is not of", 1),
+                              (sig[:-4], "the signature is not of", 1),
+                              ("0xzz", "not a signature in hex", 2)):
         w.refused("register", "--statement", path, "--owner-signature-file",
-                  signature_file(w, text), wallet=payer, words=words, code=2)
+                  signature_file(w, text), wallet=payer, words=words, code=code)
     expect("nothing was sent", w.sent(payer) == 0)
     args = ["register", "--statement", path, "--owner-signature-file", signature_file(w, sig)]
     out = w.json(*args, wallet=payer)
@@ -419,7 +418,7 @@ def a_statement_of_another_mesh_is_refused(w):
         json.dump(typed, f)
     sig = signature_file(w, "0x" + "11" * 65)
     w.refused("register", "--statement", path, "--owner-signature-file", sig, wallet=payer,
-              words="another mesh", code=2)
+              words="another mesh")
     typed["message"].pop("nonce")
     with open(path, "w") as f:
         json.dump(typed, f)
