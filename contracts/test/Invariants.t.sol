@@ -129,6 +129,23 @@ contract Handler is Base {
     /// The token goes behind another seat of its owner's, if there is one.
     function bindWeight(uint256 seed, uint256 to) external {
         (uint256 id, uint256 owner_) = seat(seed);
+        bindBehind(id, owner_, to);
+    }
+
+    /// Some token that stands behind another; where none does, the first that can goes there before.
+    function unbindWeight(uint256 seed) external {
+        uint256 id = weighing(seed);
+        uint256 count = seats.totalSupply();
+        for (uint256 i = 0; i < count && id == 0; i++) {
+            (uint256 other, uint256 owner_) = seat(seed % count + i);
+            bindBehind(other, owner_, seed % count);
+            if (successNow == 1) id = other;
+        }
+        if (id == 0) (id,) = seat(seed);
+        act(Action.UnbindWeight, seats.ownerOf(id), abi.encodeCall(seats.unbindWeight, (id)));
+    }
+
+    function bindBehind(uint256 id, uint256 owner_, uint256 to) private {
         uint256 count = seats.totalSupply();
         address instance = address(uint160(0x5000 + to % INSTANCES));
         for (uint256 i = 0; i < count; i++) {
@@ -140,14 +157,13 @@ contract Handler is Base {
         act(Action.BindWeight, VM.addr(owner_), abi.encodeCall(seats.bindWeight, (id, instance)));
     }
 
-    /// Some token that stands behind another, if there is one.
-    function unbindWeight(uint256 seed) external {
+    function weighing(uint256 seed) private view returns (uint256) {
         uint256 count = seats.totalSupply();
-        (uint256 id, uint256 owner_) = seat(seed);
-        for (uint256 i = 0; i < count && seats.weightBehind(id) == 0; i++) {
-            (id, owner_) = seat(seed % count + i);
+        for (uint256 i = 0; i < count; i++) {
+            uint256 id = seats.membersPage((seed % count + i) % count, 1)[0].tokenId;
+            if (seats.weightBehind(id) != 0) return id;
         }
-        act(Action.UnbindWeight, VM.addr(owner_), abi.encodeCall(seats.unbindWeight, (id)));
+        return 0;
     }
 
     /// A stranger, or the contract's owner, tries what only the seat's owner may: never.
