@@ -479,6 +479,15 @@ int node_http_new(struct node_http **out, const struct node_http_config *config,
     return BASE_OK;
 }
 
+/* Commands that were answered a moment ago still have their answers to send: a quarter of a second,
+ * and only while there are any. */
+static void let_answers_out(const struct node_http *http)
+{
+    const struct timespec moment = {.tv_nsec = 5000000};
+    for (unsigned i = 0; i < 50 && atomic_load(&http->refs) > 1; i++)
+        nanosleep(&moment, NULL);
+}
+
 void node_http_free(struct node_http *http)
 {
     if (http == NULL) return;
@@ -489,6 +498,7 @@ void node_http_free(struct node_http *http)
     pthread_cond_signal(&http->cond);
     pthread_mutex_unlock(&http->mutex);
     if (http->has_clock_thread) pthread_join(http->clock_thread, NULL);
+    let_answers_out(http);
     for (size_t i = 0; i < http->listener_count; i++) {
         MHD_stop_daemon(http->listeners[i].daemon);
         if (http->listeners[i].kind == NODE__CONTROL) unlink(http->control_path);

@@ -449,6 +449,7 @@ class Keyless:
         wait_for(lambda: f"{name} has its keys: {node.text()[-600:]}",
                  lambda: node.status().get("block") and node.status().get("node"), 60)
         self.register(node)
+        wait_for(lambda: f"{name} is in: {node.text()[-600:]}", lambda: node.events("up"), 60)
         return node
 
     def register(self, node, *more):
