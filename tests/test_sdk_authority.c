@@ -30,8 +30,9 @@ static struct {
     pthread_t thread;
     int listener, port;
     char answer[4096];
+    pthread_mutex_t mutex; /* for the answer */
     _Atomic unsigned asked;
-} server;
+} server = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static void *serve(void *arg)
 {
@@ -43,7 +44,9 @@ static void *serve(void *arg)
         ssize_t len = recv(fd, request, sizeof request - 1, 0);
         request[len > 0 ? len : 0] = '\0';
         if (strncmp(request, "GET /info ", 10) == 0) server.asked++;
+        pthread_mutex_lock(&server.mutex);
         (void)send(fd, server.answer, strlen(server.answer), MSG_NOSIGNAL);
+        pthread_mutex_unlock(&server.mutex);
         close(fd);
     }
 }
@@ -53,9 +56,11 @@ static void says(const char *status, const struct node_bundle *bundle)
     uint8_t bytes[NODE_BUNDLE_BYTES_MAX];
     char hex[2 * NODE_BUNDLE_BYTES_MAX + 1] = "";
     if (bundle != NULL) base_hex_encode(hex, bytes, node_bundle_encode(bytes, bundle));
+    pthread_mutex_lock(&server.mutex);
     snprintf(server.answer, sizeof server.answer,
              "HTTP/1.1 %s\r\nConnection: close\r\nLocation: /info\r\n\r\n{\"bundle\":\"%s\"}",
              status, hex);
+    pthread_mutex_unlock(&server.mutex);
 }
 
 static void server_start(void)
