@@ -5,30 +5,16 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
-import tempfile
-import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from mesh import Failed, wait_for  # noqa: E402
+from cases import expect, main, test  # noqa: E402
+from mesh import wait_for  # noqa: E402
 
 NODES = 3
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(what, condition):
-    if not condition:
-        raise Failed(what)
 
 
 class Net:
@@ -38,6 +24,9 @@ class Net:
         self.dir = os.path.join(directory, "net")
         self.directory = directory
         self.port = None
+
+    def end(self):
+        self.script("stop.sh")
 
     def make(self):
         # Ports in a row, of which none is taken now.
@@ -308,33 +297,7 @@ def a_start_that_fails_leaves_nothing(net):
     expect("pids is gone", not os.path.exists(net.path("pids")))
 
 
-def main():
-    wanted = sys.argv[1:]
-    directory = tempfile.mkdtemp(prefix="nm-cli-")
-    net = Net(directory)
-    failed = 0
-    try:
-        for function in TESTS:
-            name = function.__name__
-            if wanted and name not in wanted and function is not TESTS[0]:
-                continue
-            began = time.monotonic()
-            try:
-                function(net)
-                print(f"ok {name} # {time.monotonic() - began:.1f} s", flush=True)
-            except Exception as e:  # noqa: BLE001 - one test's end is not the others'
-                failed += 1
-                print(f"not ok {name}: {e}", flush=True)
-                if not isinstance(e, Failed):
-                    traceback.print_exc(file=sys.stdout)
-    finally:
-        with contextlib.suppress(Exception):
-            net.script("stop.sh")
-        mesh.stop_all()
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
-
+Net.ALWAYS = a_test_network_is_made_and_starts  # all others look at it
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    sys.exit(main())
+    sys.exit(main(Net))

@@ -5,14 +5,11 @@ or `not ok NAME: why` for each, and exits 1 when one failed."""
 import json
 import os
 import re
-import signal
 import sys
-import tempfile
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from mesh import Failed  # noqa: E402
+from cases import expect, main, test  # noqa: E402
 
 PAGE = os.path.join(mesh.ROOT, "docs/contract.md")
 ABI = os.path.join(mesh.ROOT, "contracts/abi/DstackMembershipNFT.json")
@@ -20,17 +17,6 @@ APP_ID = "6e66746d6573682d7465737473206170702d3033"
 OTHER_APP_ID = "11" * 20
 SHORT_URL = "tcp://127.0.0.1:7946"
 LONG_URL = "tcp://a-host-with-a-name-of-some-length.nodes.example.org:7946"
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(what, condition):
-    if not condition:
-        raise Failed(what)
 
 
 def rows(text, header):
@@ -276,26 +262,5 @@ def the_page_names_every_error_and_call(w):
             expect(f"the page does not name {f['name']}", re.search(rf"`{f['name']}\b", w.page))
 
 
-def main():
-    failed = 0
-    with tempfile.TemporaryDirectory(prefix="nftmesh-page-") as directory:
-        try:
-            world = World(directory)
-            for function in TESTS:
-                name = function.__name__
-                try:
-                    function(world)
-                    print(f"ok contract_{name}", flush=True)
-                except Exception as e:  # noqa: BLE001: whatever it is, the test failed
-                    failed += 1
-                    print(f"not ok contract_{name}: {e}", flush=True)
-                    if not isinstance(e, Failed):
-                        traceback.print_exc(file=sys.stdout)
-        finally:
-            mesh.stop_all()
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    sys.exit(main())
+    sys.exit(main(World, "contract_"))

@@ -4,32 +4,18 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import tempfile
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from mesh import Failed  # noqa: E402
+from cases import expect, main, test  # noqa: E402
 
 DEPLOY = os.path.join(mesh.ROOT, "scripts/deploy")
 PUBLIC_ROOT = "0x9Ad9076Ef654fAe9EA83e2369c49B21227ffA12c"
 ROOT = "0x52d3CF51c8A37A2CCfC79bBb98c7810d7Dd4CE51"
 APP = "d29cae79ce98ec8e230cffe386ba1c8987626dec"
 BASE_SEPOLIA = 84532
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(what, condition):
-    if not condition:
-        raise Failed(what)
 
 
 class NoCode(mesh.Proxy):
@@ -199,26 +185,5 @@ def a_contract_without_code_is_an_error(w):
         proxy.close()
 
 
-def main():
-    failed = 0
-    with tempfile.TemporaryDirectory(prefix="nftmesh-deploy-") as directory:
-        try:
-            world = World(directory)
-            for function in TESTS:
-                name = function.__name__
-                try:
-                    function(world)
-                    print(f"ok deploy_{name}", flush=True)
-                except Exception as e:  # noqa: BLE001: whatever it is, the test failed
-                    failed += 1
-                    print(f"not ok deploy_{name}: {e}", flush=True)
-                    if not isinstance(e, Failed):
-                        traceback.print_exc()
-        finally:
-            mesh.stop_all()
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    sys.exit(main())
+    sys.exit(main(World, "deploy_"))

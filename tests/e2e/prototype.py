@@ -8,32 +8,14 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
+from cases import expect, main, test, together  # noqa: E402
 from mesh import Failed, wait_for  # noqa: E402
 
 APP_ID = "6e66746d6573682d70726f746f747970652d3031"
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(what, condition):
-    if not condition:
-        raise Failed(what)
-
-
-def together(*nodes, deadline=60):
-    names = {n.short for n in nodes}
-    wait_for(lambda: "all tables full: " + repr({n.short: sorted(n.names()) for n in nodes}),
-             lambda: all(n.names() == names for n in nodes), deadline)
 
 
 class World:
@@ -487,33 +469,5 @@ def an_owner_elsewhere(w):
     wait_for(lambda: f"b has its seat: {b.text()[-600:]}", lambda: b.status().get("token") == token)
 
 
-def main():
-    wanted = sys.argv[1:]
-    directory = tempfile.mkdtemp(prefix="nftmesh-prototype-")
-    failed = 0
-    try:
-        w = World(directory)
-        for function in TESTS:
-            name = function.__name__
-            if wanted and name not in wanted:
-                continue
-            began = time.monotonic()
-            try:
-                function(w)
-                print(f"ok prototype {name} # {time.monotonic() - began:.1f} s", flush=True)
-            except Exception as e:  # noqa: BLE001 - one test's end is not the others'
-                failed += 1
-                print(f"not ok prototype {name}: {e}", flush=True)
-                if not isinstance(e, Failed):
-                    traceback.print_exc(file=sys.stdout)
-                for n in w.nodes:
-                    print(f"  last of {n.short}: " + "\n    ".join(n.text().splitlines()[-6:]))
-            w.clear()
-    finally:
-        mesh.stop_all()
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "prototype "))

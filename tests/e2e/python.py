@@ -8,20 +8,17 @@ import http.server
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import traceback
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
+from cases import APP_ID, World, expect, main, test, together  # noqa: E402
 from mesh import Failed, wait_for  # noqa: E402
-from run import APP_ID, World, expect, together  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PACKAGE = os.path.join(mesh.ROOT, "sdk", "python")
@@ -33,12 +30,32 @@ PROTOTYPE_APP = os.path.join(HERE, "prototype_app.py")
 HELLO = os.path.join(mesh.ROOT, "examples", "hello_p2p.py")
 SETTINGS = ("NFTMESH_", "PRIVATE_KEY", "RPC_URL", "DSTACK_SOCKET", "CONTRACT_ADDRESS",
             "CONNECTION_URL", "PORT", "HOST")
-TESTS = []
 
 
-def test(function):
-    TESTS.append(function)
-    return function
+class PythonWorld(World):
+    """With applications and their servers, and a contract of its own for each case."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        os.environ["NFTMESH_LIBRARY"] = LIBRARY
+        logging.getLogger("nftmesh").addHandler(logging.NullHandler())  # last_error says the same
+        self.apps, self.instances, self.servers = [], [], []
+
+    def begin(self):
+        self.contract, _ = self.chain.deploy(self.host.kms_root(), [APP_ID], max_nodes=200)
+
+    def clear(self):
+        for app in self.apps:
+            if app.alive():
+                app.kill()
+        self.apps.clear()
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
+        self.servers.clear()
+        super().clear()
+        self.free += [os.path.basename(i.agent.socket)[:-5] for i in self.instances]
+        self.instances.clear()
 
 
 class App(mesh.Process):
@@ -623,46 +640,5 @@ def an_interrupt_ends_an_application_at_once(w):
            time.monotonic() - began < 10 * mesh.SCALE)
 
 
-def main():
-    wanted = sys.argv[1:]
-    directory = tempfile.mkdtemp(prefix="nm-py-")
-    failed = 0
-    os.environ["NFTMESH_LIBRARY"] = LIBRARY
-    logging.getLogger("nftmesh").addHandler(logging.NullHandler())  # last_error says the same
-    try:
-        w = World(directory)
-        w.apps, w.instances, w.servers = [], [], []
-        for function in TESTS:
-            name = function.__name__
-            if wanted and name not in wanted:
-                continue
-            began = time.monotonic()
-            try:
-                w.contract, _ = w.chain.deploy(w.host.kms_root(), [APP_ID], max_nodes=200)
-                function(w)
-                print(f"ok {name} # {time.monotonic() - began:.1f} s", flush=True)
-            except Exception as e:  # noqa: BLE001 - one test's end is not the others'
-                failed += 1
-                print(f"not ok {name}: {e}", flush=True)
-                if not isinstance(e, Failed):
-                    traceback.print_exc(file=sys.stdout)
-            for app in w.apps:
-                if app.alive():
-                    app.kill()
-            w.apps.clear()
-            for server in w.servers:
-                server.shutdown()
-                server.server_close()
-            w.servers.clear()
-            w.clear()
-            w.free += [os.path.basename(i.agent.socket)[:-5] for i in w.instances]
-            w.instances.clear()
-    finally:
-        mesh.stop_all()
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    sys.exit(main())
+    sys.exit(main(PythonWorld))

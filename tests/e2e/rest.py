@@ -6,27 +6,17 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
-import signal
 import sys
-import tempfile
 import threading
 import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from mesh import Failed, wait_for  # noqa: E402
-from run import World, expect  # noqa: E402
+from cases import World, expect, main, test  # noqa: E402
+from mesh import wait_for  # noqa: E402
 
 TOKEN = "e2e-token-0123456789"
 DAY = 86400
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
 
 
 def ask(node, method, path, body=None, token=None, timeout=90, **headers):
@@ -385,34 +375,5 @@ def warns_before_a_registration_ends(w):
     wait_for("and says so", lambda: any("has ended" in x for x in node.status()["warnings"]), 40)
 
 
-def main():
-    wanted = sys.argv[1:]
-    directory = tempfile.mkdtemp(prefix="nm-rest-")
-    failed = 0
-    try:
-        w = World(directory)
-        for function in TESTS:
-            name = function.__name__
-            if wanted and name not in wanted:
-                continue
-            began = time.monotonic()
-            try:
-                function(w)
-                print(f"ok {name} # {time.monotonic() - began:.1f} s", flush=True)
-            except Exception as e:  # noqa: BLE001 - one test's end is not the others'
-                failed += 1
-                print(f"not ok {name}: {e}", flush=True)
-                if not isinstance(e, Failed):
-                    traceback.print_exc(file=sys.stdout)
-                for n in w.nodes:
-                    print(f"  last of {n.short}: " + "\n    ".join(n.text().splitlines()[-4:]))
-            w.clear()
-    finally:
-        mesh.stop_all()
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    sys.exit(main())
+    sys.exit(main(World))

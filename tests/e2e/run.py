@@ -12,99 +12,13 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from mesh import Failed, wait_for  # noqa: E402
-
-APP_ID = "6e66746d6573682d7465737473206170702d3031"
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-class World:
-    """A chain, a contract and agents; nodes come and go with each test."""
-
-    AGENTS = 24
-
-    def __init__(self, directory):
-        self.dir = directory
-        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
-        names = [f"vm{i}" for i in range(self.AGENTS)]
-        self.host = mesh.AgentHost(directory, names, os.path.join(directory, "kms.key"), APP_ID)
-        self.contract, _ = self.chain.deploy(self.host.kms_root(), [APP_ID], max_nodes=200)
-        self.free = list(names)
-        self.nodes = []
-        self.tokens = 0
-
-    def node(self, name, rpcs=None, bootstrap=(), extra=(), seat=True, **more):
-        """A node with a seat of its own, up."""
-        agent = self.host.agents[self.free.pop(0)]
-        node = mesh.Node(name, self.dir, agent, self.contract, rpcs or [self.chain.url], bootstrap,
-                         extra=extra, **more)
-        self.nodes.append(node)
-        if seat:
-            self.seat(node)
-            wait_for(lambda: f"{name} is up: {node.text()[-600:]}", lambda: node.events("up"), 60)
-        return node
-
-    def seat(self, node):
-        node.wallet = mesh.Wallet(self.chain, os.path.join(self.dir, node.short + ".wallet"))
-        self.chain.contract_call(self.contract, "mintNodeAccess(address)", node.wallet.address)
-        node.token = max(self.chain.seats(self.contract))
-        wait_for(lambda: f"{node.short} asks for a seat: {node.text()[-600:]}",
-                 lambda: node.status().get("node") and node.events("no_seat"), 60)
-        node.register(node.wallet, node.token)
-
-    def mesh_url(self, node):
-        return f"mesh://{node.key()}@{node.listen.split('://')[1]}"
-
-    def pair(self, a, b, **more):
-        first = self.node(a, **more)
-        second = self.node(b, bootstrap=[self.mesh_url(first)], **more)
-        together(first, second)
-        return first, second
-
-    def clear(self):
-        """Ends the nodes of a test, and takes their seats away, so that nobody dials them."""
-        for n in self.nodes:
-            if n.alive():
-                n.signal(signal.SIGCONT)
-                n.kill()
-        for n in self.nodes:
-            if hasattr(n, "token"):
-                with contextlib.suppress(Failed):
-                    seller = self.chain.as_wallet(n.wallet.address)
-                    self.chain.contract_call(self.contract, "burn(uint256)", n.token, sender=seller)
-        for n in self.nodes:
-            name = os.path.basename(n.agent.socket)[:-5]
-            if name not in self.free:
-                self.free.append(name)
-        for n in self.nodes:
-            shutil.rmtree(n.dir, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(self.dir, n.short + ".wallet"))
-        self.nodes = []
-
-
-def together(*nodes, deadline=60):
-    names = {n.short for n in nodes}
-    wait_for(lambda: "all tables full: " + repr({n.short: sorted(n.names()) for n in nodes}),
-             lambda: all(n.names() == names for n in nodes), deadline)
-
-
-def expect(what, condition):
-    if not condition:
-        raise Failed(what)
-
+from cases import World, expect, main, test, together  # noqa: E402
+from mesh import wait_for  # noqa: E402
 
 # ---- the official guest-agent client ---------------------------------------------------------------
 
@@ -526,33 +440,5 @@ def strangers_fill_neither_log_nor_memory_of_refusals(w):
     expect(f"a count instead: {said}", "counted and not shown" in said[0]["msg"])
 
 
-def main():
-    wanted = sys.argv[1:]
-    directory = tempfile.mkdtemp(prefix="nftmesh-e2e-")
-    failed = 0
-    try:
-        w = World(directory)
-        for function in TESTS:
-            name = function.__name__
-            if wanted and name not in wanted:
-                continue
-            began = time.monotonic()
-            try:
-                function(w)
-                print(f"ok {name} # {time.monotonic() - began:.1f} s", flush=True)
-            except Exception as e:  # noqa: BLE001 - one test's end is not the others'
-                failed += 1
-                print(f"not ok {name}: {e}", flush=True)
-                if not isinstance(e, Failed):
-                    traceback.print_exc(file=sys.stdout)
-                for n in w.nodes:
-                    print(f"  last of {n.short}: " + "\n    ".join(n.text().splitlines()[-4:]))
-            w.clear()
-    finally:
-        mesh.stop_all()
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World))

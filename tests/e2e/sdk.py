@@ -2,32 +2,18 @@
 """End-to-end tests of libnftmesh: installed, linked by a program, with a chain and guest agents, with
 nodes and without. Prints `ok NAME` or `not ok NAME: why` for each, and exits 1 when one failed.
 Usage: sdk.py [NAME..]"""
-import contextlib
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from mesh import Failed, wait_for  # noqa: E402
+from cases import expect, main, test  # noqa: E402
+from mesh import wait_for  # noqa: E402
 
 APP_ID = "6e66746d6573682d73646b2d6170702d30303031"
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(what, condition):
-    if not condition:
-        raise Failed(what)
 
 
 def run(*argv, env=None, timeout=60):
@@ -51,9 +37,12 @@ class World:
         self.programs = []
         self.prefix = os.path.join(directory, "usr")
         self.example = os.path.join(directory, "peers")
+        self.install()
 
     def begin(self):
-        """A contract of its own for each test."""
+        """A contract of its own for each test, and agents enough."""
+        if len(self.free) <= 4:
+            self.free = list(self.host.agents)
         self.contract, _ = self.chain.deploy(self.host.kms_root(), [APP_ID])
 
     def install(self):
@@ -343,35 +332,5 @@ def a_node_of_another_mesh_is_refused(w):
     fails(w, "node", f"anvil:{here}", NFTMESH_HTTP=w.chain.url)
 
 
-def main():
-    wanted = sys.argv[1:]
-    directory = tempfile.mkdtemp(prefix="nftmesh-sdk-")
-    failed = 0
-    try:
-        w = World(directory)
-        w.install()
-        for function in TESTS:
-            if wanted and function.__name__ not in wanted:
-                continue
-            begin = time.monotonic()
-            try:
-                w.free = w.free if len(w.free) > 4 else list(w.host.agents)
-                w.begin()
-                function(w)
-                print(f"ok {function.__name__} # {time.monotonic() - begin:.1f} s", flush=True)
-            except Exception as error:  # noqa: BLE001
-                failed += 1
-                print(f"not ok {function.__name__}: {error}", flush=True)
-                if not isinstance(error, Failed):
-                    traceback.print_exc()
-            finally:
-                w.clear()
-    finally:
-        with contextlib.suppress(Exception):
-            mesh.stop_all()
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World))

@@ -2,41 +2,26 @@
 """End-to-end tests of the verbs that go to the contract: what a wallet pays for, what it is told,
 and what stands on the chain when a command is cut off anywhere. Prints `ok NAME` or `not ok NAME:
 why` for each, and exits 1 when one failed. Usage: seats.py [NAME..]"""
-import contextlib
 import fcntl
 import json
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import termios
 import threading
-import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from mesh import CHAIN_ID, Failed, wait_for  # noqa: E402
+from cases import expect, main, test  # noqa: E402
+from mesh import CHAIN_ID, wait_for  # noqa: E402
 
 APP_ID = "aa" * 20
 OTHER_APP = "bb" * 20
 PRICE = 10**16
 # anvil's first account, which everybody has.
 ANVIL_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(what, condition):
-    if not condition:
-        raise Failed(what)
 
 
 class World:
@@ -672,31 +657,5 @@ def confirmations_are_awaited(w):
            out["block"] > before)
 
 
-def main():
-    wanted = sys.argv[1:]
-    directory = tempfile.mkdtemp(prefix="nm-seats-")
-    failed = 0
-    try:
-        w = World(directory)
-        for function in TESTS:
-            name = function.__name__
-            if wanted and name not in wanted:
-                continue
-            began = time.monotonic()
-            try:
-                function(w)
-                print(f"ok {name} # {time.monotonic() - began:.1f} s", flush=True)
-            except Exception as e:  # noqa: BLE001 - one test's end is not the others'
-                failed += 1
-                print(f"not ok {name}: {e}", flush=True)
-                if not isinstance(e, Failed):
-                    traceback.print_exc(file=sys.stdout)
-    finally:
-        mesh.stop_all()
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    sys.exit(main())
+    sys.exit(main(World))
