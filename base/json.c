@@ -107,6 +107,17 @@ int base_json_get_u64(uint64_t *out, const json_t *obj, const char *key)
     return BASE_OK;
 }
 
+int base_json_get_u256(struct base_u256 *out, const json_t *obj, const char *key)
+{
+    int rv;
+    const json_t *value = member(obj, key, &rv);
+    if (value == NULL) return rv;
+    if (json_is_string(value)) return base_u256_parse(out, json_string_value(value));
+    if (!json_is_integer(value) || json_integer_value(value) < 0) return BASE_EMALFORMED;
+    *out = base_u256_from_u64((uint64_t)json_integer_value(value));
+    return BASE_OK;
+}
+
 int base_json_get_bool(bool *out, const json_t *obj, const char *key)
 {
     int rv;

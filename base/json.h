@@ -20,6 +20,8 @@ int base_json_parse(json_t **out, const void *data, size_t len, size_t bytes_max
  * len may be NULL. */
 int base_json_get_string(const char **out, size_t *len, const json_t *obj, const char *key);
 int base_json_get_u64(uint64_t *out, const json_t *obj, const char *key); /* >= 0 integer */
+/* An integer >= 0, or text in decimal or hex where it may be above 2^53. */
+int base_json_get_u256(struct base_u256 *out, const json_t *obj, const char *key);
 int base_json_get_bool(bool *out, const json_t *obj, const char *key);
 /* A string of exactly len bytes of hex, with or without 0x. */
 int base_json_get_hex(void *out, size_t len, const json_t *obj, const char *key);

@@ -292,3 +292,29 @@ int chain_abi_writer_finish(struct chain_abi_writer *w, struct base_buf *out)
     if (failed) out->failed = true;
     return out->failed ? BASE_ETOOBIG : BASE_OK;
 }
+
+void chain_abi_call(struct base_buf *out, const char *signature)
+{
+    uint8_t selector[CHAIN_ABI_SELECTOR_BYTES];
+    chain_abi_selector(selector, signature);
+    base_buf_append(out, selector, sizeof selector);
+}
+
+void chain_abi_call_u256(struct base_buf *out, const char *signature, const struct base_u256 *value)
+{
+    struct chain_abi_writer w;
+    chain_abi_call(out, signature);
+    chain_abi_writer_init(&w, 1);
+    chain_abi_put_u256(&w, value);
+    chain_abi_writer_finish(&w, out);
+}
+
+void chain_abi_call_address(struct base_buf *out, const char *signature,
+                            const struct base_eth_address *value)
+{
+    struct chain_abi_writer w;
+    chain_abi_call(out, signature);
+    chain_abi_writer_init(&w, 1);
+    chain_abi_put_address(&w, value);
+    chain_abi_writer_finish(&w, out);
+}

@@ -84,6 +84,13 @@ void chain_abi_put_array(struct chain_abi_writer *w, struct chain_abi_writer *ch
 /* Appends head and tail to out and frees the writer. BASE_OK, BASE_ETOOBIG (also: no memory). */
 int chain_abi_writer_finish(struct chain_abi_writer *w, struct base_buf *out);
 
+/* The commonest calldata: a selector alone (arguments may follow), and with one argument. */
+void chain_abi_call(struct base_buf *out, const char *signature);
+void chain_abi_call_u256(struct base_buf *out, const char *signature,
+                         const struct base_u256 *value);
+void chain_abi_call_address(struct base_buf *out, const char *signature,
+                            const struct base_eth_address *value);
+
 /* ---- reverts ---- */
 enum chain_abi_revert_kind {
     CHAIN_ABI_REVERT_UNKNOWN = 0, /* not one of the three, or malformed */

@@ -51,15 +51,8 @@ void chain_contract_call_renew(struct base_buf *out, const struct base_renewal *
 void chain_contract_call_set_endpoint(struct base_buf *out, const struct base_endpoint *endpoint,
                                       const struct base_sig65 *node_sig);
 /* A view without arguments: "mintPrice()". */
-void chain_contract_call_plain(struct base_buf *out, const char *signature);
-void chain_contract_call_token_to_instance(struct base_buf *out, const struct base_u256 *token_id);
-void chain_contract_call_instance_to_token(struct base_buf *out,
-                                           const struct base_eth_address *instance);
 /* The lowest token that the wallet owns; 0 for none. */
-void chain_contract_call_wallet_to_token_id(struct base_buf *out,
-                                            const struct base_eth_address *wallet);
 /* The token whose seat this one gives its weight to; 0 for none. */
-void chain_contract_call_weight_behind(struct base_buf *out, const struct base_u256 *token_id);
 
 struct chain_cluster_state {
     struct base_eth_address kms_root;

@@ -6,73 +6,46 @@
 
 /* ---- calls ---- */
 
-static void begin_call(struct base_buf *out, const char *signature)
-{
-    uint8_t selector[CHAIN_ABI_SELECTOR_BYTES];
-    chain_abi_selector(selector, signature);
-    base_buf_append(out, selector, sizeof selector);
-}
-
 void chain_contract_call_cluster_state(struct base_buf *out)
 {
-    begin_call(out, "clusterState()");
+    chain_abi_call(out, "clusterState()");
 }
 
 void chain_contract_call_members_page(struct base_buf *out, uint64_t offset, uint64_t limit)
 {
     struct chain_abi_writer w;
-    begin_call(out, "membersPage(uint256,uint256)");
+    chain_abi_call(out, "membersPage(uint256,uint256)");
     chain_abi_writer_init(&w, 2);
     chain_abi_put_u64(&w, offset);
     chain_abi_put_u64(&w, limit);
     chain_abi_writer_finish(&w, out);
 }
 
-static void call_address(struct base_buf *out, const char *signature,
-                         const struct base_eth_address *address)
-{
-    struct chain_abi_writer w;
-    begin_call(out, signature);
-    chain_abi_writer_init(&w, 1);
-    chain_abi_put_address(&w, address);
-    chain_abi_writer_finish(&w, out);
-}
-
-static void call_token(struct base_buf *out, const char *signature,
-                       const struct base_u256 *token_id)
-{
-    struct chain_abi_writer w;
-    begin_call(out, signature);
-    chain_abi_writer_init(&w, 1);
-    chain_abi_put_u256(&w, token_id);
-    chain_abi_writer_finish(&w, out);
-}
-
 void chain_contract_call_root_epoch_of(struct base_buf *out, const struct base_eth_address *root)
 {
-    call_address(out, "rootEpochOf(address)", root);
+    chain_abi_call_address(out, "rootEpochOf(address)", root);
 }
 
 void chain_contract_call_owner_of(struct base_buf *out, const struct base_u256 *token_id)
 {
-    call_token(out, "ownerOf(uint256)", token_id);
+    chain_abi_call_u256(out, "ownerOf(uint256)", token_id);
 }
 
 void chain_contract_call_nonce_of(struct base_buf *out, const struct base_u256 *token_id)
 {
-    call_token(out, "nonceOf(uint256)", token_id);
+    chain_abi_call_u256(out, "nonceOf(uint256)", token_id);
 }
 
 void chain_contract_call_mint(struct base_buf *out, const struct base_eth_address *to)
 {
-    call_address(out, "mintNodeAccess(address)", to);
+    chain_abi_call_address(out, "mintNodeAccess(address)", to);
 }
 
 void chain_contract_call_register_instance(struct base_buf *out, const struct base_u256 *token_id,
                                            const struct base_eth_address *instance)
 {
     struct chain_abi_writer w;
-    begin_call(out, "registerInstance(uint256,address)");
+    chain_abi_call(out, "registerInstance(uint256,address)");
     chain_abi_writer_init(&w, 2);
     chain_abi_put_u256(&w, token_id);
     chain_abi_put_address(&w, instance);
@@ -81,12 +54,12 @@ void chain_contract_call_register_instance(struct base_buf *out, const struct ba
 
 void chain_contract_call_deactivate(struct base_buf *out, const struct base_u256 *token_id)
 {
-    call_token(out, "deactivateInstance(uint256)", token_id);
+    chain_abi_call_u256(out, "deactivateInstance(uint256)", token_id);
 }
 
 void chain_contract_call_cancel(struct base_buf *out, const struct base_u256 *token_id)
 {
-    call_token(out, "cancel(uint256)", token_id);
+    chain_abi_call_u256(out, "cancel(uint256)", token_id);
 }
 
 void chain_contract_call_transfer(struct base_buf *out, const struct base_eth_address *from,
@@ -94,7 +67,7 @@ void chain_contract_call_transfer(struct base_buf *out, const struct base_eth_ad
                                   const struct base_u256 *token_id)
 {
     struct chain_abi_writer w;
-    begin_call(out, "transferFrom(address,address,uint256)");
+    chain_abi_call(out, "transferFrom(address,address,uint256)");
     chain_abi_writer_init(&w, 3);
     chain_abi_put_address(&w, from);
     chain_abi_put_address(&w, to);
@@ -104,7 +77,7 @@ void chain_contract_call_transfer(struct base_buf *out, const struct base_eth_ad
 
 void chain_contract_call_set_kms_root(struct base_buf *out, const struct base_eth_address *root)
 {
-    call_address(out, "setKmsRootAddress(address)", root);
+    chain_abi_call_address(out, "setKmsRootAddress(address)", root);
 }
 
 /* ---- register() ---- */
@@ -161,7 +134,7 @@ void chain_contract_call_register(struct base_buf *out, const struct base_bindin
                                   const struct chain_register *args)
 {
     struct chain_abi_writer w;
-    begin_call(out, REGISTER_SIGNATURE);
+    chain_abi_call(out, REGISTER_SIGNATURE);
     chain_abi_writer_init(&w, 7);
     put_binding(&w, binding);
     chain_abi_put_bytes(&w, args->node_xy, sizeof args->node_xy);
@@ -179,7 +152,7 @@ void chain_contract_call_renew(struct base_buf *out, const struct base_renewal *
                                const struct base_slice *owner_sig)
 {
     struct chain_abi_writer w, r;
-    begin_call(out, "renew((uint256,bytes,uint64,uint64,uint64),bytes)");
+    chain_abi_call(out, "renew((uint256,bytes,uint64,uint64,uint64),bytes)");
     chain_abi_writer_init(&w, 2);
     chain_abi_writer_init(&r, 5);
     chain_abi_put_u256(&r, &renewal->token_id);
@@ -196,7 +169,7 @@ void chain_contract_call_set_endpoint(struct base_buf *out, const struct base_en
                                       const struct base_sig65 *node_sig)
 {
     struct chain_abi_writer w, e;
-    begin_call(out, "setEndpoint((uint256,bytes,string,uint64,uint64),bytes)");
+    chain_abi_call(out, "setEndpoint((uint256,bytes,string,uint64,uint64),bytes)");
     chain_abi_writer_init(&w, 2);
     chain_abi_writer_init(&e, 5);
     chain_abi_put_u256(&e, &endpoint->token_id);
@@ -216,14 +189,14 @@ void chain_contract_call_set_endpoint(struct base_buf *out, const struct base_en
 
 void chain_contract_call_burn(struct base_buf *out, const struct base_u256 *token_id)
 {
-    call_token(out, "burn(uint256)", token_id);
+    chain_abi_call_u256(out, "burn(uint256)", token_id);
 }
 
 void chain_contract_call_bind_weight(struct base_buf *out, const struct base_u256 *token_id,
                                      const struct base_eth_address *instance)
 {
     struct chain_abi_writer w;
-    begin_call(out, "bindWeight(uint256,address)");
+    chain_abi_call(out, "bindWeight(uint256,address)");
     chain_abi_writer_init(&w, 2);
     chain_abi_put_u256(&w, token_id);
     chain_abi_put_address(&w, instance);
@@ -232,43 +205,14 @@ void chain_contract_call_bind_weight(struct base_buf *out, const struct base_u25
 
 void chain_contract_call_unbind_weight(struct base_buf *out, const struct base_u256 *token_id)
 {
-    call_token(out, "unbindWeight(uint256)", token_id);
+    chain_abi_call_u256(out, "unbindWeight(uint256)", token_id);
 }
 
 void chain_contract_call_set_dev_mode(struct base_buf *out, bool dev_mode)
 {
     struct chain_abi_writer w;
-    begin_call(out, "setDevMode(bool)");
+    chain_abi_call(out, "setDevMode(bool)");
     chain_abi_writer_init(&w, 1);
     chain_abi_put_bool(&w, dev_mode);
     chain_abi_writer_finish(&w, out);
-}
-
-/* ---- reading one value ---- */
-
-void chain_contract_call_plain(struct base_buf *out, const char *signature)
-{
-    begin_call(out, signature);
-}
-
-void chain_contract_call_token_to_instance(struct base_buf *out, const struct base_u256 *token_id)
-{
-    call_token(out, "tokenToInstance(uint256)", token_id);
-}
-
-void chain_contract_call_instance_to_token(struct base_buf *out,
-                                           const struct base_eth_address *instance)
-{
-    call_address(out, "instanceToToken(address)", instance);
-}
-
-void chain_contract_call_wallet_to_token_id(struct base_buf *out,
-                                            const struct base_eth_address *wallet)
-{
-    call_address(out, "walletToTokenId(address)", wallet);
-}
-
-void chain_contract_call_weight_behind(struct base_buf *out, const struct base_u256 *token_id)
-{
-    call_token(out, "weightBehind(uint256)", token_id);
 }

@@ -343,7 +343,7 @@ static int take_token(struct chain__read *read, uint64_t token, size_t which, bo
     else if (read->stage == CHAIN__STAGE_OWNERS)
         rv = chain_prototype_decode_instance(&seat->instance, data.data, data.len);
     else if (which == 0)
-        rv = chain_prototype_decode_bool(&seat->active, data.data, data.len);
+        rv = chain_contract_decode_bool(&seat->active, data.data, data.len);
     else
         rv = chain_prototype_decode_url(seat->url, &seat->url_len, &seat->url_too_long, data.data,
                                         data.len);

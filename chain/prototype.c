@@ -7,23 +7,6 @@
 
 /* ---- calls ---- */
 
-static void begin_call(struct base_buf *out, const char *signature)
-{
-    uint8_t selector[CHAIN_ABI_SELECTOR_BYTES];
-    chain_abi_selector(selector, signature);
-    base_buf_append(out, selector, sizeof selector);
-}
-
-static void call_token(struct base_buf *out, const char *signature,
-                       const struct base_u256 *token_id)
-{
-    struct chain_abi_writer w;
-    begin_call(out, signature);
-    chain_abi_writer_init(&w, 1);
-    chain_abi_put_u256(&w, token_id);
-    chain_abi_writer_finish(&w, out);
-}
-
 /* An instance as the contract knows it: its 40 digits as text. */
 static void put_instance(struct chain_abi_writer *w, const struct base_eth_address *instance)
 {
@@ -36,7 +19,7 @@ static void call_instance(struct base_buf *out, const char *signature,
                           const struct base_eth_address *instance)
 {
     struct chain_abi_writer w;
-    begin_call(out, signature);
+    chain_abi_call(out, signature);
     chain_abi_writer_init(&w, 1);
     put_instance(&w, instance);
     chain_abi_writer_finish(&w, out);
@@ -44,54 +27,44 @@ static void call_instance(struct base_buf *out, const char *signature,
 
 void chain_prototype_call_kms_root(struct base_buf *out)
 {
-    begin_call(out, "kmsRootAddress()");
+    chain_abi_call(out, "kmsRootAddress()");
 }
 
 void chain_prototype_call_total_supply(struct base_buf *out)
 {
-    begin_call(out, "totalSupply()");
-}
-
-void chain_prototype_call_max_nodes(struct base_buf *out)
-{
-    begin_call(out, "maxNodes()");
+    chain_abi_call(out, "totalSupply()");
 }
 
 void chain_prototype_call_public_minting(struct base_buf *out)
 {
-    begin_call(out, "publicMinting()");
+    chain_abi_call(out, "publicMinting()");
 }
 
 void chain_prototype_call_mint_price(struct base_buf *out)
 {
-    begin_call(out, "mintPrice()");
+    chain_abi_call(out, "mintPrice()");
 }
 
 void chain_prototype_call_dev_mode(struct base_buf *out)
 {
-    begin_call(out, "devMode()");
-}
-
-void chain_prototype_call_owner(struct base_buf *out)
-{
-    begin_call(out, "owner()");
+    chain_abi_call(out, "devMode()");
 }
 
 void chain_prototype_call_owner_of(struct base_buf *out, const struct base_u256 *token_id)
 {
-    call_token(out, "ownerOf(uint256)", token_id);
+    chain_abi_call_u256(out, "ownerOf(uint256)", token_id);
 }
 
 void chain_prototype_call_token_to_instance(struct base_buf *out, const struct base_u256 *token_id)
 {
-    call_token(out, "tokenToInstance(uint256)", token_id);
+    chain_abi_call_u256(out, "tokenToInstance(uint256)", token_id);
 }
 
 void chain_prototype_call_wallet_to_token(struct base_buf *out,
                                           const struct base_eth_address *wallet)
 {
     struct chain_abi_writer w;
-    begin_call(out, "walletToTokenId(address)");
+    chain_abi_call(out, "walletToTokenId(address)");
     chain_abi_writer_init(&w, 1);
     chain_abi_put_address(&w, wallet);
     chain_abi_writer_finish(&w, out);
@@ -107,12 +80,6 @@ void chain_prototype_call_instance_to_url(struct base_buf *out,
                                           const struct base_eth_address *instance)
 {
     call_instance(out, "instanceToConnectionUrl(string)", instance);
-}
-
-void chain_prototype_call_instance_to_token(struct base_buf *out,
-                                            const struct base_eth_address *instance)
-{
-    call_instance(out, "instanceToToken(string)", instance);
 }
 
 void chain_prototype_call_register_instance(struct base_buf *out,
@@ -132,7 +99,7 @@ void chain_prototype_call_register_peer(struct base_buf *out,
     struct chain_abi_writer w;
     struct base_hash32 app_id = {{0}};
     memcpy(app_id.bytes, peer->app_id.bytes, sizeof peer->app_id.bytes);
-    begin_call(out, "registerPeer(string,bytes,bytes,bytes,bytes,string,string,bytes32)");
+    chain_abi_call(out, "registerPeer(string,bytes,bytes,bytes,bytes,string,string,bytes32)");
     chain_abi_writer_init(&w, 8);
     put_instance(&w, &peer->instance);
     chain_abi_put_bytes(&w, peer->derived_key.bytes, sizeof peer->derived_key.bytes);
@@ -149,7 +116,7 @@ void chain_prototype_call_mint(struct base_buf *out, const struct base_eth_addre
                                const struct base_eth_address *instance)
 {
     struct chain_abi_writer w;
-    begin_call(out, "mintNodeAccess(address,string)");
+    chain_abi_call(out, "mintNodeAccess(address,string)");
     chain_abi_writer_init(&w, 2);
     chain_abi_put_address(&w, to);
     if (instance != NULL)
@@ -170,14 +137,6 @@ static int get_string(struct base_slice *out, const void *data, size_t len)
     struct chain_abi_reader r;
     chain_abi_reader_init(&r, data, len, 1);
     chain_abi_get_bytes(&r, out, STRING_BYTES_MAX);
-    return chain_abi_reader_end(&r);
-}
-
-int chain_prototype_decode_bool(bool *out, const void *data, size_t len)
-{
-    struct chain_abi_reader r;
-    chain_abi_reader_init(&r, data, len, 1);
-    chain_abi_get_bool(&r, out);
     return chain_abi_reader_end(&r);
 }
 
@@ -246,7 +205,7 @@ void chain_multicall_finish(struct chain_multicall *m, struct base_buf *out)
 {
     struct chain_abi_writer w;
     assert(m->added == m->count);
-    begin_call(out, "aggregate3((address,bool,bytes)[])");
+    chain_abi_call(out, "aggregate3((address,bool,bytes)[])");
     chain_abi_writer_init(&w, 1);
     chain_abi_put_array(&w, &m->list, m->count);
     if (chain_abi_writer_finish(&w, out) != BASE_OK) out->failed = true;
@@ -254,12 +213,12 @@ void chain_multicall_finish(struct chain_multicall *m, struct base_buf *out)
 
 void chain_multicall_call_block_number(struct base_buf *out)
 {
-    begin_call(out, "getBlockNumber()");
+    chain_abi_call(out, "getBlockNumber()");
 }
 
 void chain_multicall_call_last_block_hash(struct base_buf *out)
 {
-    begin_call(out, "getLastBlockHash()");
+    chain_abi_call(out, "getLastBlockHash()");
 }
 
 int chain_multicall_reply_init(struct chain_multicall_reply *r, const void *data, size_t len,

@@ -13,11 +13,9 @@
 /* ---- reads ---- */
 void chain_prototype_call_kms_root(struct base_buf *out);       /* kmsRootAddress() */
 void chain_prototype_call_total_supply(struct base_buf *out);   /* totalSupply() */
-void chain_prototype_call_max_nodes(struct base_buf *out);      /* maxNodes() */
 void chain_prototype_call_public_minting(struct base_buf *out); /* publicMinting() */
 void chain_prototype_call_mint_price(struct base_buf *out);     /* mintPrice() */
 void chain_prototype_call_dev_mode(struct base_buf *out);       /* devMode() */
-void chain_prototype_call_owner(struct base_buf *out);          /* owner() */
 void chain_prototype_call_owner_of(struct base_buf *out, const struct base_u256 *token_id);
 void chain_prototype_call_token_to_instance(struct base_buf *out, const struct base_u256 *token_id);
 void chain_prototype_call_wallet_to_token(struct base_buf *out,
@@ -27,8 +25,6 @@ void chain_prototype_call_active_instances(struct base_buf *out,
                                            const struct base_eth_address *instance);
 void chain_prototype_call_instance_to_url(struct base_buf *out,
                                           const struct base_eth_address *instance);
-void chain_prototype_call_instance_to_token(struct base_buf *out,
-                                            const struct base_eth_address *instance);
 
 /* ---- writes ---- */
 void chain_prototype_call_register_instance(struct base_buf *out,
@@ -50,14 +46,13 @@ void chain_prototype_call_mint(struct base_buf *out, const struct base_eth_addre
 /* transferFrom(address,address,uint256) is chain_contract_call_transfer. */
 
 /* ---- return data: BASE_EMALFORMED, BASE_ETOOBIG ---- */
-int chain_prototype_decode_bool(bool *out, const void *data, size_t len);
 /* A string that is a stranger's. Other texts than 40 lower-case hex digits give the zero address:
  * two spellings of one id would be two entries in the contract's maps. */
 int chain_prototype_decode_instance(struct base_eth_address *out, const void *data, size_t len);
 /* Longer than CHAIN_URL_BYTES_MAX: empty, and *too_long. url is terminated; may hold any bytes. */
 int chain_prototype_decode_url(char url[CHAIN_URL_BYTES_MAX + 1], size_t *url_len, bool *too_long,
                                const void *data, size_t len);
-/* Numbers and addresses: chain_contract_decode_u256, _u64, _address. */
+/* Single words: chain_contract_decode_bool, _u256, _u64, _address. */
 
 /* ---- Multicall3: many calls of one block in one eth_call ----
  * Source: github.com/mds1/multicall3, at the same address on every chain that has it. */

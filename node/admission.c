@@ -37,24 +37,12 @@ static bool refuse(struct bench *b, enum node_reason reason)
     return false;
 }
 
-struct hex {
-    char text[2 * BASE_KEY33_BYTES + 1];
-};
-
-static struct hex hex_of(const void *data, size_t len)
-{
-    struct hex hex;
-    assert(2 * len < sizeof hex.text);
-    base_hex_encode(hex.text, data, len);
-    return hex;
-}
-
 static bool refuse_keys(struct bench *b, enum node_reason reason, const struct base_key33 *expected,
                         const struct base_key33 *found)
 {
     refuse(b, reason);
-    node_refusal_expect(b->out, "%s", hex_of(expected->bytes, BASE_KEY33_BYTES).text);
-    node_refusal_find(b->out, "%s", hex_of(found->bytes, BASE_KEY33_BYTES).text);
+    node_refusal_expect(b->out, "%s", node_hex_of(expected->bytes, BASE_KEY33_BYTES).text);
+    node_refusal_find(b->out, "%s", node_hex_of(found->bytes, BASE_KEY33_BYTES).text);
     return false;
 }
 
@@ -63,8 +51,8 @@ static bool refuse_addresses(struct bench *b, enum node_reason reason,
                              const struct base_eth_address *found)
 {
     refuse(b, reason);
-    node_refusal_expect(b->out, "0x%s", hex_of(expected->bytes, BASE_ADDRESS_BYTES).text);
-    node_refusal_find(b->out, "0x%s", hex_of(found->bytes, BASE_ADDRESS_BYTES).text);
+    node_refusal_expect(b->out, "0x%s", node_hex_of(expected->bytes, BASE_ADDRESS_BYTES).text);
+    node_refusal_find(b->out, "0x%s", node_hex_of(found->bytes, BASE_ADDRESS_BYTES).text);
     return false;
 }
 
@@ -195,7 +183,8 @@ static bool key_on_a_seat(struct bench *b)
     if (b->seat != NULL) return true;
     refuse(b, NODE_REASON_NO_SEAT);
     node_refusal_expect(b->out, "a seat with this node key");
-    node_refusal_find(b->out, "none with %s", hex_of(b->node_key->bytes, BASE_KEY33_BYTES).text);
+    node_refusal_find(b->out, "none with %s",
+                      node_hex_of(b->node_key->bytes, BASE_KEY33_BYTES).text);
     return false;
 }
 
@@ -204,8 +193,8 @@ static bool token_as_claimed(struct bench *b)
 {
     if (base_u256_equal(&b->claim.token_id, &b->seat->token_id)) return true;
     refuse(b, NODE_REASON_TOKEN_DIFFERS);
-    node_refusal_expect(b->out, "token 0x%s", hex_of(b->seat->token_id.bytes, 32).text);
-    node_refusal_find(b->out, "token 0x%s", hex_of(b->claim.token_id.bytes, 32).text);
+    node_refusal_expect(b->out, "token 0x%s", node_hex_of(b->seat->token_id.bytes, 32).text);
+    node_refusal_find(b->out, "token 0x%s", node_hex_of(b->claim.token_id.bytes, 32).text);
     return false;
 }
 
@@ -296,7 +285,7 @@ static bool app_is_allowed(struct bench *b)
     if (attest_pins_allows_app(b->admission->pins, &seen, &b->seat->app_id)) return true;
     refuse(b, NODE_REASON_APP_ID_NOT_ALLOWED);
     node_refusal_expect(b->out, "an app id that is on the contract's list and pinned");
-    node_refusal_find(b->out, "0x%s", hex_of(b->seat->app_id.bytes, BASE_ADDRESS_BYTES).text);
+    node_refusal_find(b->out, "0x%s", node_hex_of(b->seat->app_id.bytes, BASE_ADDRESS_BYTES).text);
     return false;
 }
 
@@ -309,7 +298,7 @@ static bool record_is_signed(struct bench *b)
     if (base_ecdsa_verify(&digest, &b->record_sig, b->node_key) == BASE_OK) return true;
     refuse(b, NODE_REASON_RECORD_SIGNATURE);
     node_refusal_expect(b->out, "a signature by %s",
-                        hex_of(b->node_key->bytes, BASE_KEY33_BYTES).text);
+                        node_hex_of(b->node_key->bytes, BASE_KEY33_BYTES).text);
     return false;
 }
 
@@ -363,10 +352,10 @@ static bool chain_descends_from_root(struct bench *b)
     refuse(b, reason);
     b->out->code = NODE_CODE_NOT_ADMITTED; /* an app id at this line too */
     node_refusal_expect(b->out, "a chain from root 0x%s for app 0x%s",
-                        hex_of(trust.kms_root.bytes, BASE_ADDRESS_BYTES).text,
-                        hex_of(b->seat->app_id.bytes, BASE_ADDRESS_BYTES).text);
+                        node_hex_of(trust.kms_root.bytes, BASE_ADDRESS_BYTES).text,
+                        node_hex_of(b->seat->app_id.bytes, BASE_ADDRESS_BYTES).text);
     node_refusal_find(b->out, "%s of app 0x%s", attest_verdict_name(verdict),
-                      hex_of(p->app_id.bytes, BASE_ADDRESS_BYTES).text);
+                      node_hex_of(p->app_id.bytes, BASE_ADDRESS_BYTES).text);
     return false;
 }
 
@@ -387,9 +376,10 @@ static bool pop_is_of_proof_key(struct bench *b)
     if (recovered && base_key33_equal(&signer, &b->claim.proof_key)) return true;
     refuse(b, NODE_REASON_POP);
     node_refusal_expect(b->out, "this handshake signed by %s",
-                        hex_of(b->claim.proof_key.bytes, BASE_KEY33_BYTES).text);
+                        node_hex_of(b->claim.proof_key.bytes, BASE_KEY33_BYTES).text);
     node_refusal_find(b->out, "%s",
-                      recovered ? hex_of(signer.bytes, BASE_KEY33_BYTES).text : "no signature");
+                      recovered ? node_hex_of(signer.bytes, BASE_KEY33_BYTES).text
+                                : "no signature");
     return false;
 }
 
@@ -450,7 +440,7 @@ enum node_reason node_admission_judge_static(struct node_refusal *out,
     if (node_identity_owns(identity, node_key)) {
         node_refusal_set(out, own_ephemeral ? NODE_REASON_SELF : NODE_REASON_COPY, 0);
         node_refusal_expect(out, "another node's key");
-        node_refusal_find(out, "our own, %s", hex_of(node_key->bytes, BASE_KEY33_BYTES).text);
+        node_refusal_find(out, "our own, %s", node_hex_of(node_key->bytes, BASE_KEY33_BYTES).text);
         return out->reason;
     }
     if (stores_no_keys(admission)) {

@@ -8,18 +8,9 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/u256.h"
+#include "node/typed_data.h"
 
 /* ---- a node's part ---- */
-
-/* A number, or text in decimal or hex where it may be above 2^53. */
-static int get_token(struct base_u256 *out, const json_t *body)
-{
-    const json_t *value = json_object_get(body, "token");
-    if (json_is_string(value)) return base_u256_parse(out, json_string_value(value));
-    if (!json_is_integer(value) || json_integer_value(value) < 0) return BASE_EINVAL;
-    *out = base_u256_from_u64((uint64_t)json_integer_value(value));
-    return BASE_OK;
-}
 
 static int field(int rv, const char *name, const char *shape, char *why, size_t cap)
 {
@@ -31,7 +22,8 @@ static int field(int rv, const char *name, const char *shape, char *why, size_t 
 static int read_wish(struct node_bundle *b, const json_t *body, char *why, size_t cap)
 {
     const char *owner = json_string_value(json_object_get(body, "owner"));
-    int rv = field(get_token(&b->token_id, body), "token", "a token id", why, cap);
+    int rv =
+        field(base_json_get_u256(&b->token_id, body, "token"), "token", "a token id", why, cap);
     if (rv == BASE_OK)
         rv = field(owner == NULL ? BASE_EINVAL : base_address_parse(&b->owner, owner), "owner",
                    "the wallet's address", why, cap);
@@ -90,9 +82,7 @@ int node_authorise_bundle(struct node_bundle *out, const json_t *body, char *why
 /* ---- for a wallet elsewhere ---- */
 
 #define TYPES                                                                                      \
-    "{\"types\":{\"EIP712Domain\":[{\"name\":\"name\",\"type\":\"string\"},"                       \
-    "{\"name\":\"version\",\"type\":\"string\"},{\"name\":\"chainId\",\"type\":\"uint256\"},"      \
-    "{\"name\":\"verifyingContract\",\"type\":\"address\"}],"                                      \
+    "{\"types\":{" NODE_TYPED_DOMAIN_TYPE ","                                                      \
     "\"Authorisation\":[{\"name\":\"tokenId\",\"type\":\"uint256\"},"                              \
     "{\"name\":\"owner\",\"type\":\"address\"},{\"name\":\"instance\",\"type\":\"address\"},"      \
     "{\"name\":\"nodeKey\",\"type\":\"bytes\"},{\"name\":\"proofKey\",\"type\":\"bytes\"},"        \
@@ -100,39 +90,23 @@ int node_authorise_bundle(struct node_bundle *out, const json_t *body, char *why
     "{\"name\":\"issuedBlockHash\",\"type\":\"bytes32\"},"                                         \
     "{\"name\":\"notAfter\",\"type\":\"uint64\"}]},\"primaryType\":\"Authorisation\","
 
-static void put_hex(struct base_buf *out, const char *name, const void *data, size_t len)
-{
-    base_buf_printf(out, ",\"%s\":\"0x", name);
-    base_buf_hex(out, data, len);
-    base_buf_puts(out, "\"");
-}
-
-static void put_address(struct base_buf *out, const char *name,
-                        const struct base_eth_address *address)
-{
-    char text[BASE_ADDRESS_TEXT_BYTES];
-    base_address_format(text, address);
-    base_buf_printf(out, ",\"%s\":\"%s\"", name, text);
-}
-
 void node_authorise_print(struct base_buf *out, uint64_t chain_id,
                           const struct base_eth_address *contract, const struct node_bundle *bundle)
 {
     char token[BASE_U256_TEXT_BYTES];
     size_t key_len = bundle->revokes ? 0 : BASE_KEY33_BYTES;
     base_u256_format(token, &bundle->token_id);
-    base_buf_printf(out,
-                    TYPES "\"domain\":{\"name\":\"nftmesh\",\"version\":\"1\",\"chainId\":%" PRIu64,
-                    chain_id);
-    put_address(out, "verifyingContract", contract);
-    base_buf_printf(out, "},\"message\":{\"tokenId\":\"%s\"", token);
-    put_address(out, "owner", &bundle->owner);
-    put_address(out, "instance", &bundle->instance);
-    put_hex(out, "nodeKey", bundle->node_key.bytes, key_len);
-    put_hex(out, "proofKey", bundle->proof.proof_key.bytes, key_len);
-    base_buf_printf(out, ",\"issuedBlock\":\"%" PRIu64 "\"", bundle->issued_block);
-    put_hex(out, "issuedBlockHash", bundle->issued_block_hash.bytes, BASE_HASH32_BYTES);
-    base_buf_printf(out, ",\"notAfter\":\"%" PRIu64 "\"},\"nftmesh\":{", bundle->not_after);
+    base_buf_puts(out, TYPES);
+    node_typed_domain(out, chain_id, contract);
+    base_buf_printf(out, ",\"message\":{\"tokenId\":\"%s\"", token);
+    node_typed_address(out, "owner", &bundle->owner);
+    node_typed_address(out, "instance", &bundle->instance);
+    node_typed_hex(out, "nodeKey", bundle->node_key.bytes, key_len);
+    node_typed_hex(out, "proofKey", bundle->proof.proof_key.bytes, key_len);
+    node_typed_number(out, "issuedBlock", bundle->issued_block);
+    node_typed_hex(out, "issuedBlockHash", bundle->issued_block_hash.bytes, BASE_HASH32_BYTES);
+    node_typed_number(out, "notAfter", bundle->not_after);
+    base_buf_puts(out, "},\"nftmesh\":{");
     put_bundle(out, bundle);
     base_buf_puts(out, "}}\n");
 }

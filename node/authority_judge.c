@@ -15,18 +15,6 @@ enum node_authority_verdict node__authority_refuse(struct trial *t,
     return verdict;
 }
 
-struct hex {
-    char text[2 * BASE_KEY33_BYTES + 1];
-};
-
-static struct hex hex_of(const void *data, size_t len)
-{
-    struct hex hex;
-    assert(2 * len < sizeof hex.text);
-    base_hex_encode(hex.text, data, len);
-    return hex;
-}
-
 /* Line 1 */
 static enum node_authority_verdict owner_is_named(struct trial *t)
 {
@@ -34,14 +22,14 @@ static enum node_authority_verdict owner_is_named(struct trial *t)
     if (t->seat == NULL) {
         node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_NO_SEAT);
         node_refusal_expect(t->out, "an authorisation for a seat of this contract");
-        node_refusal_find(t->out, "token 0x%s", hex_of(t->bundle->token_id.bytes, 32).text);
+        node_refusal_find(t->out, "token 0x%s", node_hex_of(t->bundle->token_id.bytes, 32).text);
         return NODE_AUTHORITY_REFUSED;
     }
     if (base_address_equal(&t->seat->owner, &t->bundle->owner)) return NODE_AUTHORITY_UNDECIDED;
     node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_OWNER_CHANGED);
     node_refusal_expect(t->out, "an authorisation by 0x%s",
-                        hex_of(t->seat->owner.bytes, BASE_ADDRESS_BYTES).text);
-    node_refusal_find(t->out, "0x%s", hex_of(t->bundle->owner.bytes, BASE_ADDRESS_BYTES).text);
+                        node_hex_of(t->seat->owner.bytes, BASE_ADDRESS_BYTES).text);
+    node_refusal_find(t->out, "0x%s", node_hex_of(t->bundle->owner.bytes, BASE_ADDRESS_BYTES).text);
     return NODE_AUTHORITY_REFUSED;
 }
 
@@ -93,7 +81,7 @@ static enum node_authority_verdict three_have_signed(struct trial *t)
     if (!base_address_equal(&signer, &b->owner)) {
         refuse_signature(t, "seat's owner");
         node_refusal_find(t->out, "one by 0x%s, or over other fields",
-                          hex_of(signer.bytes, BASE_ADDRESS_BYTES).text);
+                          node_hex_of(signer.bytes, BASE_ADDRESS_BYTES).text);
         return NODE_AUTHORITY_REFUSED;
     }
     if (b->revokes) return NODE_AUTHORITY_UNDECIDED;
@@ -117,9 +105,9 @@ static enum node_authority_verdict instance_is_bound(struct trial *t)
     if (!base_address_equal(&t->bundle->instance, bound) ||
         base_is_zero(bound->bytes, BASE_ADDRESS_BYTES)) {
         node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_INSTANCE_DIFFERS);
-        node_refusal_expect(t->out, "0x%s", hex_of(bound->bytes, BASE_ADDRESS_BYTES).text);
+        node_refusal_expect(t->out, "0x%s", node_hex_of(bound->bytes, BASE_ADDRESS_BYTES).text);
         node_refusal_find(t->out, "0x%s",
-                          hex_of(t->bundle->instance.bytes, BASE_ADDRESS_BYTES).text);
+                          node_hex_of(t->bundle->instance.bytes, BASE_ADDRESS_BYTES).text);
         return NODE_AUTHORITY_REFUSED;
     }
     if (t->seat->active) return NODE_AUTHORITY_UNDECIDED;
@@ -158,8 +146,9 @@ static enum node_authority_verdict block_is_canonical(struct trial *t)
     if (base_hash32_equal(&t->issued.hash, &b->issued_block_hash)) return NODE_AUTHORITY_UNDECIDED;
     node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_AUTHORISATION_BLOCK);
     node_refusal_expect(t->out, "block %llu, 0x%s", (unsigned long long)b->issued_block,
-                        hex_of(t->issued.hash.bytes, BASE_HASH32_BYTES).text);
-    node_refusal_find(t->out, "0x%s", hex_of(b->issued_block_hash.bytes, BASE_HASH32_BYTES).text);
+                        node_hex_of(t->issued.hash.bytes, BASE_HASH32_BYTES).text);
+    node_refusal_find(t->out, "0x%s",
+                      node_hex_of(b->issued_block_hash.bytes, BASE_HASH32_BYTES).text);
     return NODE_AUTHORITY_REFUSED;
 }
 
@@ -220,7 +209,7 @@ static enum node_authority_verdict key_is_free(struct trial *t)
         node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_NODE_KEY_TAKEN);
         node_refusal_expect(t->out, "a node key of its own");
         node_refusal_find(t->out, "the one of token 0x%s",
-                          hex_of(a->slots[i].token_id.bytes, 32).text);
+                          node_hex_of(a->slots[i].token_id.bytes, 32).text);
         return NODE_AUTHORITY_REFUSED;
     }
     return NODE_AUTHORITY_UNDECIDED;
@@ -309,7 +298,8 @@ bool node__authority_chain_holds(struct trial *t, struct base_eth_address *root)
     } else if (!node__authority_app_may_count(t->world, &proof->app_id)) {
         node__authority_refuse(t, NODE_AUTHORITY_REFUSED, NODE_REASON_APP_ID_NOT_ALLOWED);
         node_refusal_expect(t->out, "an app id that is allowed here");
-        node_refusal_find(t->out, "0x%s", hex_of(proof->app_id.bytes, BASE_ADDRESS_BYTES).text);
+        node_refusal_find(t->out, "0x%s",
+                          node_hex_of(proof->app_id.bytes, BASE_ADDRESS_BYTES).text);
     } else {
         *root = *found;
         return true;

@@ -9,16 +9,6 @@
 #include "base/json.h"
 #include "chain/registry.h"
 
-/* A number, or text in decimal or hex where it may be above 2^53. */
-static int get_u256(struct base_u256 *out, const json_t *body, const char *key)
-{
-    const json_t *value = json_object_get(body, key);
-    if (json_is_string(value)) return base_u256_parse(out, json_string_value(value));
-    if (!json_is_integer(value) || json_integer_value(value) < 0) return BASE_EINVAL;
-    *out = base_u256_from_u64((uint64_t)json_integer_value(value));
-    return BASE_OK;
-}
-
 static int field(int rv, const char *name, const char *shape, char *why, size_t cap)
 {
     if (rv == BASE_OK) return BASE_OK;
@@ -31,7 +21,8 @@ static int read_binding(struct base_binding *b, const struct node_identity *iden
                         const json_t *body, char *why, size_t cap)
 {
     const char *owner = json_string_value(json_object_get(body, "owner"));
-    int rv = field(get_u256(&b->token_id, body, "token"), "token", "a token id", why, cap);
+    int rv =
+        field(base_json_get_u256(&b->token_id, body, "token"), "token", "a token id", why, cap);
     if (rv == BASE_OK)
         rv = field(owner == NULL ? BASE_EINVAL : base_address_parse(&b->owner, owner), "owner",
                    "the wallet's address", why, cap);
@@ -93,7 +84,7 @@ static int sign_endpoint(struct base_buf *json, const struct node_identity *iden
     struct base_endpoint e = {.node_key = keys->node_key};
     struct base_hash32 digest;
     struct base_sig65 sig;
-    int rv = field(get_u256(&e.token_id, body, "token"), "token", "a token id", why, cap);
+    int rv = field(base_json_get_u256(&e.token_id, body, "token"), "token", "a token id", why, cap);
     if (rv == BASE_OK)
         rv = field(base_json_get_string(&e.url, &e.url_len, body, "url"), "url", "a string", why,
                    cap);

@@ -9,7 +9,7 @@ endif()
 target_compile_definitions(node_version INTERFACE NFTMESH_VERSION="${PROJECT_VERSION}"
                            NFTMESH_COMMIT="${commit}" NFTMESH_WIRE_MINOR_TEXT="1")
 
-nftmesh_library(node_binding SOURCES binding.c authorise.c info.c DEPS node_session chain base PkgConfig::JANSSON)
+nftmesh_library(node_binding SOURCES binding.c authorise.c info.c typed_data.c DEPS node_session chain base PkgConfig::JANSSON)
 nftmesh_pkg(LIBCRYPTO libcrypto)
 nftmesh_library(node_keystore SOURCES keystore.c DEPS base PkgConfig::LIBCRYPTO)
 nftmesh_library(node_wallet SOURCES mint_prototype.c wallet.c wallet_send.c wallet_key.c seat.c seat_plan.c seat_signer.c seat_offline.c seat_url.c statement.c http_sync.c seat_prototype.c bundle_store.c

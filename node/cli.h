@@ -43,5 +43,7 @@ bool cli_is_json(const struct node_options *options);
                 "gives it.",                                                                       \
         .fallback = "table", .choices = "table|json", .kind = NODE_OPTION_CHOICE                   \
     }
+/* A file (- is standard input), appended to out, which has the bound. BASE_EIO, BASE_ETOOBIG. */
+int cli_read_file(struct base_buf *out, const char *path);
 
 #endif

@@ -50,7 +50,7 @@ static int view(struct node_wallet *w, struct base_buf *data, const char *signat
     struct base_buf calldata;
     base_buf_init(&calldata, 64);
     base_buf_clear(data);
-    chain_contract_call_plain(&calldata, signature);
+    chain_abi_call(&calldata, signature);
     int rv = node_wallet_view(w, data, &calldata, why);
     base_buf_deinit(&calldata);
     return rv;

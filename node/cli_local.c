@@ -195,19 +195,6 @@ static const char *read_input(struct chain_input *in, const json_t *json)
     return NULL;
 }
 
-static int read_file(struct base_buf *out, const char *path)
-{
-    char chunk[4096];
-    size_t got;
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
-    if (f == NULL) return BASE_EIO;
-    while ((got = fread(chunk, 1, sizeof chunk, f)) > 0 && !out->failed)
-        base_buf_append(out, chunk, got);
-    int rv = ferror(f) ? BASE_EIO : out->failed ? BASE_ETOOBIG : BASE_OK;
-    if (f != stdin) fclose(f);
-    return rv;
-}
-
 static int verify_text(const char *path, const struct base_buf *text)
 {
     struct chain_input in = {0};
@@ -237,7 +224,7 @@ static int verify_chain(int argc, char **argv)
     if (!cli_parse(&options, &status, &verify_table, argc, argv)) return status;
     const char *path = node_options_arg(options, 0);
     base_buf_init(&text, INPUT_BYTES_MAX);
-    int rv = read_file(&text, path);
+    int rv = cli_read_file(&text, path);
     if (rv == BASE_OK)
         status = verify_text(path, &text);
     else

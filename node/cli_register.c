@@ -55,23 +55,6 @@ static int check_url(const char *value, char *why, size_t why_bytes)
         .help = "How long the registration shall stand; at most 400d.", .fallback = "365d",        \
         .min = 3600000, .kind = NODE_OPTION_DURATION                                               \
     }
-#define NODE_OPTIONS                                                                               \
-    {.name = "data-dir",                                                                           \
-     .argument = "DIR",                                                                            \
-     .help = "The node's data directory: a running node is asked for its signatures through the "  \
-             "control socket in it; without one, the keys are made here from its seed.",           \
-     .group = "Node",                                                                              \
-     .fallback = "/var/lib/nftmesh",                                                               \
-     .kind = NODE_OPTION_TEXT},                                                                    \
-        {.name = "dstack",                                                                         \
-         .argument = "PATH",                                                                       \
-         .help = "Socket of the guest agent, when no node runs.",                                  \
-         .env_alias = "DSTACK_SOCKET",                                                             \
-         .fallback = "/var/run/dstack.sock",                                                       \
-         .kind = NODE_OPTION_TEXT},                                                                \
-    {                                                                                              \
-        .name = "dev", .help = "Development: the simulator is accepted."                           \
-    }
 #define SENDING CLI_CHAIN_OPTIONS, CLI_WALLET_OPTIONS, CLI_SEND_OPTIONS, CLI_FORMAT_OPTION
 
 static const struct node_option register_options[] = {
@@ -98,7 +81,7 @@ static const struct node_option register_options[] = {
      .help = "The owner's signature in hex: 65 bytes of a key, or what the owner's contract "
              "(EIP-1271) takes.",
      .kind = NODE_OPTION_TEXT},
-    NODE_OPTIONS,
+    CLI_NODE_OPTIONS,
     SENDING,
 };
 static const struct node_option_table register_table = {
@@ -453,7 +436,7 @@ int cli_renew(int argc, char **argv)
 
 /* ---- endpoint ---- */
 
-static const struct node_option endpoint_options[] = {URL_OPTIONS, NODE_OPTIONS, SENDING};
+static const struct node_option endpoint_options[] = {URL_OPTIONS, CLI_NODE_OPTIONS, SENDING};
 static const struct node_option_table endpoint_table = {
     .command = "nftmesh endpoint",
     .usage = "[--url URL] [options]",

@@ -43,7 +43,7 @@ int cli_need(const struct node_options *options, const char *verb, const char *n
 
 /* ---- files that are named by an option ---- */
 
-static int read_file(struct base_buf *out, const char *path)
+int cli_read_file(struct base_buf *out, const char *path)
 {
     char chunk[4096];
     size_t got;
@@ -61,7 +61,7 @@ int cli_load(struct base_buf *out, const struct node_options *options, const cha
 {
     const char *path = node_options_text(options, name);
     errno = 0;
-    int rv = read_file(out, path);
+    int rv = cli_read_file(out, path);
     if (rv == BASE_OK) return CLI_OK;
     return cli_error(CLI_USAGE, verb, "--%s %s: %s", name, path,
                      rv == BASE_EIO && errno != 0 ? strerror(errno) : base_strerror(rv));

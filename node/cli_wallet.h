@@ -85,6 +85,25 @@ void cli_sent_line(struct base_buf *out, const struct node_wallet *w,
         .scope = NODE_OPTION_NOT_IN_FILE, .kind = NODE_OPTION_TEXT                                 \
     }
 
+/* Where the node's keys are. */
+#define CLI_NODE_OPTIONS                                                                           \
+    {.name = "data-dir",                                                                           \
+     .argument = "DIR",                                                                            \
+     .help = "The node's data directory: a running node is asked for its signatures through the "  \
+             "control socket in it; without one, the keys are made here from its seed.",           \
+     .group = "Node",                                                                              \
+     .fallback = "/var/lib/nftmesh",                                                               \
+     .kind = NODE_OPTION_TEXT},                                                                    \
+        {.name = "dstack",                                                                         \
+         .argument = "PATH",                                                                       \
+         .help = "Socket of the guest agent, when no node runs.",                                  \
+         .env_alias = "DSTACK_SOCKET",                                                             \
+         .fallback = "/var/run/dstack.sock",                                                       \
+         .kind = NODE_OPTION_TEXT},                                                                \
+    {                                                                                              \
+        .name = "dev", .help = "Development: the simulator is accepted."                           \
+    }
+
 #define CLI_WALLET_OPTIONS                                                                         \
     {.name = "wallet-key-file",                                                                    \
      .argument = "FILE",                                                                           \

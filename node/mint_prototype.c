@@ -16,7 +16,7 @@ static int read_price(struct node_wallet *w, struct base_u256 *price, char *why)
     chain_prototype_call_public_minting(&calldata);
     int rv = node_wallet_view(w, &data, &calldata, why);
     if (rv == BASE_OK) {
-        rv = chain_prototype_decode_bool(&is_public, data.data, data.len);
+        rv = chain_contract_decode_bool(&is_public, data.data, data.len);
         if (rv != BASE_OK)
             snprintf(why, NODE_WALLET_WHY_BYTES, "publicMinting(): an answer of another form");
     }

@@ -224,3 +224,11 @@ void node_refusal_explain(struct base_buf *out, const struct node_refusal *refus
     if (refusal->block != 0)
         base_buf_printf(out, " Judged at block %llu.", (unsigned long long)refusal->block);
 }
+
+struct node_hex node_hex_of(const void *data, size_t len)
+{
+    struct node_hex hex;
+    assert(2 * len < sizeof hex.text);
+    base_hex_encode(hex.text, data, len);
+    return hex;
+}

@@ -112,4 +112,10 @@ void node_refusal_find(struct node_refusal *refusal, const char *format, ...)
 /* Full sentences: which check, what was expected, what was found, at which block. */
 void node_refusal_explain(struct base_buf *out, const struct node_refusal *refusal);
 
+/* A key or less in hex, for a refusal's words. */
+struct node_hex {
+    char text[2 * BASE_KEY33_BYTES + 1];
+};
+struct node_hex node_hex_of(const void *data, size_t len);
+
 #endif

@@ -9,6 +9,7 @@
 #include "attest/sigchain.h"
 #include "base/err.h"
 #include "base/u256.h"
+#include "chain/abi.h"
 #include "node/seat_prototype.h"
 
 #define WHY        NODE_WALLET_WHY_BYTES
@@ -20,12 +21,11 @@
 #define GUESS_BIND_GAS     90000
 #define GUESS_REGISTER_GAS 420000
 
-static int say(char *why, int rv, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int say(char *why, int rv, const char *format, ...)
+int node__seat_say(char why[NODE_WALLET_WHY_BYTES], int rv, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
-    vsnprintf(why, WHY, format, ap);
+    vsnprintf(why, NODE_WALLET_WHY_BYTES, format, ap);
     va_end(ap);
     return rv;
 }
@@ -72,9 +72,10 @@ int node_seat_read(struct node_wallet *w, struct chain_seat *out, struct chain_c
     if (seat != NULL) *out = *seat;
     free(seats);
     base_u256_format(text, token);
-    return seat != NULL ? BASE_OK
-                        : say(why, BASE_EINVAL,
-                              "there is no token %s on this contract: mint a seat first", text);
+    return seat != NULL
+               ? BASE_OK
+               : node__seat_say(why, BASE_EINVAL,
+                                "there is no token %s on this contract: mint a seat first", text);
 }
 
 static int judge_seat(struct node__seat_work *k, const struct chain_seat *seat, char *why)
@@ -83,15 +84,18 @@ static int judge_seat(struct node__seat_work *k, const struct chain_seat *seat, 
     k->has_seat = seat != NULL;
     if (seat == NULL && k->has_minted) return BASE_OK; /* the endpoint does not show it yet */
     if (seat == NULL && k->request.has_token)
-        return say(why, BASE_EINVAL, "no such token on this contract: mint a seat first");
+        return node__seat_say(why, BASE_EINVAL,
+                              "no such token on this contract: mint a seat first");
     if (seat == NULL && !k->request.mint)
-        return say(why, BASE_EINVAL,
-                   "this wallet has no free seat: mint one first (`nftmesh mint`, or register with "
-                   "--mint), or name the token that is meant");
+        return node__seat_say(
+            why, BASE_EINVAL,
+            "this wallet has no free seat: mint one first (`nftmesh mint`, or register with "
+            "--mint), or name the token that is meant");
     if (seat == NULL) return BASE_OK;
     base_address_format(owner, &seat->owner);
     if (!base_address_equal(&seat->owner, &k->want.owner))
-        return say(why, BASE_EINVAL, "the token belongs to %s, not to this wallet", owner);
+        return node__seat_say(why, BASE_EINVAL, "the token belongs to %s, not to this wallet",
+                              owner);
     k->seat = *seat;
     k->result->token = seat->token_id;
     k->result->has_token = true;
@@ -170,16 +174,18 @@ int node__seat_check_chain(const struct node__seat_work *k, const struct chain_r
     base_hex_encode(app, args->app_id.bytes, sizeof args->app_id.bytes);
     if (verdict == ATTEST_ACCEPT) return BASE_OK;
     if (verdict == ATTEST_REJECT_APP_ID)
-        return say(why, BASE_EINVAL,
-                   "the contract does not allow app %s: its owner must add it; nothing was sent",
-                   app);
+        return node__seat_say(
+            why, BASE_EINVAL,
+            "the contract does not allow app %s: its owner must add it; nothing was sent", app);
     if (verdict == ATTEST_REJECT_KMS_ROOT)
-        return say(why, BASE_EINVAL,
-                   "this VM's keys do not descend from the contract's KMS root %s: another KMS, or "
-                   "the root was rotated; nothing was sent",
-                   root);
-    return say(why, BASE_EINVAL, "the guest agent's signature chain fails at %s; nothing was sent",
-               attest_verdict_name(verdict));
+        return node__seat_say(
+            why, BASE_EINVAL,
+            "this VM's keys do not descend from the contract's KMS root %s: another KMS, or "
+            "the root was rotated; nothing was sent",
+            root);
+    return node__seat_say(why, BASE_EINVAL,
+                          "the guest agent's signature chain fails at %s; nothing was sent",
+                          attest_verdict_name(verdict));
 }
 
 int node__seat_learn(struct node__seat_work *k, struct chain_register *args, char *why)
@@ -200,11 +206,11 @@ static int read_word(struct node_wallet *w, struct base_u256 *out, const char *s
     struct base_buf calldata, data;
     base_buf_init(&calldata, 64);
     base_buf_init(&data, 1024);
-    chain_contract_call_plain(&calldata, signature);
+    chain_abi_call(&calldata, signature);
     int rv = node_wallet_view(w, &data, &calldata, why);
     if (rv == BASE_OK) {
         rv = chain_contract_decode_u256(out, data.data, data.len);
-        if (rv != BASE_OK) say(why, rv, "%s: an answer of another form", signature);
+        if (rv != BASE_OK) node__seat_say(why, rv, "%s: an answer of another form", signature);
     }
     base_buf_deinit(&calldata);
     base_buf_deinit(&data);
@@ -482,9 +488,10 @@ static int register_with(struct node__seat_work *k, char *why)
         if (rv == BASE_ENOTFOUND) rv = BASE_OK;
     }
     if (rv == BASE_OK)
-        rv = say(why, BASE_ETIMEOUT,
-                 "the endpoint does not show what was mined: look again in a while, and run the "
-                 "same command; it goes on where this one stopped");
+        rv = node__seat_say(
+            why, BASE_ETIMEOUT,
+            "the endpoint does not show what was mined: look again in a while, and run the "
+            "same command; it goes on where this one stopped");
     return rv;
 }
 

@@ -17,6 +17,9 @@ struct node__seat_work {
     bool has_minted; /* request.token is of this run's own mint */
     uint64_t now_s;
 };
+/* Puts one line into why and returns rv. */
+int node__seat_say(char why[NODE_WALLET_WHY_BYTES], int rv, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* k->signer is closed by the caller, also after an error. */
 int node__seat_open(struct node__seat_work *k, struct node_wallet *w,
                     struct node_seat_result *result, const struct node_seat_request *request,

@@ -12,16 +12,6 @@
 
 #define WHY NODE_WALLET_WHY_BYTES
 
-static int say(char *why, int rv, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int say(char *why, int rv, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(why, WHY, format, ap);
-    va_end(ap);
-    return rv;
-}
-
 /* ---- writing the statement ---- */
 
 static bool plan_has(const struct node_seat_plan *plan, enum node_seat_step step)
@@ -141,18 +131,19 @@ static int check_signature(struct node_wallet *w, struct base_slice *out, uint8_
     *out = (struct base_slice){sig, len};
     base_address_format(owner, &s->owner);
     if (len == 0 || len > CHAIN_OWNER_SIG_BYTES_MAX)
-        return say(why, BASE_EINVAL, "the owner's signature has %zu bytes: 1 to %d", len,
-                   CHAIN_OWNER_SIG_BYTES_MAX);
+        return node__seat_say(why, BASE_EINVAL, "the owner's signature has %zu bytes: 1 to %d", len,
+                              CHAIN_OWNER_SIG_BYTES_MAX);
     if (is_keys_signature(fixed, s, sig, len)) {
         *out = (struct base_slice){fixed, 65};
         return BASE_OK;
     }
     int rv = node_wallet_code(w, &has_code, &s->owner, why);
     if (rv != BASE_OK || has_code) return rv; /* a contract judges its own */
-    return say(why, BASE_EINVAL,
-               "the signature is not of %s over this statement: sign the file as it is, with the "
-               "wallet that owns the token",
-               owner);
+    return node__seat_say(
+        why, BASE_EINVAL,
+        "the signature is not of %s over this statement: sign the file as it is, with the "
+        "wallet that owns the token",
+        owner);
 }
 
 static int check_mesh(const struct node_wallet *w, const struct node_statement *s, char *why)
@@ -161,8 +152,9 @@ static int check_mesh(const struct node_wallet *w, const struct node_statement *
     base_address_format(is, &s->contract);
     if (s->chain_id == w->chain_id && base_address_equal(&s->contract, &w->contract))
         return BASE_OK;
-    return say(why, BASE_EINVAL, "the statement is for contract %s of chain %llu: another mesh", is,
-               (unsigned long long)s->chain_id);
+    return node__seat_say(why, BASE_EINVAL,
+                          "the statement is for contract %s of chain %llu: another mesh", is,
+                          (unsigned long long)s->chain_id);
 }
 
 /* Whoever sent it first: it stands. */
@@ -252,8 +244,9 @@ static int find_own(struct node__seat_work *k, char *why)
     }
     free(seats);
     if (k->has_seat && k->seat.active) return BASE_OK;
-    return say(why, BASE_EINVAL,
-               "no seat has this node's key: `nftmesh register` with the owner's wallet first");
+    return node__seat_say(
+        why, BASE_EINVAL,
+        "no seat has this node's key: `nftmesh register` with the owner's wallet first");
 }
 
 static int send_endpoint(struct node__seat_work *k, char *why)

@@ -19,16 +19,6 @@
  * since the deployed one cannot be measured beforehand. */
 #define GUESS_PEER_GAS 250000
 
-static int say(char *why, int rv, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int say(char *why, int rv, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(why, WHY, format, ap);
-    va_end(ap);
-    return rv;
-}
-
 static void tell(const struct node_wallet *w, const char *line)
 {
     if (w->told != NULL) w->told(w->told_ctx, line);
@@ -47,7 +37,7 @@ static int view(struct node_wallet *w, struct base_buf *data, struct base_buf *c
 
 static int read_answer(int rv, struct base_buf *data, const char *what, char *why)
 {
-    if (rv != BASE_OK) say(why, rv, "%s: an answer of another form", what);
+    if (rv != BASE_OK) node__seat_say(why, rv, "%s: an answer of another form", what);
     base_buf_deinit(data);
     return rv;
 }
@@ -67,7 +57,7 @@ static int read_owner(struct node_wallet *w, struct base_eth_address *out,
     base_buf_deinit(&calldata);
     if (rv == BASE_EREFUSED) {
         base_buf_deinit(&data);
-        return say(why, BASE_EINVAL, "there is no token %s on this contract", text);
+        return node__seat_say(why, BASE_EINVAL, "there is no token %s on this contract", text);
     }
     if (rv != BASE_OK) {
         base_buf_deinit(&data);
@@ -97,7 +87,7 @@ static int read_activity(struct node_wallet *w, struct chain_seat *seat, char *w
     chain_prototype_call_active_instances(&calldata, &seat->instance);
     int rv = view(w, &data, &calldata, why);
     if (rv == BASE_OK)
-        return read_answer(chain_prototype_decode_bool(&seat->active, data.data, data.len), &data,
+        return read_answer(chain_contract_decode_bool(&seat->active, data.data, data.len), &data,
                            "activeInstances", why);
     base_buf_deinit(&data);
     return rv;
@@ -170,8 +160,9 @@ int node_prototype_detect(struct node_wallet *w, bool *is_prototype, char *why)
     if (rv == BASE_OK && *is_prototype)
         rv = answers(w, is_prototype, chain_prototype_call_total_supply, why);
     if (rv != BASE_OK || *is_prototype) return rv;
-    return say(why, BASE_EINVAL,
-               "--contract: neither this project's contract nor the prototype's answers there");
+    return node__seat_say(
+        why, BASE_EINVAL,
+        "--contract: neither this project's contract nor the prototype's answers there");
 }
 
 /* ---- an authorisation ---- */
@@ -183,7 +174,7 @@ static int check_seat(const struct chain_seat *seat, const struct node_authorise
     if (base_address_equal(&seat->owner, &request->owner)) return BASE_OK;
     base_address_format(owner, &seat->owner);
     base_address_format(wallet, &request->owner);
-    return say(why, BASE_EINVAL, "the token belongs to %s, not to %s", owner, wallet);
+    return node__seat_say(why, BASE_EINVAL, "the token belongs to %s, not to %s", owner, wallet);
 }
 
 /* Whoever bought it after the block at which he would issue has to wait until the node's reference
@@ -194,10 +185,11 @@ static int check_owner_at(struct node_wallet *w, const struct node_authorise_req
     struct base_eth_address owner;
     int rv = read_owner(w, &owner, &request->token, &block->hash, why);
     if (rv != BASE_OK || base_address_equal(&owner, &request->owner)) return rv;
-    return say(why, BASE_ESTATE,
-               "at the node's reference block, %llu, the token was not this owner's yet: try again "
-               "when `nftmesh status` shows a later one",
-               (unsigned long long)block->number);
+    return node__seat_say(
+        why, BASE_ESTATE,
+        "at the node's reference block, %llu, the token was not this owner's yet: try again "
+        "when `nftmesh status` shows a later one",
+        (unsigned long long)block->number);
 }
 
 static int check_instance(const struct chain_seat *seat, const struct node_bundle *b, char *why)
@@ -206,14 +198,15 @@ static int check_instance(const struct chain_seat *seat, const struct node_bundl
     base_hex_encode(bound, seat->instance.bytes, BASE_ADDRESS_BYTES);
     base_hex_encode(ours, b->instance.bytes, BASE_ADDRESS_BYTES);
     if (base_is_zero(seat->instance.bytes, BASE_ADDRESS_BYTES))
-        return say(why, BASE_EINVAL,
-                   "the token has no instance yet: `nftmesh register` binds %s, then authorises",
-                   ours);
+        return node__seat_say(
+            why, BASE_EINVAL,
+            "the token has no instance yet: `nftmesh register` binds %s, then authorises", ours);
     if (!base_address_equal(&seat->instance, &b->instance))
-        return say(why, BASE_EINVAL,
-                   "the token's instance is %s, this node's is %s: another machine's seat", bound,
-                   ours);
-    if (!seat->active) return say(why, BASE_EINVAL, "the instance is not active on the contract");
+        return node__seat_say(
+            why, BASE_EINVAL,
+            "the token's instance is %s, this node's is %s: another machine's seat", bound, ours);
+    if (!seat->active)
+        return node__seat_say(why, BASE_EINVAL, "the instance is not active on the contract");
     return BASE_OK;
 }
 
@@ -255,7 +248,8 @@ int node_authorise_with(struct node_wallet *w, struct node_bundle *bundle, char 
     char owner[BASE_ADDRESS_TEXT_BYTES];
     base_address_format(owner, &bundle->owner);
     if (!base_address_equal(&w->address, &bundle->owner))
-        return say(why, BASE_EINVAL, "the wallet's key is not that of the owner %s", owner);
+        return node__seat_say(why, BASE_EINVAL, "the wallet's key is not that of the owner %s",
+                              owner);
     base_eip712_domain_init(&domain, w->chain_id, &w->contract);
     node_bundle_digest(&digest, &domain, bundle);
     return base_ecdsa_sign(&bundle->owner_sig, &digest, &w->key);
@@ -298,17 +292,18 @@ static int choose_token(struct work *k, char *why)
     base_u256_format(ours, &k->result->token);
     base_u256_format(theirs, &known);
     if (base_is_zero(k->result->token.bytes, sizeof k->result->token.bytes))
-        return say(
+        return node__seat_say(
             why, BASE_EINVAL,
             k->w->dry_run && k->result->done_count > 0
                 ? "a seat would be minted first; what follows cannot be told before"
                 : "this wallet has no seat on the contract: mint one first (`nftmesh mint`, or "
                   "register with --mint)");
     if (base_u256_equal(&known, &k->result->token)) return BASE_OK;
-    return say(why, BASE_EINVAL,
-               "the contract takes token %s for this wallet's, not %s: it knows one token a "
-               "wallet, the last that came; move the other one away first",
-               theirs, ours);
+    return node__seat_say(
+        why, BASE_EINVAL,
+        "the contract takes token %s for this wallet's, not %s: it knows one token a "
+        "wallet, the last that came; move the other one away first",
+        theirs, ours);
 }
 
 /* Keys and instance, by way of a statement that no owner has signed nor ever will: its block is no
@@ -329,8 +324,9 @@ static int read_seat(struct work *k, char *why)
         base_address_equal(&k->seat.instance, &k->keys.instance))
         return rv;
     base_hex_encode(bound, k->seat.instance.bytes, BASE_ADDRESS_BYTES);
-    return say(why, BASE_EINVAL,
-               "the token holds instance %s, another machine's: deactivate that first", bound);
+    return node__seat_say(why, BASE_EINVAL,
+                          "the token holds instance %s, another machine's: deactivate that first",
+                          bound);
 }
 
 static void add_step(struct work *k, enum node_seat_step step, const char *because)
@@ -403,7 +399,8 @@ static int check_keys(struct work *k, char *why)
     int rv = read_root(k->w, &like_ours.state.kms_root, why);
     if (rv != BASE_OK) return rv;
     if (base_ecdsa_pubkey_xy(args.app_xy, &proof->app_key) != BASE_OK)
-        return say(why, BASE_EINVAL, "the guest agent's app key is no point; nothing was sent");
+        return node__seat_say(why, BASE_EINVAL,
+                              "the guest agent's app key is no point; nothing was sent");
     return node__seat_check_chain(&like_ours, &args, why);
 }
 
@@ -417,15 +414,16 @@ static int check_url(struct work *k, char *why)
     chain_prototype_call_dev_mode(&calldata);
     int rv = view(k->w, &data, &calldata, why);
     if (rv == BASE_OK)
-        rv = read_answer(chain_prototype_decode_bool(&dev_mode, data.data, data.len), &data,
+        rv = read_answer(chain_contract_decode_bool(&dev_mode, data.data, data.len), &data,
                          "devMode", why);
     else
         base_buf_deinit(&data);
     if (rv != BASE_OK || dev_mode) return rv;
-    return say(why, BASE_EINVAL,
-               "the prototype's contract takes https:// addresses alone, and not %.100s: give the "
-               "application's by --url https://..; nothing was sent",
-               k->request->url);
+    return node__seat_say(
+        why, BASE_EINVAL,
+        "the prototype's contract takes https:// addresses alone, and not %.100s: give the "
+        "application's by --url https://..; nothing was sent",
+        k->request->url);
 }
 
 static int check_plan(struct work *k, char *why)
@@ -453,9 +451,10 @@ static int send_step(struct work *k, enum node_seat_step step, char *why)
                                         .purpose = ATTEST_PURPOSE,
                                         .app_id = proof->app_id};
     if (result->done_count == NODE_SEAT_STEPS_MAX)
-        return say(why, BASE_ETIMEOUT,
-                   "the endpoint does not show what was mined: look again in a while, and run the "
-                   "same command; it goes on where this one stopped");
+        return node__seat_say(
+            why, BASE_ETIMEOUT,
+            "the endpoint does not show what was mined: look again in a while, and run the "
+            "same command; it goes on where this one stopped");
     base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
     if (step == NODE_SEAT_BIND)
         chain_prototype_call_register_instance(&calldata, &k->keys.instance);

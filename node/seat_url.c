@@ -12,14 +12,13 @@
 static int read_bool(struct node_wallet *w, bool *out, const struct base_buf *calldata, char *why)
 {
     struct base_buf data;
-    uint64_t value = 0;
+    *out = false;
     base_buf_init(&data, 1024);
     int rv = node_wallet_view(w, &data, calldata, why);
-    if (rv == BASE_OK && chain_contract_decode_u64(&value, data.data, data.len) != BASE_OK) {
+    if (rv == BASE_OK && chain_contract_decode_bool(out, data.data, data.len) != BASE_OK) {
         snprintf(why, WHY, "devMode(): an answer of another form: is this our contract?");
         rv = BASE_EMALFORMED;
     }
-    *out = value != 0;
     base_buf_deinit(&data);
     return rv;
 }
@@ -29,7 +28,7 @@ static int is_allowed(struct node_wallet *w, bool *out, const char *domain, char
     struct chain_abi_writer args;
     struct base_buf calldata;
     base_buf_init(&calldata, 1024);
-    chain_contract_call_plain(&calldata, "allowedBaseDomains(string)");
+    chain_abi_call(&calldata, "allowedBaseDomains(string)");
     chain_abi_writer_init(&args, 1);
     chain_abi_put_bytes(&args, domain, strlen(domain));
     chain_abi_writer_finish(&args, &calldata);
@@ -58,7 +57,7 @@ int node__seat_check_url(struct node__seat_work *k, char *why)
     bool dev_mode = false, allowed = false;
     if (k->want.url[0] == '\0') return BASE_OK;
     base_buf_init(&calldata, 64);
-    chain_contract_call_plain(&calldata, "devMode()");
+    chain_abi_call(&calldata, "devMode()");
     int rv = read_bool(k->w, &dev_mode, &calldata, why);
     base_buf_deinit(&calldata);
     if (rv != BASE_OK || dev_mode) return rv;

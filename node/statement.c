@@ -9,13 +9,10 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/u256.h"
+#include "node/typed_data.h"
 
 /* ---- writing ---- */
 
-#define DOMAIN_TYPE                                                                                \
-    "\"EIP712Domain\":[{\"name\":\"name\",\"type\":\"string\"},"                                   \
-    "{\"name\":\"version\",\"type\":\"string\"},{\"name\":\"chainId\",\"type\":\"uint256\"},"      \
-    "{\"name\":\"verifyingContract\",\"type\":\"address\"}]"
 #define BINDING_TYPE                                                                               \
     "\"Binding\":[{\"name\":\"tokenId\",\"type\":\"uint256\"},"                                    \
     "{\"name\":\"owner\",\"type\":\"address\"},{\"name\":\"instance\",\"type\":\"address\"},"      \
@@ -27,41 +24,20 @@
     "{\"name\":\"nodeKey\",\"type\":\"bytes\"},{\"name\":\"nonce\",\"type\":\"uint64\"},"          \
     "{\"name\":\"expiresAt\",\"type\":\"uint64\"},{\"name\":\"deadline\",\"type\":\"uint64\"}]"
 
-static void put_hex(struct base_buf *out, const char *name, const void *data, size_t len)
-{
-    base_buf_printf(out, ",\"%s\":\"0x", name);
-    base_buf_hex(out, data, len);
-    base_buf_puts(out, "\"");
-}
-
-static void put_address(struct base_buf *out, const char *name,
-                        const struct base_eth_address *address)
-{
-    char text[BASE_ADDRESS_TEXT_BYTES];
-    base_address_format(text, address);
-    base_buf_printf(out, ",\"%s\":\"%s\"", name, text);
-}
-
-/* Decimal text: a number of JSON is not sure above 2^53. */
-static void put_number(struct base_buf *out, const char *name, uint64_t value)
-{
-    base_buf_printf(out, ",\"%s\":\"%" PRIu64 "\"", name, value);
-}
-
 static void put_binding(struct base_buf *out, const struct base_binding *b)
 {
     char token[BASE_U256_TEXT_BYTES];
     base_u256_format(token, &b->token_id);
     base_buf_printf(out, "{\"tokenId\":\"%s\"", token);
-    put_address(out, "owner", &b->owner);
-    put_address(out, "instance", &b->instance);
-    put_hex(out, "nodeKey", b->node_key.bytes, sizeof b->node_key.bytes);
-    put_hex(out, "proofKey", b->proof_key.bytes, sizeof b->proof_key.bytes);
+    node_typed_address(out, "owner", &b->owner);
+    node_typed_address(out, "instance", &b->instance);
+    node_typed_hex(out, "nodeKey", b->node_key.bytes, sizeof b->node_key.bytes);
+    node_typed_hex(out, "proofKey", b->proof_key.bytes, sizeof b->proof_key.bytes);
     base_buf_puts(out, ",\"url\":");
     base_buf_json_string(out, b->url, b->url_len);
-    put_number(out, "nonce", b->nonce);
-    put_number(out, "expiresAt", b->expires_at);
-    put_number(out, "deadline", b->deadline);
+    node_typed_number(out, "nonce", b->nonce);
+    node_typed_number(out, "expiresAt", b->expires_at);
+    node_typed_number(out, "deadline", b->deadline);
     base_buf_puts(out, "}");
 }
 
@@ -70,10 +46,10 @@ static void put_renewal(struct base_buf *out, const struct base_renewal *r)
     char token[BASE_U256_TEXT_BYTES];
     base_u256_format(token, &r->token_id);
     base_buf_printf(out, "{\"tokenId\":\"%s\"", token);
-    put_hex(out, "nodeKey", r->node_key.bytes, sizeof r->node_key.bytes);
-    put_number(out, "nonce", r->nonce);
-    put_number(out, "expiresAt", r->expires_at);
-    put_number(out, "deadline", r->deadline);
+    node_typed_hex(out, "nodeKey", r->node_key.bytes, sizeof r->node_key.bytes);
+    node_typed_number(out, "nonce", r->nonce);
+    node_typed_number(out, "expiresAt", r->expires_at);
+    node_typed_number(out, "deadline", r->deadline);
     base_buf_puts(out, "}");
 }
 
@@ -81,16 +57,16 @@ static void put_rest(struct base_buf *out, const struct node_statement *statemen
 {
     const struct chain_register *args = &statement->args;
     base_buf_puts(out, "{\"form\":1");
-    put_address(out, "owner", &statement->owner);
+    node_typed_address(out, "owner", &statement->owner);
     if (statement->kind == NODE_STATEMENT_BINDING) {
-        put_hex(out, "node_xy", args->node_xy, sizeof args->node_xy);
-        put_hex(out, "proof_xy", args->proof_xy, sizeof args->proof_xy);
-        put_hex(out, "app_xy", args->app_xy, sizeof args->app_xy);
-        put_hex(out, "app_id", args->app_id.bytes, sizeof args->app_id.bytes);
-        put_hex(out, "app_sig", args->app_sig.bytes, sizeof args->app_sig.bytes);
-        put_hex(out, "kms_sig", args->kms_sig.bytes, sizeof args->kms_sig.bytes);
-        put_hex(out, "node_sig", args->node_sig.bytes, sizeof args->node_sig.bytes);
-        put_hex(out, "proof_sig", args->proof_sig.bytes, sizeof args->proof_sig.bytes);
+        node_typed_hex(out, "node_xy", args->node_xy, sizeof args->node_xy);
+        node_typed_hex(out, "proof_xy", args->proof_xy, sizeof args->proof_xy);
+        node_typed_hex(out, "app_xy", args->app_xy, sizeof args->app_xy);
+        node_typed_hex(out, "app_id", args->app_id.bytes, sizeof args->app_id.bytes);
+        node_typed_hex(out, "app_sig", args->app_sig.bytes, sizeof args->app_sig.bytes);
+        node_typed_hex(out, "kms_sig", args->kms_sig.bytes, sizeof args->kms_sig.bytes);
+        node_typed_hex(out, "node_sig", args->node_sig.bytes, sizeof args->node_sig.bytes);
+        node_typed_hex(out, "proof_sig", args->proof_sig.bytes, sizeof args->proof_sig.bytes);
     }
     base_buf_puts(out, "}");
 }
@@ -99,13 +75,11 @@ void node_statement_encode(struct base_buf *out, const struct node_statement *st
 {
     bool is_binding = statement->kind == NODE_STATEMENT_BINDING;
     assert(statement->kind != NODE_STATEMENT_NONE);
-    base_buf_printf(out, "{\"types\":{" DOMAIN_TYPE ",%s},",
+    base_buf_printf(out, "{\"types\":{" NODE_TYPED_DOMAIN_TYPE ",%s},",
                     is_binding ? BINDING_TYPE : RENEWAL_TYPE);
     base_buf_printf(out, "\"primaryType\":\"%s\",", is_binding ? "Binding" : "Renewal");
-    base_buf_printf(out, "\"domain\":{\"name\":\"nftmesh\",\"version\":\"1\",\"chainId\":%" PRIu64,
-                    statement->chain_id);
-    put_address(out, "verifyingContract", &statement->contract);
-    base_buf_puts(out, "},\"message\":");
+    node_typed_domain(out, statement->chain_id, &statement->contract);
+    base_buf_puts(out, ",\"message\":");
     if (is_binding)
         put_binding(out, &statement->binding);
     else

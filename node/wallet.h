@@ -108,8 +108,6 @@ int node_wallet_send_once(struct node_wallet *w, struct node_wallet_sent *sent,
  * anew, a few times, so that the contract itself says whether it is still wanted. */
 int node_wallet_send_call(struct node_wallet *w, struct node_wallet_sent *sent,
                           const struct node_wallet_call *call, char *why);
-int node_wallet_send(struct node_wallet *w, struct node_wallet_sent *sent,
-                     const struct base_buf *calldata, char *why);
 
 /* Waits until no transaction of this wallet is pending, so that what is read next is what stands:
  * one that an earlier command left behind may be the very step that seems to be missing. When

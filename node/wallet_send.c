@@ -572,10 +572,3 @@ int node_wallet_send_call(struct node_wallet *w, struct node_wallet_sent *sent,
     }
     return rv;
 }
-
-int node_wallet_send(struct node_wallet *w, struct node_wallet_sent *sent,
-                     const struct base_buf *calldata, char *why)
-{
-    struct node_wallet_call call = {.calldata = calldata};
-    return node_wallet_send_call(w, sent, &call, why);
-}

@@ -276,6 +276,29 @@ static void test_get_string(void **state)
     json_decref(obj);
 }
 
+static void test_get_u256(void **state)
+{
+    (void)state;
+    char why[BASE_JSON_WHY_BYTES];
+    static const char text[] = "{\"a\":7,\"b\":\"7\",\"c\":\"0x7\",\"d\":-7,\"e\":7.0,\"f\":\"-7\","
+                               "\"g\":\"18446744073709551616\",\"h\":[7]}";
+    struct base_u256 value, seven = base_u256_from_u64(7);
+    json_t *obj;
+    assert_int_equal(base_json_parse(&obj, text, sizeof text - 1, 4096, why), BASE_OK);
+    for (const char *key = "abc"; *key != '\0'; key++) {
+        assert_int_equal(base_json_get_u256(&value, obj, (char[]){*key, '\0'}), BASE_OK);
+        assert_true(base_u256_equal(&value, &seven));
+    }
+    assert_int_equal(base_json_get_u256(&value, obj, "d"), BASE_EMALFORMED);
+    assert_int_equal(base_json_get_u256(&value, obj, "e"), BASE_EMALFORMED);
+    assert_int_equal(base_json_get_u256(&value, obj, "f"), BASE_EMALFORMED);
+    assert_int_equal(base_json_get_u256(&value, obj, "g"), BASE_OK);
+    assert_int_equal(value.bytes[23], 1); /* 2^64 */
+    assert_int_equal(base_json_get_u256(&value, obj, "h"), BASE_EMALFORMED);
+    assert_int_equal(base_json_get_u256(&value, obj, "i"), BASE_ENOTFOUND);
+    json_decref(obj);
+}
+
 static void test_get_u64(void **state)
 {
     json_t *obj = parse("{\"a\":0,\"b\":9223372036854775807,\"c\":-1,\"d\":1.0,\"e\":\"1\","
@@ -393,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_why_is_ours),
         cmocka_unit_test(test_get_string),
         cmocka_unit_test(test_get_u64),
+        cmocka_unit_test(test_get_u256),
         cmocka_unit_test(test_get_bool),
         cmocka_unit_test(test_get_hex),
         cmocka_unit_test(test_get_quantity),

@@ -123,6 +123,27 @@ static void put_endpoint(struct base_buf *out, const json_t *c)
     chain_contract_call_set_endpoint(out, &endpoint, &sig);
 }
 
+/* Calls that nobody here makes by a function of their own. */
+static void put_token_to_instance(struct base_buf *out, const struct base_u256 *token_id)
+{
+    chain_abi_call_u256(out, "tokenToInstance(uint256)", token_id);
+}
+
+static void put_weight_behind(struct base_buf *out, const struct base_u256 *token_id)
+{
+    chain_abi_call_u256(out, "weightBehind(uint256)", token_id);
+}
+
+static void put_instance_to_token(struct base_buf *out, const struct base_eth_address *instance)
+{
+    chain_abi_call_address(out, "instanceToToken(address)", instance);
+}
+
+static void put_wallet_to_token_id(struct base_buf *out, const struct base_eth_address *wallet)
+{
+    chain_abi_call_address(out, "walletToTokenId(address)", wallet);
+}
+
 /* The calls that differ in their selector and in one or two plain words only. */
 static const struct {
     const char *function;
@@ -130,8 +151,8 @@ static const struct {
 } token_calls[] = {
     {"ownerOf(uint256)", chain_contract_call_owner_of},
     {"nonceOf(uint256)", chain_contract_call_nonce_of},
-    {"tokenToInstance(uint256)", chain_contract_call_token_to_instance},
-    {"weightBehind(uint256)", chain_contract_call_weight_behind},
+    {"tokenToInstance(uint256)", put_token_to_instance},
+    {"weightBehind(uint256)", put_weight_behind},
     {"deactivateInstance(uint256)", chain_contract_call_deactivate},
     {"cancel(uint256)", chain_contract_call_cancel},
     {"burn(uint256)", chain_contract_call_burn},
@@ -142,8 +163,8 @@ static const struct {
     void (*put)(struct base_buf *out, const struct base_eth_address *address);
 } address_calls[] = {
     {"rootEpochOf(address)", chain_contract_call_root_epoch_of},
-    {"instanceToToken(address)", chain_contract_call_instance_to_token},
-    {"walletToTokenId(address)", chain_contract_call_wallet_to_token_id},
+    {"instanceToToken(address)", put_instance_to_token},
+    {"walletToTokenId(address)", put_wallet_to_token_id},
     {"mintNodeAccess(address)", chain_contract_call_mint},
     {"setKmsRootAddress(address)", chain_contract_call_set_kms_root},
 };
@@ -162,7 +183,7 @@ static bool put_simple_call(struct base_buf *out, const json_t *c, const char *f
     struct base_u256 token;
     struct base_eth_address who;
     if (json_array_size(json_object_get(c, "args")) == 0)
-        return chain_contract_call_plain(out, function), true;
+        return chain_abi_call(out, function), true;
     for (size_t i = 0; i < sizeof token_calls / sizeof token_calls[0]; i++)
         if (strcmp(function, token_calls[i].function) == 0) {
             token = number(arg(c, 0));

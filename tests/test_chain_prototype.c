@@ -137,7 +137,7 @@ static void test_selectors(void **state)
     expect_call(abi, &buf, "kmsRootAddress()", "");
     chain_prototype_call_total_supply(&buf);
     expect_call(abi, &buf, "totalSupply()", "");
-    chain_prototype_call_max_nodes(&buf);
+    chain_abi_call(&buf, "maxNodes()");
     expect_call(abi, &buf, "maxNodes()", "");
     chain_prototype_call_public_minting(&buf);
     expect_call(abi, &buf, "publicMinting()", "");
@@ -145,7 +145,7 @@ static void test_selectors(void **state)
     expect_call(abi, &buf, "mintPrice()", "");
     chain_prototype_call_dev_mode(&buf);
     expect_call(abi, &buf, "devMode()", "");
-    chain_prototype_call_owner(&buf);
+    chain_abi_call(&buf, "owner()");
     expect_call(abi, &buf, "owner()", "");
     chain_prototype_call_token_to_instance(&buf, &one);
     expect_call(abi, &buf, "tokenToInstance(uint256)", ONE);
@@ -153,8 +153,6 @@ static void test_selectors(void **state)
     expect_call(abi, &buf, "activeInstances(string)", TEXT_ARGUMENT);
     chain_prototype_call_instance_to_url(&buf, &instance);
     expect_call(abi, &buf, "instanceToConnectionUrl(string)", TEXT_ARGUMENT);
-    chain_prototype_call_instance_to_token(&buf, &instance);
-    expect_call(abi, &buf, "instanceToToken(string)", TEXT_ARGUMENT);
     chain_prototype_call_deactivate(&buf, &instance);
     expect_call(abi, &buf, "deactivateInstance(string)", TEXT_ARGUMENT);
     base_buf_deinit(&buf);
@@ -209,11 +207,11 @@ static void test_returns(void **state)
     assert_int_equal(chain_prototype_decode_instance(&address, data.data, data.len - 1),
                      BASE_EMALFORMED);
     data = returndata(bytes, abi, "activeInstances(string)");
-    assert_int_equal(chain_prototype_decode_bool(&flag, data.data, data.len), BASE_OK);
+    assert_int_equal(chain_contract_decode_bool(&flag, data.data, data.len), BASE_OK);
     assert_true(flag);
     bytes[31] = 2;
-    assert_int_equal(chain_prototype_decode_bool(&flag, data.data, data.len), BASE_EMALFORMED);
-    assert_int_equal(chain_prototype_decode_bool(&flag, data.data, 0), BASE_EMALFORMED);
+    assert_int_equal(chain_contract_decode_bool(&flag, data.data, data.len), BASE_EMALFORMED);
+    assert_int_equal(chain_contract_decode_bool(&flag, data.data, 0), BASE_EMALFORMED);
     data = returndata(bytes, abi, "kmsRootAddress()");
     assert_int_equal(chain_contract_decode_address(&address, data.data, data.len), BASE_OK);
 }

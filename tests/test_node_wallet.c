@@ -250,6 +250,13 @@ static void assert_wei(const struct base_u256 *is, uint64_t wei)
     assert_true(base_u256_equal(is, &wanted));
 }
 
+static int send_calldata(struct node_wallet *from, struct node_wallet_sent *sent,
+                         const struct base_buf *data, char *reason)
+{
+    struct node_wallet_call call = {.calldata = data};
+    return node_wallet_send_call(from, sent, &call, reason);
+}
+
 static void test_a_transaction_as_it_should_be(void **state)
 {
     (void)state;
@@ -257,7 +264,7 @@ static void test_a_transaction_as_it_should_be(void **state)
     struct chain_tx tx;
     struct base_eth_address from;
     open_with_key();
-    if (node_wallet_send(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
+    if (send_calldata(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
     assert_int_equal(sent.block, 42);
     assert_int_equal(sent.gas_used, 50000);
     assert_false(sent.dry_run || sent.has_minted);
@@ -285,7 +292,7 @@ static void test_the_fee_has_a_bound(void **state)
     rpc_server_set(server, "eth_feeHistory",
                    "\"result\":{\"baseFeePerGas\":[\"0x1\",\"0x22ecb25c00\"]}"); /* 150 gwei */
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     sent_transaction(&tx, &from);
     assert_wei(&tx.max_fee, 200 * GWEI);
     assert_wei(&sent.max_cost, 60000 * 200 * GWEI);
@@ -300,7 +307,7 @@ static void test_the_tip_has_the_same_bound(void **state)
     struct base_eth_address from;
     rpc_server_set(server, "eth_maxPriorityFeePerGas", "\"result\":\"0xde0b6b3a7640000\"");
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     sent_transaction(&tx, &from);
     assert_wei(&tx.max_fee, 200 * GWEI);
     assert_wei(&tx.max_priority_fee, 200 * GWEI);
@@ -310,7 +317,7 @@ static void assert_nothing_sent(int rv, const char *part)
 {
     struct node_wallet_sent sent;
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), rv);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), rv);
     assert_why(part);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 0);
 }
@@ -365,7 +372,7 @@ static void test_answers_of_another_form(void **state)
         setup(NULL);
         open_with_key();
         rpc_server_set(server, methods[i], "\"result\":\"many\"");
-        assert_true(node_wallet_send(&w, &sent, &calldata, why) < 0);
+        assert_true(send_calldata(&w, &sent, &calldata, why) < 0);
         assert_why("another form");
         assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 0);
     }
@@ -377,7 +384,7 @@ static void test_a_dry_run_sends_nothing(void **state)
     struct node_wallet_sent sent;
     open_with_key();
     w.dry_run = true;
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_true(sent.dry_run);
     assert_int_equal(sent.gas_used, 60000);
     assert_wei(&sent.max_cost, 60000 * 5 * GWEI);
@@ -398,7 +405,7 @@ static void test_an_endpoint_that_does_not_take_it(void **state)
     rpc_server_set(server, "eth_sendRawTransaction",
                    "\"error\":{\"code\":-32000,\"message\":\"insufficient funds for gas\"}");
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_EREMOTE);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_EREMOTE);
     assert_why("insufficient funds");
     assert_int_equal(rpc_server_count(server, "eth_getTransactionReceipt"), 0);
 }
@@ -417,7 +424,7 @@ static void test_a_receipt_takes_its_time(void **state)
     rpc_server_then(server, "eth_getTransactionReceipt", text);
     open_with_key();
     w.wait_ms = 20000;
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(rpc_server_count(server, "eth_getTransactionReceipt"), 3);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
 }
@@ -429,7 +436,7 @@ static void test_no_receipt_at_all(void **state)
     char hash[67];
     rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_ETIMEOUT);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_ETIMEOUT);
     assert_why("look before you send it again");
     snprintf(hash, sizeof hash, "%.66s", rpc_server_param(server, "eth_getTransactionReceipt") + 1);
     assert_why(hash);
@@ -442,7 +449,7 @@ static void test_a_transaction_that_reverted(void **state)
     struct node_wallet_sent sent;
     set_receipt(0, "");
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_EREFUSED);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_EREFUSED);
     assert_why("reverted");
     assert_why("42");
 }
@@ -471,7 +478,7 @@ static void test_gas_that_cannot_be_paid(void **state)
         server, "eth_estimateGas",
         "\"error\":{\"code\":-32000,\"message\":\"gas required exceeds allowance (0)\"}");
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_EREFUSED);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_EREFUSED);
     assert_why("0.000105 ether are missing"); /* 21,000 at 5 gwei */
     assert_why("costs more than");
     assert_why("nothing was sent");
@@ -530,7 +537,7 @@ static void test_a_transaction_that_nobody_mines_is_replaced(void **state)
     set_receipts_after(4);
     open_with_key();
     w.wait_ms = 1200; /* a replacement after 300 ms */
-    if (node_wallet_send(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
+    if (send_calldata(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
     assert_true(sent.replaced >= 1);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), sent.replaced + 1);
     sent_transaction(&tx, &from);
@@ -554,7 +561,7 @@ static void test_a_replacement_has_the_same_bound(void **state)
     open_with_key();
     w.max_fee = base_u256_from_u64(5 * GWEI + GWEI / 2);
     w.wait_ms = 1200;
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_ETIMEOUT);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_ETIMEOUT);
     assert_int_equal(sent.replaced, 0);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
     sent_transaction(&tx, &from);
@@ -571,7 +578,7 @@ static void test_what_is_known_already_is_sent(void **state)
     struct node_wallet_sent sent;
     rpc_server_set(server, "eth_sendRawTransaction", REFUSES("already known"));
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
 }
 
@@ -602,7 +609,7 @@ static void test_a_used_nonce_may_be_our_own(void **state)
                    REFUSES("nonce too low: next nonce 8, tx nonce 7"));
     open_with_key();
     w.wait_ms = 20000;
-    if (node_wallet_send(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
+    if (send_calldata(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
     assert_int_equal(sent.nonce, 7);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
 }
@@ -637,7 +644,7 @@ static void test_a_replacement_that_was_too_cheap_is_raised(void **state)
                     REFUSES("replacement transaction underpriced"));
     open_with_key();
     w.wait_ms = 1600;
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_ETIMEOUT);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_ETIMEOUT);
     assert_true(sent.replaced >= 2);
     sent_transaction(&tx, &from);
     struct base_u256 least = base_u256_from_u64(5 * GWEI * 9 / 8 * 9 / 8),
@@ -659,7 +666,7 @@ static void test_a_conflict_is_read_and_sent_anew(void **state)
                    REFUSES("replacement transaction underpriced"));
     rpc_server_then(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(rpc_server_count(server, "eth_estimateGas"), 2);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 2);
     sent_transaction(&tx, &from);
@@ -693,7 +700,7 @@ static void test_silence_is_no_refusal(void **state)
     rpc_server_then(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
     open_with_key();
     w.wait_ms = 20000;
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(sent.replaced, 0); /* the same bytes again */
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 2);
 }
@@ -722,11 +729,11 @@ static void test_confirmations_are_waited_for(void **state)
     open_with_key();
     w.confirmations = 3;
     w.wait_ms = 20000;
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(rpc_server_count(server, "eth_blockNumber"), 3);
     rpc_server_set(server, "eth_blockNumber", "\"result\":\"0x2b\"");
     w.wait_ms = 300;
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_ETIMEOUT);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_ETIMEOUT);
     assert_why("block 42");
     assert_why("3 confirmations");
 }
@@ -746,7 +753,7 @@ static void test_a_reorganisation_is_noticed(void **state)
     open_with_key();
     w.confirmations = 2;
     w.wait_ms = 20000;
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(rpc_server_count(server, "eth_getTransactionReceipt"), 3);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 2); /* the same again */
     assert_int_equal(sent.replaced, 0);
@@ -768,7 +775,7 @@ static void test_a_revert_on_the_chain_is_explained(void **state)
     rpc_server_set(server, "eth_call", text);
     set_receipt(0, "");
     open_with_key();
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_EREFUSED);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_EREFUSED);
     assert_true(sent.reverted);
     assert_why("MintingPrivate");
 }
@@ -788,13 +795,13 @@ static void test_a_mint_names_its_token(void **state)
     w.mint_to = w.address;
     snprintf(text, sizeof text, log, "cccccccccccccccccccccccccccccccccccccccc");
     set_receipt(1, text);
-    if (node_wallet_send(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
+    if (send_calldata(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
     assert_true(sent.has_minted);
     assert_wei(&sent.minted, 9);
     /* Another contract's token is none of ours. */
     snprintf(text, sizeof text, log, "dddddddddddddddddddddddddddddddddddddddd");
     set_receipt(1, text);
-    assert_int_equal(node_wallet_send(&w, &sent, &calldata, why), BASE_OK);
+    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_false(sent.has_minted);
 }
 

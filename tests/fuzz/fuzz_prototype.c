@@ -2,6 +2,7 @@
  * byte chooses the reader. No bytes can crash us, and what we accept is canonical: written back it
  * is the same bytes. */
 #include "base/err.h"
+#include "chain/contract.h"
 #include "chain/prototype.h"
 
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static void read_bool(const uint8_t *data, size_t size)
 {
     bool value;
     struct chain_abi_writer w;
-    if (chain_prototype_decode_bool(&value, data, size) != BASE_OK) return;
+    if (chain_contract_decode_bool(&value, data, size) != BASE_OK) return;
     chain_abi_writer_init(&w, 1);
     chain_abi_put_bool(&w, value);
     check_same(&w, data, size);
