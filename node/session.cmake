@@ -6,9 +6,12 @@ nftmesh_library(node_session
 nftmesh_test(test_node_admission LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_admission.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_session)
-nftmesh_test(test_node_authority LABELS unit
-  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_authority.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
-  DEPS node_session)
+foreach(test test_node_authority test_node_authority_judge)
+  nftmesh_test(${test} LABELS unit
+    SOURCES ${CMAKE_SOURCE_DIR}/tests/${test}.c ${CMAKE_SOURCE_DIR}/tests/authority_fixture.c
+            ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
+    DEPS node_session)
+endforeach()
 nftmesh_test(test_node_session_hello LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session_hello.c
           ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c

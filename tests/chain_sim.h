@@ -156,6 +156,14 @@ struct sim_state *sim_change(struct sim *sim);
 
 /* The same with the prototype's contract: token ids 0 to tokens - 1, minted in block 1. */
 struct sim *sim_prototype_new(size_t endpoint_count, size_t tokens);
+/* Runs until what matters of the past is known and a snapshot says so, or until ms are over. */
+bool sim_until_verified(struct sim *sim, uint64_t ms);
+/* Until the reference is that block or a later one. */
+bool sim_until_reference(struct sim *sim, uint64_t number, uint64_t ms);
+/* The block of a token's last transfer, as the snapshot says. */
+uint64_t sim_moved_at(const struct sim *sim, size_t token);
+/* Started, and verified. */
+struct sim *sim_prototype_verified(size_t endpoint_count, size_t tokens);
 /* A new block in which the token goes to its owner number n (sim_owner), with its log. */
 void sim_transfer(struct sim *sim, uint32_t token, uint64_t n);
 struct base_eth_address sim_owner(uint64_t n);

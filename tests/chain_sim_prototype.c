@@ -448,3 +448,33 @@ void sim__check_prototype(const struct sim *sim, const struct chain_snapshot *sn
     }
     check_transfers(sim, snapshot);
 }
+
+bool sim_until_verified(struct sim *sim, uint64_t ms)
+{
+    uint64_t until = sim->now_ms + ms;
+    while (sim->now_ms < until && (sim->snapshot == NULL || sim_status(sim).verifying))
+        sim_run(sim, 100);
+    sim_run(sim, 2 * SIM_SEC);
+    return sim->snapshot != NULL && !sim_status(sim).verifying;
+}
+
+bool sim_until_reference(struct sim *sim, uint64_t number, uint64_t ms)
+{
+    uint64_t until = sim->now_ms + ms;
+    while (sim->now_ms < until && (sim->snapshot == NULL || sim->snapshot->block.number < number))
+        sim_run(sim, 50);
+    return sim->snapshot != NULL && sim->snapshot->block.number >= number;
+}
+
+struct sim *sim_prototype_verified(size_t endpoints, size_t tokens)
+{
+    struct sim *sim = sim_prototype_new(endpoints, tokens);
+    sim_start(sim);
+    assert_true(sim_until_verified(sim, 30 * SIM_SEC));
+    return sim;
+}
+
+uint64_t sim_moved_at(const struct sim *sim, size_t token)
+{
+    return sim->snapshot->seats[token].last_transfer_block;
+}
