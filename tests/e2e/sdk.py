@@ -117,15 +117,19 @@ class World:
 
 
 def lists(program):
-    """What the example has printed: (header line, {url: state}) for each list."""
-    found = []
+    """What the example has printed: (header line, {url: state}) for each list that is whole. Its lines
+    come one by one, and the header says how many there will be."""
+    found, missing = [], 0
     for line in program.text().splitlines():
-        if re.match(r"\d+ peers at block", line):
+        header = re.match(r"(\d+) peers at block", line)
+        if header:
             found.append((line, {}))
+            missing = int(header[1])
         elif found and line.startswith("  token "):
             words = line.split()
             found[-1][1][words[5] if len(words) > 5 else ""] = words[4]
-    return found
+            missing -= 1
+    return found[:-1] if missing > 0 else found
 
 
 def sees(program, wanted, deadline=40):
