@@ -31,7 +31,7 @@ static void stream_drop(nng_stream *stream)
     nng_stream_free(stream);
 }
 
-static void stream_take(struct node_links *links, nng_stream *stream)
+static void stream_take(struct node_links *links, nng_stream *stream, bool is_tcp)
 {
     nng_sockaddr address;
     struct node_link *link = NULL;
@@ -40,7 +40,7 @@ static void stream_take(struct node_links *links, nng_stream *stream)
     if (link == NULL)
         stream_drop(stream);
     else
-        node_link__stream_start(link, stream);
+        node_link__stream_start(link, stream, is_tcp);
 }
 
 static void handle_accepted(struct node_inbox_item *item)
@@ -55,7 +55,7 @@ static void handle_accepted(struct node_inbox_item *item)
         return;
     }
     if (stream != NULL) {
-        stream_take(links, stream);
+        stream_take(links, stream, !listener->is_websocket);
         accept_start(listener);
         return;
     }

@@ -77,7 +77,7 @@ static void handle_attempted(struct node_inbox_item *item)
     dial->is_attempting = false;
     dialer_free(dial);
     if (stream != NULL && link->state == NODE_LINK_DIALING && !dial->is_aborted) {
-        node_link__stream_start(link, stream);
+        node_link__stream_start(link, stream, strcmp(dial->url.scheme, "tcp") == 0);
         return;
     }
     if (stream != NULL) { /* a moment too late */

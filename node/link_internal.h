@@ -96,10 +96,11 @@ struct node_link {
     struct node_inbox_item received;
 
     nng_aio *send_aio;
-    bool is_sending;   /* from the start of send_aio until `sent` arrives */
+    nng_aio *now_aio;  /* tcp: without a callback, tried first; else NULL */
+    bool is_sending;   /* from the start of either until `sent` arrives */
     bool is_send_dead; /* the other end takes no more */
     int send_result;
-    size_t send_count; /* with is_sending: nng's thread */
+    size_t send_count; /* with is_sending: nng's thread, or the loop itself for now_aio */
     struct node_link_out *out_first, **out_last;
     size_t out_done; /* bytes of the first that have left */
     size_t queue_count;
@@ -140,6 +141,8 @@ struct node_links {
     size_t listener_count;
 
     uv_timer_t timer; /* the next deadline of a link that opens, or of a listener's pause */
+    uv_idle_t idle;   /* runs while something is done that nobody has heard of yet */
+    struct node_inbox_item *done_first, **done_last;
     struct node_link *opening;
     struct node_link_budget budget;
     uint32_t dialing_count;   /* dialed, not yet up */
@@ -151,7 +154,8 @@ struct node_links {
     int descriptors_max;
     uint64_t descriptors_refused_before; /* by others, before these links were made */
 
-    bool is_closing, is_timer_closed;
+    bool is_closing;
+    unsigned open_handles; /* timer and idle */
     void (*on_closed)(void *ctx);
     void *closed_ctx;
 };
@@ -168,6 +172,8 @@ void node_link__is_up(struct node_link *link);
 void node_link__free_if_done(struct node_link *link);
 void node_links__free_if_done(struct node_links *links);
 void node_links__post(struct node_links *links, struct node_inbox_item *item);
+/* The loop's own work is done: its item is handled on the next turn, which comes at once. */
+void node_links__done(struct node_links *links, struct node_inbox_item *item);
 void node_links__timer_arm(struct node_links *links);
 /* Frees a websocket's dialer or listener in a thread that nobody waits for: if one of its
  * handshakes ends in the wrong moment, nng 1.5 waits in there for a wake that never comes. */
@@ -197,8 +203,8 @@ void node_links__listeners_free(struct node_links *links);
 
 /* link_stream.c */
 
-/* Greets over the stream, which is the link's from now on. */
-void node_link__stream_start(struct node_link *link, nng_stream *stream);
+/* Greets over the stream, which is the link's from now on. is_tcp: plain, nothing in between. */
+void node_link__stream_start(struct node_link *link, nng_stream *stream, bool is_tcp);
 /* Ends the stream; operations that still run come to their end by that. */
 void node_link__stream_close(struct node_link *link);
 /* Queues the greeting or a frame. BASE_OK, BASE_ENOMEM. */

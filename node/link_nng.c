@@ -121,6 +121,31 @@ void node_links__post(struct node_links *links, struct node_inbox_item *item)
     (void)rv;
 }
 
+static void done_take(struct node_links *links)
+{
+    while (links->done_first != NULL) {
+        struct node_inbox_item *item = links->done_first;
+        links->done_first = item->next;
+        if (links->done_first == NULL) links->done_last = &links->done_first;
+        item->next = NULL;
+        item->handle(item);
+    }
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    done_take(idle->data);
+    uv_idle_stop(idle);
+}
+
+void node_links__done(struct node_links *links, struct node_inbox_item *item)
+{
+    item->next = NULL;
+    *links->done_last = item;
+    links->done_last = &item->next;
+    if (!links->is_closing) uv_idle_start(&links->idle, on_idle);
+}
+
 struct burial {
     void (*free_it)(void *);
     void *it;
@@ -595,7 +620,10 @@ int node_links_new(struct node_links **out, uv_loop_t *loop, struct node_inbox *
     node_link_budget_init(&links->budget, links->config.unproved_max,
                           links->config.unproved_address_max);
     uv_timer_init(loop, &links->timer);
-    links->timer.data = links;
+    uv_idle_init(loop, &links->idle);
+    links->timer.data = links->idle.data = links;
+    links->open_handles = 2;
+    links->done_last = &links->done_first;
     *out = links;
     return BASE_OK;
 }
@@ -604,7 +632,7 @@ void node_links__free_if_done(struct node_links *links)
 {
     void (*on_closed)(void *ctx) = links->on_closed;
     void *ctx = links->closed_ctx;
-    if (!links->is_timer_closed || links->live_count > 0) return;
+    if (links->open_handles > 0 || links->live_count > 0) return;
     if (!node_links__listeners_are_closed(links)) return;
     node_links__listeners_free(links);
     free(links->ca_file);
@@ -613,10 +641,10 @@ void node_links__free_if_done(struct node_links *links)
     if (on_closed != NULL) on_closed(ctx);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     struct node_links *links = handle->data;
-    links->is_timer_closed = true;
+    links->open_handles--;
     node_links__free_if_done(links);
 }
 
@@ -632,5 +660,7 @@ void node_links_close(struct node_links *links, void (*on_closed)(void *ctx), vo
         if (links->slots[i].link != NULL)
             node_link__fail(links->slots[i].link, NODE_LINK_WHY_LOCAL);
     }
-    uv_close((uv_handle_t *)&links->timer, on_timer_closed);
+    done_take(links); /* nothing is sent any more, so nothing comes after it */
+    uv_close((uv_handle_t *)&links->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&links->idle, on_handle_closed);
 }
