@@ -1,6 +1,7 @@
 #include "node/session_internal.h"
 
 #include "base/err.h"
+#include "gossip/frame.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -118,10 +119,21 @@ static void pipe_is_gone(struct node_session *s, struct node_session_actions *ou
     node__session_close_now(s, s->phase == LINGERS ? s->why : NODE_REASON_CLOSED, out);
 }
 
+bool node__session_is_urgent(uint8_t type)
+{
+    return type != ATTEST_FRAME_ACK && type != GOSSIP_FRAME_ACK;
+}
+
+bool node__session_waits(const struct node_session *s)
+{
+    return s->window_count > 0 &&
+           (s->window_count == NODE_SESSION_WINDOW_FRAMES || s->window[0] < s->urgent_end);
+}
+
 static uint64_t stuck_ms(const struct node_session *s)
 {
     uint64_t since = UINT64_MAX;
-    if (s->window_count > 0) since = s->progress_ms;
+    if (node__session_waits(s)) since = s->progress_ms;
     if (s->link_busy && s->link_busy_since_ms < since) since = s->link_busy_since_ms;
     return since == UINT64_MAX ? UINT64_MAX : since + NODE_SESSION_STUCK_MS;
 }
@@ -161,7 +173,7 @@ static uint64_t deadline_when_up(const struct node_session *s)
     uint64_t at = earlier(stuck_ms(s), s->renew_ms);
     if (s->challenged) at = earlier(at, s->challenge_deadline_ms);
     if (s->link_busy) return at; /* what is owed leaves with SENT */
-    if (s->received_count > 0) at = earlier(at, s->received_ms + NODE_SESSION_ACK_DELAY_MS);
+    if (s->owes_ack) at = earlier(at, s->received_ms + NODE_SESSION_ACK_DELAY_MS);
     bool window_open = s->window_count < NODE_SESSION_WINDOW_FRAMES;
     if (window_open && (s->owes & OWES_ALIVE) != 0) at = earlier(at, s->alive_next_ms);
     return at;

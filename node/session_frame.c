@@ -145,7 +145,11 @@ static void read_frame(struct node_session *s, const uint8_t *data, size_t len,
     s->stats.frames_received++;
     take_acknowledgement(s);
     if (frame.type != ATTEST_FRAME_ACK) {
-        if (s->received_count++ == 0) s->received_ms = s->now_ms;
+        s->received_count++;
+        if (node__session_is_urgent(frame.type) && !s->owes_ack) {
+            s->owes_ack = true;
+            s->received_ms = s->now_ms;
+        }
         /* More than its window since our last frame: it cannot have had an acknowledgement. */
         bool last_word = frame.type == ATTEST_FRAME_BYE || frame.type == ATTEST_FRAME_REFUSE;
         if (s->received_count > NODE_SESSION_WINDOW_FRAMES && !last_word) {

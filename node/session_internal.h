@@ -64,11 +64,13 @@ struct node_session {
 
     uint64_t window[NODE_SESSION_WINDOW_FRAMES]; /* counters not acknowledged, oldest first */
     size_t window_count;
-    uint64_t progress_ms; /* the window got its first frame, or an acknowledgement moved it */
+    uint64_t urgent_end;  /* counter after the last of them that is owed an acknowledgement soon */
+    uint64_t progress_ms; /* such a one was the first, or an acknowledgement moved the window */
     uint64_t acks[NODE_SESSION_ACKS_UNANSWERED]; /* the same for our bare ACKs */
     size_t ack_count;
     size_t received_count; /* frames other than ACK since our last frame of any type */
-    uint64_t received_ms;  /* the first of them */
+    bool owes_ack;         /* soon: one of them is no answer */
+    uint64_t received_ms;  /* the first such */
 
     struct base_hash32 copy_challenge; /* the peer's, to be answered */
     uint64_t alive_next_ms;            /* not before */
@@ -80,6 +82,14 @@ struct node_session {
     uint64_t renew_ms; /* UINT64_MAX: not, or done */
     struct node_session_stats stats;
 };
+
+/* session.c */
+
+/* Does a frame of this type want to be acknowledged soon? An answer to a probe does not: who asked
+ * has it, and speaks again by its next probe. Both ends go by the type. */
+bool node__session_is_urgent(uint8_t type);
+/* Is a frame that wants it still unacknowledged, or no room for another one? */
+bool node__session_waits(const struct node_session *s);
 
 /* session_send.c: ways to end, and what leaves when. */
 struct node_session_action *node__session_add(struct node_session_actions *out,

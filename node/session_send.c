@@ -193,10 +193,13 @@ static void send_frame(struct node_session *s, uint8_t type, const void *body, s
         s->acks[s->ack_count++] = counter;
         s->stats.acks_sent++;
     } else if (s->phase != LINGERS) {
-        if (s->window_count == 0) s->progress_ms = s->now_ms;
+        bool waited = node__session_waits(s);
         s->window[s->window_count++] = counter;
+        if (node__session_is_urgent(type)) s->urgent_end = counter + 1;
+        if (!waited) s->progress_ms = s->now_ms;
     }
     s->received_count = 0;
+    s->owes_ack = false;
     s->stats.frames_sent++;
     give_to_link(s, frame_len, out);
 }
@@ -265,9 +268,8 @@ static void send_queued(struct node_session *s, struct node_session_actions *out
 /* Something other than ACKs has come since our last frame, and enough of it or long enough ago. */
 static bool ack_is_due(const struct node_session *s)
 {
-    if (s->received_count == 0) return false;
     return s->received_count >= NODE_SESSION_ACK_FRAMES ||
-           s->now_ms >= s->received_ms + NODE_SESSION_ACK_DELAY_MS;
+           (s->owes_ack && s->now_ms >= s->received_ms + NODE_SESSION_ACK_DELAY_MS);
 }
 
 static void send_ack(struct node_session *s, struct node_session_actions *out)

@@ -2,6 +2,7 @@
 #include "mesh_fixture.h"
 
 #include "base/err.h"
+#include "gossip/frame.h"
 
 #include <assert.h>
 #include <setjmp.h>
@@ -260,6 +261,47 @@ static void test_idle_sessions_fall_silent(void **state)
     assert_int_equal(link_a.ends[0].sends + link_a.ends[1].sends, sends);
     assert_int_equal(link_a.ends[0].downs + link_a.ends[1].downs, 0);
     assert_true(node_session_deadline_ms(link_a.ends[1].session) == UINT64_MAX);
+}
+
+/* An answer to a probe waits for what is said next on this link, however long that takes. */
+static void test_answers_are_acknowledged_by_the_way(void **state)
+{
+    (void)state;
+    join();
+    queue(0, GOSSIP, "ping", 0);
+    queue(1, GOSSIP_FRAME_ACK, "pong", 0);
+    unsigned sends = link_a.ends[0].sends + link_a.ends[1].sends;
+    fixture_link_advance(&link_a, 10 * NODE_SESSION_STUCK_MS);
+    assert_int_equal(link_a.ends[0].sends + link_a.ends[1].sends, sends);
+    assert_int_equal(link_a.ends[0].downs + link_a.ends[1].downs, 0);
+    assert_int_equal(node_session_stats(link_a.ends[1].session).unacknowledged, 1);
+    queue(0, GOSSIP, "ping", 0);
+    assert_int_equal(node_session_stats(link_a.ends[1].session).unacknowledged, 0);
+    /* Sixteen of them are acknowledged all the same: the window must not close. */
+    for (unsigned i = 0; i < NODE_SESSION_ACK_FRAMES; i++)
+        queue(1, GOSSIP_FRAME_ACK, "pong", 0);
+    assert_int_equal(node_session_stats(link_a.ends[1].session).unacknowledged, 0);
+    /* One that asks, behind one that does not, has its time from its own beginning. */
+    link_a.cut[0] = true;
+    queue(1, GOSSIP_FRAME_ACK, "pong", 0);
+    fixture_link_advance(&link_a, 2 * NODE_SESSION_STUCK_MS);
+    queue(1, GOSSIP, "anybody?", 0);
+    fixture_link_advance(&link_a, NODE_SESSION_STUCK_MS - 1);
+    assert_int_equal(link_a.ends[1].downs, 0);
+    fixture_link_advance(&link_a, 1);
+    assert_down(1, NODE_REASON_STUCK);
+}
+
+/* A full window of answers is a peer that reads nothing. */
+static void test_stuck_on_a_window_of_answers(void **state)
+{
+    (void)state;
+    join();
+    link_a.cut[1] = true;
+    for (unsigned i = 0; i < NODE_SESSION_WINDOW_FRAMES; i++)
+        queue(0, GOSSIP_FRAME_ACK, "pong", 0);
+    fixture_link_advance(&link_a, NODE_SESSION_STUCK_MS);
+    assert_down(0, NODE_REASON_STUCK);
 }
 
 static void test_stuck_without_acknowledgement(void **state)
@@ -917,6 +959,8 @@ int main(void)
         TEST(test_window_closes_and_opens),
         TEST(test_bare_ack_after_16_frames_or_100_ms),
         TEST(test_idle_sessions_fall_silent),
+        TEST(test_answers_are_acknowledged_by_the_way),
+        TEST(test_stuck_on_a_window_of_answers),
         TEST(test_stuck_without_acknowledgement),
         TEST(test_slow_peer_is_not_stuck),
         TEST(test_stuck_link_that_takes_nothing),
