@@ -311,11 +311,12 @@ void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t c
     if (t == NULL) return;
     t->link = 0;
     t->tried = true;
-    t->answered = answered;
-    if (answered)
+    if (answered) {
+        t->answered = true;
         t->refusals++;
-    else
+    } else {
         t->failures++;
+    }
     /* A peer's snapshot may lag behind ours: no_seat is asked again soon, at first. */
     if (code == NODE_CODE_NO_SEAT && t->refusals <= 3)
         wait_ms = (uint64_t)MESH_BACKOFF_MIN_MS << (t->refusals - 1);
@@ -488,7 +489,8 @@ static bool target_is_needed(struct mesh *m, const struct mesh_target *t)
     return !mesh_member_is_alive(m, &t->key) && mesh_conn_of(m, &t->key) == NULL;
 }
 
-/* On strangers' word only so often. */
+/* On strangers' word only so often. Gossip goes on waiting meanwhile: a dial that was not made is
+ * none that failed. */
 static bool hint_waits(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
 {
     uint64_t may_ms;
@@ -498,6 +500,7 @@ static bool hint_waits(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
     if (may_ms == UINT64_MAX) { /* no URL at all: until the registry has another */
         t->tried = true;
         may_ms = now_ms + MESH_BACKOFF_MAX_MS;
+        want_failed(m, t);
     }
     t->next_ms = may_ms;
     return true;
@@ -507,10 +510,7 @@ static void dial(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
 {
     bool trusted = t->source == MESH_SOURCE_BOOTSTRAP;
     int rv;
-    if (hint_waits(m, t, now_ms)) {
-        want_failed(m, t);
-        return;
-    }
+    if (hint_waits(m, t, now_ms)) return;
     rv = mesh_conn_dial(m, &t->link, t->url, &t->key, trusted);
     t->next_ms = now_ms + MESH_BACKOFF_MIN_MS;
     if (rv == BASE_OK) return;

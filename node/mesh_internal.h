@@ -123,7 +123,7 @@ struct mesh_target {
     char url[NODE_URL_BYTES_MAX + 1]; /* where, by the strongest source */
     bool wanted;                      /* gossip waits for the outcome */
     bool tried;                       /* at least one attempt has ended */
-    bool answered; /* the last attempt met the key's holder: no stranger's hint */
+    bool answered; /* its holder has answered at this URL: no stranger's hint any more */
     unsigned failures, refusals;
     uint64_t next_ms; /* not before; UINT64_MAX while an attempt is under way */
     node_link_id link;
