@@ -58,7 +58,7 @@ static void send_bytes(struct gossip *g, const struct gossip__member *to, uint8_
         g->counters.sends_dropped++;
         return;
     }
-    struct gossip_action *act = gossip__act(g, GOSSIP_ACT_SEND, &to->key);
+    struct gossip_action *act = gossip__act(g, GOSSIP_ACT_SEND, &to->record->key);
     act->u.send.type = type;
     act->u.send.kind = replace_kind(type);
     act->u.send.body = body;
@@ -90,10 +90,10 @@ void gossip__send(struct gossip *g, struct gossip__member *to, const struct goss
 
 void gossip__repair_begin(struct gossip *g, uint8_t type)
 {
-    g->out.type = type;
-    g->out.u.news.reach = 0;
-    g->out.u.news.repair = true;
-    g->out.u.news.item_count = 0;
+    g->out->type = type;
+    g->out->u.news.reach = 0;
+    g->out->u.news.repair = true;
+    g->out->u.news.item_count = 0;
 }
 
 static size_t items_bytes(const struct gossip_frame *frame)
@@ -112,14 +112,14 @@ static bool item_fits(const struct gossip_frame *frame, const struct gossip_item
 
 void gossip__repair_add(struct gossip *g, struct gossip__member *to, const struct gossip_item *item)
 {
-    if (!item_fits(&g->out, item)) gossip__repair_end(g, to);
-    g->out.u.news.items[g->out.u.news.item_count++] = *item;
+    if (!item_fits(g->out, item)) gossip__repair_end(g, to);
+    g->out->u.news.items[g->out->u.news.item_count++] = *item;
 }
 
 void gossip__repair_end(struct gossip *g, struct gossip__member *to)
 {
-    if (g->out.u.news.item_count > 0) gossip__send(g, to, &g->out);
-    g->out.u.news.item_count = 0;
+    if (g->out->u.news.item_count > 0) gossip__send(g, to, g->out);
+    g->out->u.news.item_count = 0;
 }
 
 static struct gossip_item record_item(const struct gossip__member *m)
@@ -127,18 +127,18 @@ static struct gossip_item record_item(const struct gossip__member *m)
     return (struct gossip_item){
         .kind = BASE_STATEMENT_RECORD,
         .flags = m->state == GOSSIP_FAILED ? GOSSIP_ENTRY_FAILED : 0,
-        .body = {m->body, m->body_len},
-        .sig = m->sig,
-        .proof = {m->proof, m->proof_len},
+        .body = gossip__stored_body(m->record),
+        .sig = m->record->sig,
+        .proof = gossip__stored_proof(m->record),
     };
 }
 
-static struct gossip_item leave_item(const struct gossip__member *m)
+static struct gossip_item leave_item(const struct gossip__leave *leave)
 {
     return (struct gossip_item){
         .kind = BASE_STATEMENT_LEAVE,
-        .body = {m->leave, m->leave_len},
-        .sig = m->leave_sig,
+        .body = {leave->body, leave->len},
+        .sig = leave->sig,
     };
 }
 
@@ -148,8 +148,8 @@ void gossip__repair_member(struct gossip *g, struct gossip__member *to,
 {
     struct gossip_item item = record_item(m);
     gossip__repair_add(g, to, &item);
-    if (m->leave_incarnation == 0) return;
-    item = leave_item(m);
+    if (m->leave_at == 0) return;
+    item = leave_item(gossip__leave(g, m));
     gossip__repair_add(g, to, &item);
 }
 
@@ -187,12 +187,15 @@ static bool news_item(struct gossip_item *out, const struct gossip *g, uint32_t 
 {
     const struct gossip__news *news = &g->news[at];
     if (news->is_void || is_repeated(g, at)) return false;
-    if (news->slot == GOSSIP__NONE)
+    const struct gossip__member *m = news->slot != GOSSIP__NONE ? &g->members[news->slot] : NULL;
+    if (m == NULL)
         *out = (struct gossip_item){.kind = news->kind, .body = news->body, .sig = news->sig};
     else if (news->kind == BASE_STATEMENT_RECORD)
-        *out = record_item(&g->members[news->slot]);
+        *out = record_item(m);
+    else if (m->leave_at == 0)
+        return false; /* taken back in the same step */
     else
-        *out = leave_item(&g->members[news->slot]);
+        *out = leave_item(gossip__leave(g, m));
     return true;
 }
 
@@ -203,27 +206,27 @@ struct targets {
 
 static void news_frame_send(struct gossip *g, const struct targets *to)
 {
-    if (g->out.u.news.item_count == 0) return;
-    struct base_slice body = encode(g, &g->out);
+    if (g->out->u.news.item_count == 0) return;
+    struct base_slice body = encode(g, g->out);
     for (size_t i = 0; i < to->count && body.len > 0; i++)
-        send_bytes(g, &g->members[to->slots[i]], g->out.type, body);
-    g->out.u.news.item_count = 0;
+        send_bytes(g, &g->members[to->slots[i]], g->out->type, body);
+    g->out->u.news.item_count = 0;
 }
 
 /* All news of one kind of frame that came the same way, to the same peers. */
 static void flush_run(struct gossip *g, uint8_t type, uint16_t except, const struct targets *to)
 {
     struct gossip_item item;
-    g->out.type = type;
-    g->out.u.news.reach = except == GOSSIP__NONE ? to->count : 0;
-    g->out.u.news.repair = false;
-    g->out.u.news.item_count = 0;
+    g->out->type = type;
+    g->out->u.news.reach = except == GOSSIP__NONE ? to->count : 0;
+    g->out->u.news.repair = false;
+    g->out->u.news.item_count = 0;
     for (uint32_t i = 0; i < g->news_count; i++) {
         bool is_event = g->news[i].kind == BASE_STATEMENT_EVENT;
         if (is_event != (type == GOSSIP_FRAME_EVENT) || g->news[i].except != except) continue;
         if (!news_item(&item, g, i)) continue;
-        if (!item_fits(&g->out, &item)) news_frame_send(g, to);
-        g->out.u.news.items[g->out.u.news.item_count++] = item;
+        if (!item_fits(g->out, &item)) news_frame_send(g, to);
+        g->out->u.news.items[g->out->u.news.item_count++] = item;
     }
     news_frame_send(g, to);
 }
@@ -284,6 +287,6 @@ bool gossip__verify(struct gossip *g, enum base_statement kind, const struct bas
     if (g->crypto.verify(g->crypto.ctx, kind, body->data, body->len, sig, speaker) == BASE_OK)
         return true;
     g->counters.statements_forged++;
-    if (from != NULL) gossip__note(g, GOSSIP_NOTE_FORGED, speaker, &from->key);
+    if (from != NULL) gossip__note(g, GOSSIP_NOTE_FORGED, speaker, &from->record->key);
     return false;
 }

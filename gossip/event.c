@@ -9,30 +9,33 @@
 
 /* ---- the filter: one window an origin ---- */
 
-static bool is_seen(const struct gossip__member *m, uint64_t epoch, uint64_t sequence)
+static bool is_seen(const struct gossip *g, const struct gossip__member *m, uint64_t epoch,
+                    uint64_t sequence)
 {
-    if (epoch != m->event_epoch) return epoch < m->event_epoch;
-    if (sequence > m->event_top) return false;
-    uint64_t back = m->event_top - sequence;
-    return back >= WINDOW_BITS || (m->event_window >> back & 1) != 0;
+    if (m->heard_at == 0) return false;
+    const struct gossip__heard *heard = gossip__pool_at(&g->heard, m->heard_at);
+    if (epoch != heard->epoch) return epoch < heard->epoch;
+    if (sequence > heard->top) return false;
+    uint64_t back = heard->top - sequence;
+    return back >= WINDOW_BITS || (heard->window >> back & 1) != 0;
 }
 
-static void mark_seen(struct gossip__member *m, uint64_t epoch, uint64_t sequence)
+static void mark_seen(struct gossip *g, struct gossip__member *m, uint64_t epoch, uint64_t sequence)
 {
-    if (epoch < m->event_epoch) return;
-    if (epoch > m->event_epoch) {
-        m->event_epoch = epoch;
-        m->event_top = sequence;
-        m->event_window = 1;
+    struct gossip__heard *heard = m->heard_at != 0 ? gossip__pool_at(&g->heard, m->heard_at)
+                                                   : gossip__pool_take(&g->heard, &m->heard_at);
+    if (epoch < heard->epoch) return;
+    if (epoch > heard->epoch) {
+        *heard = (struct gossip__heard){epoch, sequence, 1};
         return;
     }
-    if (sequence > m->event_top) {
-        uint64_t ahead = sequence - m->event_top;
-        m->event_window = ahead >= WINDOW_BITS ? 0 : m->event_window << ahead;
-        m->event_window |= 1;
-        m->event_top = sequence;
-    } else if (m->event_top - sequence < WINDOW_BITS) {
-        m->event_window |= (uint64_t)1 << (m->event_top - sequence);
+    if (sequence > heard->top) {
+        uint64_t ahead = sequence - heard->top;
+        heard->window = ahead >= WINDOW_BITS ? 0 : heard->window << ahead;
+        heard->window |= 1;
+        heard->top = sequence;
+    } else if (heard->top - sequence < WINDOW_BITS) {
+        heard->window |= (uint64_t)1 << (heard->top - sequence);
     }
 }
 
@@ -88,9 +91,9 @@ uint32_t gossip__event_missing(struct gossip *g, struct gossip_event_id *out,
     for (uint32_t i = 0; i < count; i++) {
         struct gossip__member *m = gossip__find(g, &ids[i].origin);
         if (m == NULL || m == &g->members[0]) continue;
-        if (is_seen(m, ids[i].epoch, ids[i].sequence)) continue;
+        if (is_seen(g, m, ids[i].epoch, ids[i].sequence)) continue;
         if (ids[i].age_ms > g->now_ms - g->started_ms) {
-            mark_seen(m, ids[i].epoch, ids[i].sequence);
+            mark_seen(g, m, ids[i].epoch, ids[i].sequence);
             continue;
         }
         out[missing] = ids[i];
@@ -126,7 +129,7 @@ int gossip__user_event(struct gossip *g, const struct gossip_event *ev)
     uint8_t body[GOSSIP_EVENT_BODY_BYTES_MAX];
     struct base_sig65 sig;
     struct gossip_user_event event = {
-        .origin = g->members[0].key,
+        .origin = g->members[0].record->key,
         .epoch = g->epoch,
         .sequence = g->event_sequence + 1,
         .name = ev->u.user_event.name,
@@ -157,12 +160,12 @@ void gossip__event_in(struct gossip *g, struct gossip__member *from, const struc
         g->counters.statements_non_member++;
         return;
     }
-    if (m == &g->members[0] || is_seen(m, event.epoch, event.sequence)) {
+    if (m == &g->members[0] || is_seen(g, m, event.epoch, event.sequence)) {
         g->counters.statements_duplicate++;
         return;
     }
-    if (!gossip__verify(g, item->kind, &item->body, &item->sig, &m->key, from)) return;
-    mark_seen(m, event.epoch, event.sequence);
+    if (!gossip__verify(g, item->kind, &item->body, &item->sig, &m->record->key, from)) return;
+    mark_seen(g, m, event.epoch, event.sequence);
     const struct gossip__event *kept =
         ring_add(g, &event, item->body.data, item->body.len, &item->sig);
     gossip__news_body(g, item->kind, item->body, &item->sig, gossip__slot(g, from));

@@ -7,6 +7,9 @@
 
 #include "gossip/gossip_internal.h"
 
+/* One a member, one a pending, one that is being changed. */
+#define RECORDS_MAX(members_max) ((size_t)(members_max) + GOSSIP__PENDING_MAX + 1)
+
 void gossip_config_default(struct gossip_config *cfg)
 {
     cfg->weight = 1;
@@ -33,39 +36,30 @@ static bool is_config_valid(const struct gossip_config *cfg)
            cfg->fanout_count <= GOSSIP__TARGETS_MAX;
 }
 
-static int tables_new(struct gossip *g)
+static int memory_new(struct gossip *g)
 {
-    size_t max = g->cfg.members_max;
-    g->words = (uint32_t)((max + 63) / 64);
-    g->members = calloc(max, sizeof *g->members);
-    g->accusers = calloc(max * g->words, sizeof *g->accusers);
-    g->sorted = calloc(max + 1, sizeof *g->sorted); /* one spare, so that inserting may shift */
-    g->free_slots = calloc(max, sizeof *g->free_slots);
-    g->heap = calloc(max, sizeof *g->heap);
-    g->links = calloc(max, sizeof *g->links);
-    g->order = calloc(max, sizeof *g->order);
-    g->actions = calloc(GOSSIP_ACTIONS_MAX, sizeof *g->actions);
-    g->arena = malloc(GOSSIP__ARENA_BYTES);
-    if (g->members == NULL || g->accusers == NULL || g->sorted == NULL || g->free_slots == NULL ||
-        g->heap == NULL || g->links == NULL || g->order == NULL || g->actions == NULL ||
-        g->arena == NULL)
-        return BASE_ENOMEM;
-    /* Low slots first: what a small mesh never uses is never touched. */
-    for (size_t slot = max; slot > 0; slot--)
-        g->free_slots[g->free_count++] = (uint16_t)(slot - 1);
-    return BASE_OK;
+    if (g->cfg.shared == NULL) {
+        int rv = gossip_shared_new(&g->own, RECORDS_MAX(g->cfg.members_max), g->cfg.seed);
+        if (rv != BASE_OK) return rv;
+    }
+    g->shared = g->cfg.shared != NULL ? g->cfg.shared : g->own;
+    g->store = &g->shared->store;
+    g->news = g->shared->news;
+    g->actions = g->shared->actions;
+    g->arena = g->shared->arena;
+    g->in = &g->shared->in;
+    g->out = &g->shared->out;
+    return gossip__table_new(g);
 }
 
 /* Everything is copied, so that the caller's may go. */
 static int self_new(struct gossip *g, const struct base_slice *proof)
 {
-    struct gossip__member *m = gossip__member_add(g, &g->cfg.self.node_key);
-    assert(m == &g->members[0]);
     if (proof->len > 0) memcpy(g->proof, proof->data, proof->len);
     g->cfg.proof = (struct base_slice){g->proof, proof->len};
-    gossip__member_weight(g, m, g->cfg.weight);
     int rv = gossip__self_init(g);
     g->cfg.self = (struct gossip_record){0}; /* its slices are the caller's */
+    if (rv == BASE_OK) gossip__member_weight(g, &g->members[0], g->cfg.weight);
     return rv;
 }
 
@@ -83,7 +77,7 @@ int gossip_new(struct gossip **out, const struct gossip_config *cfg,
     g->refute_ms = g->leave_ms = g->errand_ms = g->settled_ms = GOSSIP__NEVER;
     /* Nodes that start together do not probe together. */
     g->tick_ms = now_ms + base_prng_below(&g->prng, cfg->probe_interval_ms);
-    int rv = tables_new(g);
+    int rv = memory_new(g);
     if (rv == BASE_OK) rv = self_new(g, &cfg->proof);
     if (rv != BASE_OK) {
         gossip_free(g);
@@ -96,16 +90,46 @@ int gossip_new(struct gossip **out, const struct gossip_config *cfg,
 void gossip_free(struct gossip *g)
 {
     if (g == NULL) return;
-    free(g->members);
-    free(g->accusers);
-    free(g->sorted);
-    free(g->free_slots);
-    free(g->heap);
-    free(g->links);
-    free(g->order);
-    free(g->actions);
-    free(g->arena);
+    if (g->slab != NULL) {
+        for (size_t i = 0; i < GOSSIP__PENDING_MAX; i++)
+            gossip__store_release(g->store, g->pending[i].record);
+        gossip__table_free(g);
+    }
+    gossip_shared_free(g->own);
     free(g);
+}
+
+int gossip_shared_new(struct gossip_shared **out, size_t records_max, uint64_t seed)
+{
+    struct gossip_shared *shared = calloc(1, sizeof *shared);
+    if (shared == NULL) return BASE_ENOMEM;
+    int rv = gossip__store_init(&shared->store, records_max, seed);
+    if (rv != BASE_OK) {
+        gossip_shared_free(shared);
+        return rv;
+    }
+    *out = shared;
+    return BASE_OK;
+}
+
+void gossip_shared_free(struct gossip_shared *shared)
+{
+    if (shared == NULL) return;
+    gossip__store_deinit(&shared->store);
+    free(shared);
+}
+
+size_t gossip_shared_bytes(const struct gossip_shared *shared)
+{
+    return shared->store.bytes_used;
+}
+
+size_t gossip_bytes(const struct gossip *g)
+{
+    size_t pending = g->pending_top * sizeof g->pending[0];
+    size_t graves = g->grave_count * sizeof g->graves[0];
+    size_t rings = sizeof g->pending + sizeof g->graves + sizeof g->events;
+    return gossip__table_bytes(g) + sizeof *g - rings + pending + graves;
 }
 
 /* ---- time ---- */
@@ -119,8 +143,7 @@ uint64_t gossip_deadline_ms(const struct gossip *g)
 {
     if (!g->announced) return g->now_ms;
     uint64_t due = min_u64(min_u64(g->tick_ms, g->refute_ms), min_u64(g->leave_ms, g->errand_ms));
-    if (g->heap_count > 0 && !g->left) due = min_u64(due, g->members[g->heap[0]].due_ms);
-    return due;
+    return g->left ? due : min_u64(due, gossip__due_ms(g));
 }
 
 static void move_on(uint64_t *at_ms, uint64_t lag_ms)
@@ -132,25 +155,14 @@ static void move_on(uint64_t *at_ms, uint64_t lag_ms)
  * time, so it does not count against anybody, and we trust ourselves less. */
 static void clocks_move_on(struct gossip *g, uint64_t lag_ms)
 {
-    for (uint32_t i = 0; i < g->count; i++) {
-        struct gossip__member *m = &g->members[g->sorted[i]];
-        move_on(&m->probe.due_ms, lag_ms);
-        move_on(&m->probe.started_ms, lag_ms);
-        move_on(&m->suspect_ms, lag_ms);
-        move_on(&m->suspect_end_ms, lag_ms);
-        move_on(&m->accused_ms, lag_ms);
-        move_on(&m->reprobe_ms, lag_ms);
-        move_on(&m->dial_ms, lag_ms);
-        move_on(&m->push_ms, lag_ms);
-    }
+    gossip__agendas_move_on(g, lag_ms);
     for (size_t i = 0; i < GOSSIP__ERRANDS_MAX; i++)
         move_on(&g->errands[i].due_ms, lag_ms);
     move_on(&g->errand_ms, lag_ms);
     move_on(&g->tick_ms, lag_ms);
-    gossip__heap_rebuild(g);
     if (g->awareness < g->cfg.awareness_max) g->awareness++;
     g->counters.pauses++;
-    gossip__note(g, GOSSIP_NOTE_PAUSED, &g->members[0].key, NULL);
+    gossip__note(g, GOSSIP_NOTE_PAUSED, &g->members[0].record->key, NULL);
 }
 
 static void notice_pause(struct gossip *g)
@@ -164,28 +176,36 @@ static void notice_pause(struct gossip *g)
 
 static void push_due(struct gossip *g, struct gossip__member *m)
 {
-    m->push_ms = 0;
+    gossip__agenda_open(g, m)->push_ms = 0;
     gossip__news_member(g, BASE_STATEMENT_RECORD, m, GOSSIP__NONE);
+}
+
+static bool is_due(const struct gossip *g, uint64_t at_ms)
+{
+    return at_ms != 0 && at_ms <= g->now_ms;
+}
+
+static void member_due(struct gossip *g, struct gossip__member *m)
+{
+    if (gossip__is_probing(g, m) && is_due(g, gossip__agenda(g, m)->probe.due_ms))
+        gossip__probe_due(g, m);
+    if (is_due(g, gossip__agenda(g, m)->dial_ms)) gossip__dial_due(g, m);
+    if (is_due(g, gossip__agenda(g, m)->push_ms)) push_due(g, m);
+    if (m->state == GOSSIP_SUSPECT) gossip__suspicion_due(g, m);
+    gossip__arm(g, m);
 }
 
 static void members_due(struct gossip *g)
 {
-    while (g->heap_count > 0 && !gossip__is_step_full(g)) {
-        struct gossip__member *m = &g->members[g->heap[0]];
-        if (m->due_ms > g->now_ms) return;
-        if (m->probe.phase != GOSSIP__IDLE && m->probe.due_ms <= g->now_ms) gossip__probe_due(g, m);
-        if (m->dial_ms != 0 && m->dial_ms <= g->now_ms) gossip__dial_due(g, m);
-        if (m->push_ms != 0 && m->push_ms <= g->now_ms) push_due(g, m);
-        if (m->state == GOSSIP_SUSPECT) gossip__suspicion_due(g, m);
-        gossip__arm(g, m);
-    }
+    while (gossip__due_ms(g) <= g->now_ms && !gossip__is_step_full(g))
+        member_due(g, gossip__due(g));
 }
 
 static int timer(struct gossip *g)
 {
     if (g->leave_ms <= g->now_ms) {
         g->leave_ms = GOSSIP__NEVER;
-        gossip__act(g, GOSSIP_ACT_LEFT, &g->members[0].key);
+        gossip__act(g, GOSSIP_ACT_LEFT, &g->members[0].record->key);
     }
     if (g->errand_ms <= g->now_ms) gossip__errands_due(g);
     if (g->tick_ms <= g->now_ms) gossip__tick(g);
@@ -230,15 +250,15 @@ static void item_in(struct gossip *g, struct gossip__member *from, const struct 
 
 static void news_in(struct gossip *g, struct gossip__member *from)
 {
-    g->news_reach = g->in.u.news.reach;
-    g->news_repair = g->in.u.news.repair;
-    for (uint32_t i = 0; i < g->in.u.news.item_count; i++)
-        item_in(g, from, &g->in.u.news.items[i]);
+    g->news_reach = g->in->u.news.reach;
+    g->news_repair = g->in->u.news.repair;
+    for (uint32_t i = 0; i < g->in->u.news.item_count; i++)
+        item_in(g, from, &g->in->u.news.items[i]);
 }
 
 static int frame_in(struct gossip *g, struct gossip__member *from)
 {
-    switch ((enum gossip_frame_type)g->in.type) {
+    switch ((enum gossip_frame_type)g->in->type) {
     case GOSSIP_FRAME_PING:
         gossip__ping_in(g, from);
         break;
@@ -279,21 +299,21 @@ static int frame(struct gossip *g, const struct gossip_event *ev)
     if (from == NULL || !from->linked) return BASE_ENOPEER;
     g->counters.frames_in++;
     int rv =
-        gossip_frame_decode(&g->in, ev->u.frame.type, ev->u.frame.body.data, ev->u.frame.body.len);
+        gossip_frame_decode(g->in, ev->u.frame.type, ev->u.frame.body.data, ev->u.frame.body.len);
     if (rv == BASE_EUNSUPPORTED) {
         g->counters.frames_unknown++;
         return BASE_OK;
     }
-    if (rv == BASE_OK) rv = check_items(&g->in);
+    if (rv == BASE_OK) rv = check_items(g->in);
     if (rv == BASE_OK) rv = frame_in(g, from);
     if (rv != BASE_OK) {
         g->counters.frames_malformed++;
         return BASE_EMALFORMED;
     }
-    g->counters.keys_unknown += g->in.unknown_keys;
+    g->counters.keys_unknown += g->in->unknown_keys;
     /* Bytes from somebody whom we hold for hung: ask, rather than wait for its turn. */
     if ((from->state == GOSSIP_SUSPECT || from->state == GOSSIP_FAILED) &&
-        from->probe.phase == GOSSIP__IDLE)
+        !gossip__is_probing(g, from))
         gossip__probe_start(g, from);
     return BASE_OK;
 }
@@ -306,7 +326,7 @@ static void announce(struct gossip *g)
     if (g->announced) return;
     g->announced = true;
     gossip__state(g, m, GOSSIP_ALIVE, GOSSIP_WHY_SELF);
-    gossip__act(g, GOSSIP_ACT_SELF, &m->key)->u.self.incarnation = m->incarnation;
+    gossip__act(g, GOSSIP_ACT_SELF, &m->record->key)->u.self.incarnation = m->record->incarnation;
 }
 
 static int dispatch(struct gossip *g, const struct gossip_event *ev)
@@ -364,18 +384,18 @@ int gossip_step(struct gossip *g, uint64_t now_ms, const struct gossip_event *ev
 static void view_of(struct gossip_member_view *out, const struct gossip__member *m, bool is_self)
 {
     *out = (struct gossip_member_view){
-        .key = m->key,
+        .key = m->record->key,
         .state = m->state,
-        .incarnation = m->incarnation,
-        .sequence = m->sequence,
+        .incarnation = m->record->incarnation,
+        .sequence = m->record->sequence,
         .weight = m->weight,
         .since_ms = m->since_ms,
         .rtt_ms = m->rtt_ms,
         .is_self = is_self,
         .is_linked = m->linked,
-        .record = {m->body, m->body_len},
-        .sig = m->sig,
-        .proof = {m->proof, m->proof_len},
+        .record = gossip__stored_body(m->record),
+        .sig = m->record->sig,
+        .proof = gossip__stored_proof(m->record),
     };
 }
 

@@ -27,7 +27,7 @@
 #define GOSSIP_PROOF_BYTES_MAX   256
 #define GOSSIP_EVENT_NAME_MAX    64
 #define GOSSIP_EVENT_PAYLOAD_MAX 512
-#define GOSSIP_MEMBERS_MAX       4096
+#define GOSSIP_MEMBERS_MAX       16384
 #define GOSSIP_ASIDE_MAX         64   /* records whose seat our snapshot does not show yet */
 #define GOSSIP_ACTIONS_MAX       4096 /* a step */
 #define GOSSIP_FRAME_TYPE_FIRST  0x10
@@ -84,15 +84,16 @@ struct gossip_config {
     uint64_t seed;             /* secret and random in a node, a number in a test */
     uint32_t probe_interval_ms;
     uint32_t probe_timeout_ms;
-    uint32_t indirect_count;   /* relays asked when a direct probe stays unanswered */
-    uint32_t suspicion_mult;   /* full time = mult * max(1, log10 members) * probe interval */
-    uint32_t suspicion_min_ms; /* what more than a third of the weight shortens it to */
-    uint32_t awareness_max;    /* Lifeguard's S: time-outs grow up to (1 + S) times */
-    uint32_t fanout_count;     /* peers that news we did not make is passed on to */
-    uint32_t links_max;        /* a full mesh while it fits, beyond it links on demand */
-    uint32_t retry_max_ms;     /* upper end of the back-off for a peer lost long ago */
-    uint32_t leave_linger_ms;  /* from the signed leave to ACTION_LEFT */
-    uint32_t members_max;      /* <= GOSSIP_MEMBERS_MAX, ourselves counted */
+    uint32_t indirect_count;      /* relays asked when a direct probe stays unanswered */
+    uint32_t suspicion_mult;      /* full time = mult * max(1, log10 members) * probe interval */
+    uint32_t suspicion_min_ms;    /* what more than a third of the weight shortens it to */
+    uint32_t awareness_max;       /* Lifeguard's S: time-outs grow up to (1 + S) times */
+    uint32_t fanout_count;        /* peers that news we did not make is passed on to */
+    uint32_t links_max;           /* a full mesh while it fits, beyond it links on demand */
+    uint32_t retry_max_ms;        /* upper end of the back-off for a peer lost long ago */
+    uint32_t leave_linger_ms;     /* from the signed leave to ACTION_LEFT */
+    uint32_t members_max;         /* <= GOSSIP_MEMBERS_MAX, ourselves counted */
+    struct gossip_shared *shared; /* NULL, or what cores of one thread have in common */
 };
 
 enum gossip_event_type {
@@ -196,8 +197,24 @@ struct gossip_actions {
     size_t count; /* <= GOSSIP_ACTIONS_MAX */
 };
 
-struct gossip; /* holds all of its memory from gossip_new() on; about 2.5 KiB a member of
-                  members_max, of which untouched pages cost nothing */
+/* Holds all of its memory from gossip_new() on, and of what is reserved the pages that nobody has
+ * touched cost nothing: 64 bytes a member, its record (body, proof and 160 bytes, each version
+ * once), 300 bytes more while something is going on with it, 210 while it is listed as LEFT. */
+struct gossip;
+
+/* Cores that one thread steps, one after the other, may share the memory that a step works in and
+ * one copy of each record: 10,000 cores of 10,000 members are then a matter of gigabytes. They must
+ * agree on who signed what, so it is for cores of one mesh. What a step's actions point to is
+ * borrowed until the next step of any of them. records_max: how many may live at once; where a core
+ * has its own that is as many as it can need, here it is one for each version that some core lists
+ * or waits for a verdict on; beyond it newcomers are refused with NOTE_TABLE_FULL. BASE_ENOMEM.
+ * The cores go first. */
+struct gossip_shared;
+int gossip_shared_new(struct gossip_shared **out, size_t records_max, uint64_t seed);
+void gossip_shared_free(struct gossip_shared *shared);
+/* Memory that has been in use so far, at most: of the records; of a core beside its records. */
+size_t gossip_shared_bytes(const struct gossip_shared *shared);
+size_t gossip_bytes(const struct gossip *g);
 
 void gossip_config_default(struct gossip_config *cfg);
 

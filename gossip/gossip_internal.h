@@ -1,10 +1,13 @@
 #ifndef NFTMESH_GOSSIP_INTERNAL_H
 #define NFTMESH_GOSSIP_INTERNAL_H
 
+#include <assert.h>
+
 #include "base/err.h"
 #include "base/prng.h"
 #include "gossip/frame.h"
 #include "gossip/gossip.h"
+#include "gossip/record_store.h"
 #include "gossip/statement.h"
 
 /* What the files of this folder share. Members live in slots; slot 0 is ourselves. Everything
@@ -41,62 +44,83 @@ struct gossip__probe {
     uint16_t relays[GOSSIP__RELAYS_MAX];
 };
 
+/* What a member weighs at rest: 40 bytes here, 14 in the orders over the table (sorted, prefixes,
+ * heap, links, order), and its record, which cores may share. */
 struct gossip__member {
-    struct base_key33 key;
-    bool used, linked, dialing;
-    enum gossip_state state;
-    struct base_eth_address instance;
-    uint64_t incarnation, sequence, weight;
-    uint64_t leave_incarnation; /* of its signed leave; 0: none */
-    uint64_t since_ms, rtt_ms;
-    uint64_t digest; /* what it adds to the table's sum */
+    const struct gossip__stored *record; /* key, version, body; never NULL while listed */
+    uint64_t since_ms;
+    uint32_t weight, rtt_ms;
+    uint16_t link_at;   /* + 1; 0: no link */
+    uint16_t order_at;  /* + 1; 0: not probed */
+    uint16_t agenda_at; /* + 1; 0: nothing is going on */
+    uint16_t leave_at;  /* + 1; 0: has not signed a leave */
+    uint16_t heard_at;  /* + 1; 0: never sent an event */
+    uint16_t leaf_next; /* + 1: the next of its leaf, or of the free */
+    enum gossip_state state : 8;
+    bool linked, dialing;
+};
+#define GOSSIP__PLACES_BYTES 14 /* an entry each of sorted, prefixes, heap, links, order, + 2 */
+static_assert(sizeof(struct gossip__member) + GOSSIP__PLACES_BYTES <= 64,
+              "64 bytes a node and member");
 
+/* What is going on with a member: taken when something begins, given back by gossip__arm() when
+ * nothing is left of it. Never keep a pointer across what may arm. */
+struct gossip__agenda {
+    uint16_t slot; /* whose */
+    bool used;
+    uint32_t heap_at; /* + 1; 0: no timer */
+    uint64_t due_ms;  /* its key in the heap */
     struct gossip__probe probe;
     uint64_t suspect_ms, suspect_end_ms; /* our own suspicion */
+    uint64_t reprobe_ms;                 /* a suspect is asked again */
     uint64_t accused_ms;                 /* first accusation at this incarnation, ours counted */
     uint64_t accused_weight;             /* of the others who accuse it */
-    uint64_t reprobe_ms;                 /* a suspect is asked again */
+    uint32_t accusers_at;                /* + 1: their first chunk */
     uint64_t push_ms;                    /* its record, shown in a session, becomes news */
     uint64_t dial_ms, dial_backoff_ms;   /* when to want a link next */
     uint64_t dial_lost_ms, dial_failed_ms;
     uint64_t synced_ms, sync_mask; /* when we asked it last, and for which buckets */
-    uint32_t heap_at;              /* + 1; 0: no timer */
-    uint32_t link_at;              /* + 1; 0: no link */
-    uint32_t order_at;             /* + 1; 0: not probed */
-    uint64_t due_ms;               /* its key in the heap */
-
-    uint64_t event_epoch, event_top, event_window; /* duplicate filter */
-
-    uint16_t body_len, proof_len, leave_len;
-    uint8_t body[GOSSIP_RECORD_BYTES_MAX];
-    struct base_sig65 sig;
-    uint8_t proof[GOSSIP_PROOF_BYTES_MAX];
-    uint8_t leave[GOSSIP_STATEMENT_BYTES_MAX];
-    struct base_sig65 leave_sig;
 };
 
-struct gossip__pending { /* a record that waits for a verdict */
-    bool used, aside, repair;
+#define GOSSIP__CHUNK_SLOTS 14
+struct gossip__chunk {                   /* of accusers */
+    uint32_t next;                       /* + 1 */
+    uint16_t slots[GOSSIP__CHUNK_SLOTS]; /* GOSSIP__NONE: free */
+};
+
+struct gossip__leave {
+    uint64_t incarnation;
+    uint16_t len;
+    uint8_t body[GOSSIP_STATEMENT_BYTES_MAX];
+    struct base_sig65 sig;
+};
+
+struct gossip__heard { /* duplicate filter of an origin's events */
+    uint64_t epoch, top, window;
+};
+
+/* Fixed-size items by number, as many as members: it cannot run out. */
+struct gossip__pool {
+    uint8_t *items;
+    size_t item_bytes;
+    uint16_t free_at; /* + 1; the first bytes of a free item name the next */
+    uint16_t top;     /* never touched from here on */
+};
+
+struct gossip__pending {                 /* a record that waits for a verdict */
+    const struct gossip__stored *record; /* NULL: free */
+    bool aside, repair;
     uint8_t flags;
     uint32_t moves_left;
-    uint64_t incarnation, sequence, reach;
-    struct base_key33 key, from;
-    struct base_eth_address instance;
-    uint16_t body_len, proof_len;
-    uint8_t body[GOSSIP_RECORD_BYTES_MAX];
-    struct base_sig65 sig;
-    uint8_t proof[GOSSIP_PROOF_BYTES_MAX];
-    uint16_t leave_len; /* its leave came while we were waiting */
-    uint64_t leave_incarnation;
-    uint8_t leave[GOSSIP_STATEMENT_BYTES_MAX];
-    struct base_sig65 leave_sig;
+    uint64_t reach;
+    struct base_key33 from;
+    struct gossip__leave leave; /* came while we were waiting; len 0: none */
 };
 
 struct gossip__grave { /* also remembers which events of an evicted member were had */
     struct base_key33 key;
     uint64_t incarnation, sequence, move;
-    uint64_t event_epoch, event_top, event_window;
-    bool used;
+    struct gossip__heard heard;
 };
 
 struct gossip__errand { /* we ask target for requester */
@@ -124,32 +148,50 @@ struct gossip__event {
     bool used;
 };
 
+#define GOSSIP__LEAVES (GOSSIP_BUCKETS * GOSSIP_BUCKETS) /* of the digest's tree */
+
+/* What a step works in, and where records live: one a core, or one for all cores of a thread. */
+struct gossip_shared {
+    struct gossip__store store;
+    struct gossip_frame in, out;
+    struct gossip__news news[GOSSIP__NEWS_MAX];
+    struct gossip_action actions[GOSSIP_ACTIONS_MAX];
+    uint8_t arena[GOSSIP__ARENA_BYTES]; /* bytes of the actions */
+    uint16_t slots[GOSSIP_MEMBERS_MAX];
+};
+
 struct gossip {
     struct gossip_config cfg;
     struct gossip_crypto crypto;
     struct base_prng prng;
     uint64_t now_ms, started_ms;
 
+    uint8_t *slab;                  /* all arrays below, in one piece */
     struct gossip__member *members; /* members_max slots */
-    uint64_t *accusers;             /* members_max sets of members_max bits */
-    uint32_t words;                 /* in one set */
+    uint16_t free_at, top;          /* as in a pool */
     uint16_t *sorted;               /* listed slots by key */
+    uint32_t *prefixes;             /* beside sorted: what of the key mostly tells members apart */
     uint32_t count;
-    uint16_t *free_slots;
-    uint32_t free_count;
     uint16_t *heap; /* by (due_ms, slot) */
     uint32_t heap_count;
     uint16_t *links; /* in no order that means anything; shuffled when picked from */
     uint32_t link_count, dialing_count;
     uint16_t *order; /* the round of probes */
     uint32_t order_count, order_next;
+    struct gossip__pool agendas, leaves, heard;
+    struct gossip__chunk *chunks;
+    uint32_t chunk_free_at, chunk_top, chunk_max;
     uint32_t alive_count;  /* ALIVE, ourselves counted */
     uint64_t weight_total; /* of all but LEFT */
     uint64_t bucket_sums[GOSSIP_BUCKETS], sum;
+    uint32_t bucket_counts[GOSSIP_BUCKETS];
+    uint64_t *leaf_sums;
+    uint16_t *leaf_heads; /* + 1: first member of each leaf */
 
     struct gossip__pending pending[GOSSIP__PENDING_MAX];
+    uint32_t pending_top; /* none from here on */
     struct gossip__grave graves[GOSSIP__GRAVES_MAX];
-    uint32_t grave_next;
+    uint32_t grave_next, grave_count;
     uint64_t moves; /* of the snapshot */
     struct gossip__errand errands[GOSSIP__ERRANDS_MAX];
     struct gossip__event events[GOSSIP__EVENTS_MAX];
@@ -167,46 +209,80 @@ struct gossip {
     uint32_t voices; /* accusations that we may push now */
     uint32_t awareness;
 
-    struct gossip__news news[GOSSIP__NEWS_MAX];
+    struct gossip_shared *shared, *own; /* own: NULL when the configuration gave one */
+    struct gossip__store *store;
+    struct gossip__news *news;
     uint32_t news_count;
     uint64_t news_reach; /* of the frame that is being read */
     bool news_repair;
     struct gossip_action *actions;
     size_t action_count;
-    uint8_t *arena; /* bytes of the actions */
+    uint8_t *arena;
     size_t arena_len;
-    struct gossip_frame in, out;
+    struct gossip_frame *in, *out;
     struct gossip_counters counters;
 };
 
-/* member.c: the table and its orders */
+/* table.c: its memory and its orders */
+int gossip__table_new(struct gossip *g); /* BASE_ENOMEM */
+void gossip__table_free(struct gossip *g);
+size_t gossip__table_bytes(const struct gossip *g); /* that have been touched */
 struct gossip__member *gossip__find(const struct gossip *g, const struct base_key33 *key);
 uint16_t gossip__slot(const struct gossip *g, const struct gossip__member *m);
-/* NULL when there is no room; makes room by forgetting somebody who left, or failed. */
-struct gossip__member *gossip__member_add(struct gossip *g, const struct base_key33 *key);
-void gossip__member_remove(struct gossip *g, struct gossip__member *m);
-struct gossip__version {
-    const struct gossip_record *record;
-    struct base_slice body, proof;
-    const struct base_sig65 *sig;
-};
-void gossip__member_store(struct gossip *g, struct gossip__member *m,
-                          const struct gossip__version *version);
-void gossip__member_weight(struct gossip *g, struct gossip__member *m, uint64_t weight);
-void gossip__digest_update(struct gossip *g, struct gossip__member *m);
-unsigned gossip__bucket(const struct base_key33 *key);
-/* Changes the state and says so; nothing when it is that already. */
-void gossip__state(struct gossip *g, struct gossip__member *m, enum gossip_state to,
-                   enum gossip_reason reason);
-void gossip__arm(struct gossip *g, struct gossip__member *m);
-void gossip__heap_rebuild(struct gossip *g);
+const struct base_key33 *gossip__key(const struct gossip *g, uint16_t slot);
+/* A listed row with this record, which it holds; there must be room. */
+struct gossip__member *gossip__row_add(struct gossip *g, const struct gossip__stored *record);
+void gossip__row_remove(struct gossip *g, struct gossip__member *m);
+void gossip__order_insert(struct gossip *g, struct gossip__member *m);
+void gossip__order_remove(struct gossip *g, struct gossip__member *m);
+void gossip__order_shuffle(struct gossip *g);
 void gossip__link(struct gossip *g, struct gossip__member *m, bool linked);
 /* Up to count random linked members that are not LEFT, without except and other. */
 size_t gossip__pick_links(struct gossip *g, uint16_t *out, size_t count, uint16_t except,
                           uint16_t other);
+/* Zeroed; give takes *at back and sets it to 0. */
+void *gossip__pool_take(struct gossip__pool *pool, uint16_t *at);
+void gossip__pool_give(struct gossip__pool *pool, uint16_t *at);
+void *gossip__pool_at(const struct gossip__pool *pool, uint16_t at);
+
+/* agenda.c: what is going on with whom, and its timer */
+const struct gossip__agenda *gossip__agenda(const struct gossip *g, const struct gossip__member *m);
+struct gossip__agenda *gossip__agenda_open(struct gossip *g, struct gossip__member *m);
+bool gossip__is_probing(const struct gossip *g, const struct gossip__member *m);
+void gossip__probe_drop(struct gossip *g, struct gossip__member *m); /* does not arm */
+/* Sets its timer by its agenda, or closes that. */
+void gossip__arm(struct gossip *g, struct gossip__member *m);
+struct gossip__member *gossip__due(const struct gossip *g); /* first; NULL: nobody */
+uint64_t gossip__due_ms(const struct gossip *g);
+void gossip__agendas_move_on(struct gossip *g, uint64_t lag_ms);
+void gossip__agenda_forget(struct gossip *g, struct gossip__member *m);
 bool gossip__is_accuser(const struct gossip *g, const struct gossip__member *m, uint16_t slot);
-void gossip__accuser_set(struct gossip *g, struct gossip__member *m, uint16_t slot);
+/* false: no memory left for one more. */
+bool gossip__accuser_set(struct gossip *g, struct gossip__member *m, uint16_t slot);
 void gossip__accusers_clear(struct gossip *g, struct gossip__member *m);
+uint64_t gossip__accuser_heaviest(const struct gossip *g, const struct gossip__member *m);
+void gossip__accuser_forget(struct gossip *g, uint16_t slot);
+/* The weight of slot is about to become weight. */
+void gossip__accuser_weighs(struct gossip *g, uint16_t slot, uint64_t weight);
+
+/* member.c: what happens to a member */
+/* NULL when there is no room; makes room by forgetting somebody who left, or failed. */
+struct gossip__member *gossip__member_add(struct gossip *g, const struct gossip__version *version);
+void gossip__member_remove(struct gossip *g, struct gossip__member *m);
+/* false: no memory for the record, and nothing has changed. */
+bool gossip__member_store(struct gossip *g, struct gossip__member *m,
+                          const struct gossip__version *version);
+void gossip__member_weight(struct gossip *g, struct gossip__member *m, uint64_t weight);
+unsigned gossip__bucket(const struct base_key33 *key);
+unsigned gossip__leaf(const struct base_key33 *key); /* its bucket is leaf % GOSSIP_BUCKETS */
+uint64_t gossip__leave_incarnation(const struct gossip *g, const struct gossip__member *m);
+const struct gossip__leave *gossip__leave(const struct gossip *g, const struct gossip__member *m);
+void gossip__leave_store(struct gossip *g, struct gossip__member *m,
+                         const struct gossip__leave *leave);
+void gossip__leave_drop(struct gossip *g, struct gossip__member *m);
+/* Changes the state and says so; nothing when it is that already. */
+void gossip__state(struct gossip *g, struct gossip__member *m, enum gossip_state to,
+                   enum gossip_reason reason);
 
 /* dissem.c: actions, frames out, news */
 struct gossip_action *gossip__act(struct gossip *g, enum gossip_action_type type,
@@ -237,12 +313,25 @@ bool gossip__verify(struct gossip *g, enum base_statement kind, const struct bas
                     const struct base_sig65 *sig, const struct base_key33 *speaker,
                     const struct gossip__member *from);
 
-/* record_in.c: records and leaves that arrive, and verdicts on them */
+/* record_in.c: records and leaves that arrive */
+/* <0, 0, >0: is (incarnation, sequence) older than, the same as, or newer than what m has? */
+int gossip__compare_version(const struct gossip__member *m, uint64_t incarnation,
+                            uint64_t sequence);
+/* Of two equal versions the one with the higher digest counts, everywhere alike. */
+bool gossip__is_digest_higher(const struct gossip__member *m, const struct base_slice *body);
+void gossip__record_accept(struct gossip *g, struct gossip__member *m,
+                           const struct gossip__version *version, uint8_t flags, uint16_t except);
 void gossip__record_in(struct gossip *g, struct gossip__member *from,
                        const struct gossip_item *item);
 void gossip__leave_in(struct gossip *g, struct gossip__member *from,
                       const struct gossip_item *item);
 int gossip__peer_up(struct gossip *g, const struct gossip_event *ev);
+
+/* verdict.c: records that wait for one, and graves */
+struct gossip__pending *gossip__pending_find(struct gossip *g, const struct base_key33 *key);
+void gossip__pending_add(struct gossip *g, struct gossip__member *from,
+                         const struct gossip_item *item, const struct gossip_record *record);
+void gossip__pending_drop(struct gossip *g, struct gossip__pending *p); /* NULL is fine */
 int gossip__verdict(struct gossip *g, const struct gossip_event *ev);
 /* Remembers a member, or a refused record, until the ring of graves comes round. */
 struct gossip__grave *gossip__bury(struct gossip *g, const struct base_key33 *key,

@@ -18,9 +18,9 @@ void gossip__want_link(struct gossip *g, struct gossip__member *m)
 {
     if (m->linked || m->dialing || g->left) return;
     gossip__dialing(g, m, true);
-    m->dial_ms = g->now_ms + DIAL_PATIENCE_MS;
+    gossip__agenda_open(g, m)->dial_ms = g->now_ms + DIAL_PATIENCE_MS;
     gossip__arm(g, m);
-    gossip__act(g, GOSSIP_ACT_WANT_LINK, &m->key);
+    gossip__act(g, GOSSIP_ACT_WANT_LINK, &m->record->key);
 }
 
 /* For ever, but ever less often: from a second up to four, and once the peer has been lost for
@@ -28,45 +28,46 @@ void gossip__want_link(struct gossip *g, struct gossip__member *m)
 void gossip__dial_plan(struct gossip *g, struct gossip__member *m)
 {
     if (m->linked || m->dialing || g->left || m->state == GOSSIP_LEFT) return;
-    if (m->dial_lost_ms == 0) m->dial_lost_ms = g->now_ms;
-    uint64_t cap = (g->now_ms - m->dial_lost_ms) / 16;
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    if (a->dial_lost_ms == 0) a->dial_lost_ms = g->now_ms;
+    uint64_t cap = (g->now_ms - a->dial_lost_ms) / 16;
     if (cap < DIAL_CAP_MS) cap = DIAL_CAP_MS;
     if (cap > g->cfg.retry_max_ms) cap = g->cfg.retry_max_ms;
-    m->dial_backoff_ms = m->dial_backoff_ms == 0 ? DIAL_FIRST_MS : 2 * m->dial_backoff_ms;
-    if (m->dial_backoff_ms > cap) m->dial_backoff_ms = cap;
-    uint64_t jitter = base_prng_between(&g->prng, 0, m->dial_backoff_ms / 4);
-    m->dial_ms = g->now_ms + m->dial_backoff_ms + jitter;
+    a->dial_backoff_ms = a->dial_backoff_ms == 0 ? DIAL_FIRST_MS : 2 * a->dial_backoff_ms;
+    if (a->dial_backoff_ms > cap) a->dial_backoff_ms = cap;
+    uint64_t jitter = base_prng_between(&g->prng, 0, a->dial_backoff_ms / 4);
+    a->dial_ms = g->now_ms + a->dial_backoff_ms + jitter;
     gossip__arm(g, m);
 }
 
 static bool is_first_to_dial(const struct gossip *g, const struct gossip__member *m)
 {
-    return base_key33_compare(&g->members[0].key, &m->key) < 0;
+    return base_key33_compare(&g->members[0].record->key, &m->record->key) < 0;
 }
 
 static void dial_at(struct gossip *g, struct gossip__member *m, uint64_t second_ms)
 {
     if (m->linked || m->dialing || g->left) return;
-    m->dial_ms = g->now_ms + (is_first_to_dial(g, m) ? 0 : second_ms);
+    gossip__agenda_open(g, m)->dial_ms = g->now_ms + (is_first_to_dial(g, m) ? 0 : second_ms);
     gossip__arm(g, m);
 }
 
 void gossip__dial_soon(struct gossip *g, struct gossip__member *m)
 {
-    m->dial_backoff_ms = 0;
+    if (m->agenda_at != 0) gossip__agenda_open(g, m)->dial_backoff_ms = 0;
     dial_at(g, m, DIAL_SECOND_MS);
 }
 
 void gossip__dial_due(struct gossip *g, struct gossip__member *m)
 {
-    m->dial_ms = 0;
+    gossip__agenda_open(g, m)->dial_ms = 0;
     if (m->dialing) gossip__dialing(g, m, false);
     if (g->left || m->state == GOSSIP_LEFT) return;
     if (m->linked) { /* hung, with its link still open: ask it */
-        if (m->state == GOSSIP_FAILED && m->probe.phase == GOSSIP__IDLE) gossip__probe_start(g, m);
+        if (m->state == GOSSIP_FAILED && !gossip__is_probing(g, m)) gossip__probe_start(g, m);
         return;
     }
-    if (m->state == GOSSIP_FAILED || m->probe.phase != GOSSIP__IDLE ||
+    if (m->state == GOSSIP_FAILED || gossip__is_probing(g, m) ||
         g->link_count + g->dialing_count < g->cfg.links_max)
         gossip__want_link(g, m);
     else
@@ -78,13 +79,14 @@ int gossip__dial_failed(struct gossip *g, const struct base_key33 *key)
     struct gossip__member *m = gossip__find(g, key);
     if (m == NULL || m == &g->members[0]) return BASE_ENOPEER;
     gossip__dialing(g, m, false);
-    m->dial_ms = 0;
-    m->dial_failed_ms = g->now_ms;
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    a->dial_ms = 0;
+    a->dial_failed_ms = g->now_ms;
     gossip__dial_plan(g, m);
     gossip__errands_failed(g, m);
     if (m->linked) return BASE_OK;
-    if (m->probe.phase != GOSSIP__IDLE) {
-        m->probe.dial_failed = true;
+    if (gossip__is_probing(g, m)) {
+        gossip__agenda_open(g, m)->probe.dial_failed = true;
         gossip__probe_hopeless(g, m);
     } else if (m->state == GOSSIP_ALIVE) {
         gossip__probe_start(g, m); /* others may reach it */
@@ -100,13 +102,14 @@ int gossip__peer_down(struct gossip *g, const struct base_key33 *key)
     struct gossip__member *m = gossip__find(g, key);
     if (m == NULL || !m->linked) return BASE_ENOPEER;
     gossip__link(g, m, false);
-    m->sync_mask = 0;
-    m->dial_backoff_ms = 0;
-    m->dial_lost_ms = g->now_ms;
-    m->dial_failed_ms = 0;
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    a->sync_mask = 0;
+    a->dial_backoff_ms = 0;
+    a->dial_lost_ms = g->now_ms;
+    a->dial_failed_ms = 0;
     if (m->state == GOSSIP_LEFT || g->left) return BASE_OK;
     if (m->state == GOSSIP_FAILED) {
-        m->probe.phase = GOSSIP__IDLE;
+        a->probe.phase = GOSSIP__IDLE;
         gossip__dial_plan(g, m);
         return BASE_OK;
     }

@@ -29,34 +29,34 @@ static uint64_t nonce_next(struct gossip *g)
 
 static void fill_ping(struct gossip *g, uint8_t type, uint64_t nonce)
 {
-    g->out.type = type;
-    g->out.u.ping.nonce = nonce;
-    gossip__digest(g, &g->out.u.ping.digest);
+    g->out->type = type;
+    g->out->u.ping.nonce = nonce;
+    gossip__digest(g, &g->out->u.ping.digest);
     bool is_greeting = nonce == 0;
-    g->out.u.ping.id_count = gossip__event_ids(
-        g, g->out.u.ping.ids, is_greeting ? GOSSIP_EVENT_IDS_MAX : GOSSIP__PING_IDS, !is_greeting);
+    g->out->u.ping.id_count = gossip__event_ids(
+        g, g->out->u.ping.ids, is_greeting ? GOSSIP_EVENT_IDS_MAX : GOSSIP__PING_IDS, !is_greeting);
 }
 
 void gossip__ping(struct gossip *g, struct gossip__member *m, uint64_t nonce)
 {
     fill_ping(g, GOSSIP_FRAME_PING, nonce);
-    gossip__send(g, m, &g->out);
+    gossip__send(g, m, g->out);
 }
 
 static void send_relay(struct gossip *g, struct gossip__member *to, uint8_t type,
                        const struct base_key33 *key, uint64_t nonce)
 {
-    g->out.type = type;
-    g->out.u.relay.key = *key;
-    g->out.u.relay.nonce = nonce;
-    gossip__send(g, to, &g->out);
+    g->out->type = type;
+    g->out->u.relay.key = *key;
+    g->out->u.relay.nonce = nonce;
+    gossip__send(g, to, g->out);
 }
 
 /* ---- our own probes ---- */
 
 static void ask_relays(struct gossip *g, struct gossip__member *m)
 {
-    struct gossip__probe *p = &m->probe;
+    struct gossip__probe *p = &gossip__agenda_open(g, m)->probe;
     p->phase = GOSSIP__INDIRECT;
     p->due_ms = p->started_ms + gossip__scaled(g, g->cfg.probe_interval_ms);
     uint64_t earliest = g->now_ms + gossip__scaled(g, g->cfg.probe_timeout_ms);
@@ -64,21 +64,23 @@ static void ask_relays(struct gossip *g, struct gossip__member *m)
     p->asked = (uint32_t)gossip__pick_links(g, p->relays, g->cfg.indirect_count, gossip__slot(g, m),
                                             GOSSIP__NONE);
     for (uint32_t i = 0; i < p->asked; i++)
-        send_relay(g, &g->members[p->relays[i]], GOSSIP_FRAME_PING_REQ, &m->key, p->nonce);
+        send_relay(g, &g->members[p->relays[i]], GOSSIP_FRAME_PING_REQ, &m->record->key, p->nonce);
     gossip__arm(g, m);
 }
 
 /* Could a dial that failed just now work already? */
 static bool is_just_refused(const struct gossip *g, const struct gossip__member *m)
 {
-    return m->dial_failed_ms != 0 && g->now_ms - m->dial_failed_ms < g->cfg.probe_interval_ms;
+    uint64_t failed_ms = gossip__agenda(g, m)->dial_failed_ms;
+    return failed_ms != 0 && g->now_ms - failed_ms < g->cfg.probe_interval_ms;
 }
 
 void gossip__probe_start(struct gossip *g, struct gossip__member *m)
 {
     if (g->left || m->state == GOSSIP_LEFT) return;
     g->counters.probes++;
-    m->probe = (struct gossip__probe){
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    a->probe = (struct gossip__probe){
         .phase = GOSSIP__DIRECT,
         .nonce = nonce_next(g),
         .started_ms = g->now_ms,
@@ -86,12 +88,12 @@ void gossip__probe_start(struct gossip *g, struct gossip__member *m)
         .dial_failed = !m->linked && is_just_refused(g, m),
     };
     if (m->linked) {
-        m->probe.pinged = true;
-        gossip__ping(g, m, m->probe.nonce);
+        a->probe.pinged = true;
+        gossip__ping(g, m, a->probe.nonce);
         gossip__arm(g, m);
         return;
     }
-    if (!m->probe.dial_failed && (m->dial_ms == 0 || m->dial_ms > m->probe.due_ms))
+    if (!a->probe.dial_failed && (a->dial_ms == 0 || a->dial_ms > a->probe.due_ms))
         gossip__want_link(g, m);
     ask_relays(g, m);
 }
@@ -117,16 +119,16 @@ static void awareness_won(struct gossip *g, const struct gossip__probe *p)
 /* Relays that stay silent too make us doubt ourselves rather than the target. */
 static void probe_lost(struct gossip *g, struct gossip__member *m)
 {
-    struct gossip__probe *p = &m->probe;
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
     g->counters.probes_failed++;
-    if (p->asked == 0 || p->nacked < p->asked) awareness_worse(g, 1);
-    p->phase = GOSSIP__IDLE;
+    if (a->probe.asked == 0 || a->probe.nacked < a->probe.asked) awareness_worse(g, 1);
+    a->probe.phase = GOSSIP__IDLE;
     if (m->state == GOSSIP_ALIVE) {
         gossip__suspect(g, m);
     } else if (m->state == GOSSIP_SUSPECT) {
-        m->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms;
+        a->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms;
     } else if (m->linked) { /* failed, and hung: again later */
-        m->dial_ms = g->now_ms + g->cfg.probe_interval_ms;
+        a->dial_ms = g->now_ms + g->cfg.probe_interval_ms;
     }
     gossip__arm(g, m);
 }
@@ -135,14 +137,14 @@ static void probe_lost(struct gossip *g, struct gossip__member *m)
  * us nothing. */
 void gossip__probe_hopeless(struct gossip *g, struct gossip__member *m)
 {
-    const struct gossip__probe *p = &m->probe;
+    const struct gossip__probe *p = &gossip__agenda(g, m)->probe;
     if (p->phase == GOSSIP__INDIRECT && !m->linked && p->dial_failed && p->nacked == p->asked)
         probe_lost(g, m);
 }
 
 void gossip__probe_due(struct gossip *g, struct gossip__member *m)
 {
-    if (m->probe.phase == GOSSIP__DIRECT)
+    if (gossip__agenda(g, m)->probe.phase == GOSSIP__DIRECT)
         ask_relays(g, m);
     else
         probe_lost(g, m);
@@ -151,26 +153,13 @@ void gossip__probe_due(struct gossip *g, struct gossip__member *m)
 void gossip__probe_won(struct gossip *g, struct gossip__member *m, enum gossip_reason reason)
 {
     bool was_failed = m->state == GOSSIP_FAILED;
-    awareness_won(g, &m->probe);
-    m->probe.phase = GOSSIP__IDLE;
+    awareness_won(g, &gossip__agenda(g, m)->probe);
+    gossip__probe_drop(g, m);
     gossip__arm(g, m);
     if (m->state != GOSSIP_SUSPECT && !was_failed) return;
     /* Others may hold it failed as well: let it refute to everybody. */
     gossip__accuse_to(g, m);
     gossip__revive(g, m, reason);
-}
-
-static void order_shuffle(struct gossip *g)
-{
-    for (uint32_t i = g->order_count; i > 1; i--) {
-        uint32_t j = (uint32_t)base_prng_below(&g->prng, i);
-        uint16_t slot = g->order[i - 1];
-        g->order[i - 1] = g->order[j];
-        g->order[j] = slot;
-        g->members[g->order[i - 1]].order_at = i;
-        g->members[g->order[j]].order_at = j + 1;
-    }
-    g->order_next = 0;
 }
 
 /* Round robin over a shuffled list: everybody is asked once a round (SWIM, section 4.3). */
@@ -179,9 +168,9 @@ void gossip__tick(struct gossip *g)
     g->tick_ms = g->now_ms + g->cfg.probe_interval_ms;
     if (g->voices < GOSSIP__VOICES_MAX) g->voices++;
     for (uint32_t looks = 0; looks < TICK_LOOKS && g->order_count > 0; looks++) {
-        if (g->order_next >= g->order_count) order_shuffle(g);
+        if (g->order_next >= g->order_count) gossip__order_shuffle(g);
         struct gossip__member *m = &g->members[g->order[g->order_next++]];
-        if (m->probe.phase != GOSSIP__IDLE) continue;
+        if (gossip__is_probing(g, m)) continue;
         gossip__probe_start(g, m);
         return;
     }
@@ -189,22 +178,22 @@ void gossip__tick(struct gossip *g)
 
 void gossip__ping_in(struct gossip *g, struct gossip__member *from)
 {
-    uint64_t nonce = g->in.u.ping.nonce;
+    uint64_t nonce = g->in->u.ping.nonce;
     fill_ping(g, GOSSIP_FRAME_ACK, nonce);
-    gossip__send(g, from, &g->out);
-    gossip__ids_in(g, from, g->in.u.ping.ids, g->in.u.ping.id_count);
+    gossip__send(g, from, g->out);
+    gossip__ids_in(g, from, g->in->u.ping.ids, g->in->u.ping.id_count);
 }
 
 void gossip__ack_in(struct gossip *g, struct gossip__member *from)
 {
-    struct gossip__probe *p = &from->probe;
+    const struct gossip__probe *p = &gossip__agenda(g, from)->probe;
     g->counters.acks++;
-    if (p->phase != GOSSIP__IDLE && g->in.u.ping.nonce == p->nonce) {
-        from->rtt_ms = g->now_ms - p->started_ms;
+    if (p->phase != GOSSIP__IDLE && g->in->u.ping.nonce == p->nonce) {
+        from->rtt_ms = (uint32_t)(g->now_ms - p->started_ms);
         gossip__probe_won(g, from, GOSSIP_WHY_ACK);
     }
-    gossip__ids_in(g, from, g->in.u.ping.ids, g->in.u.ping.id_count);
-    gossip__sync_if_differs(g, from, &g->in.u.ping.digest);
+    gossip__ids_in(g, from, g->in->u.ping.ids, g->in->u.ping.id_count);
+    gossip__sync_if_differs(g, from, &g->in->u.ping.digest);
 }
 
 /* Which of the relays of this probe is it? GOSSIP__RELAYS_MAX: none. */
@@ -217,12 +206,12 @@ static uint32_t relay_index(const struct gossip__probe *p, uint16_t slot)
 
 void gossip__nack_in(struct gossip *g, struct gossip__member *from)
 {
-    struct gossip__member *m = gossip__find(g, &g->in.u.relay.key);
+    struct gossip__member *m = gossip__find(g, &g->in->u.relay.key);
     g->counters.nacks++;
-    if (m == NULL || m->probe.phase != GOSSIP__INDIRECT) return;
-    struct gossip__probe *p = &m->probe;
+    if (m == NULL || gossip__agenda(g, m)->probe.phase != GOSSIP__INDIRECT) return;
+    struct gossip__probe *p = &gossip__agenda_open(g, m)->probe;
     uint32_t i = relay_index(p, gossip__slot(g, from));
-    if (i == GOSSIP__RELAYS_MAX || p->nonce != g->in.u.relay.nonce) return;
+    if (i == GOSSIP__RELAYS_MAX || p->nonce != g->in->u.relay.nonce) return;
     p->relays[i] = GOSSIP__NONE; /* each once */
     p->nacked++;
     gossip__probe_hopeless(g, m);
@@ -244,7 +233,7 @@ static void errand_nack(struct gossip *g, struct gossip__errand *e)
     if (e->nacked) return;
     e->nacked = true;
     e->due_ms = g->now_ms + 4 * (uint64_t)g->cfg.probe_interval_ms;
-    send_relay(g, &g->members[e->requester], GOSSIP_FRAME_NACK, &g->members[e->target].key,
+    send_relay(g, &g->members[e->requester], GOSSIP_FRAME_NACK, &g->members[e->target].record->key,
                e->nonce);
 }
 
@@ -296,8 +285,8 @@ void gossip__errands_linked(struct gossip *g, struct gossip__member *m)
     uint16_t slot = gossip__slot(g, m);
     for (size_t i = 0; i < GOSSIP__ERRANDS_MAX; i++)
         if (g->errands[i].used && g->errands[i].target == slot)
-            send_relay(g, m, GOSSIP_FRAME_CHALLENGE, &g->members[g->errands[i].requester].key,
-                       g->errands[i].nonce);
+            send_relay(g, m, GOSSIP_FRAME_CHALLENGE,
+                       &g->members[g->errands[i].requester].record->key, g->errands[i].nonce);
 }
 
 void gossip__errands_failed(struct gossip *g, struct gossip__member *m)
@@ -320,33 +309,33 @@ static void send_refute(struct gossip *g, struct gossip__member *to,
                         const struct base_key33 *requester, uint64_t nonce)
 {
     uint8_t body[GOSSIP_STATEMENT_BYTES_MAX];
-    struct gossip_refutation refutation = {g->members[0].key, g->self.incarnation, *requester,
-                                           nonce};
-    g->out.type = GOSSIP_FRAME_REFUTE;
-    g->out.u.refute.body = (struct base_slice){body, gossip_refutation_encode(body, &refutation)};
-    if (gossip__sign(g, BASE_STATEMENT_REFUTATION, body, g->out.u.refute.body.len,
-                     &g->out.u.refute.sig) == BASE_OK)
-        gossip__send(g, to, &g->out);
+    struct gossip_refutation refutation = {g->members[0].record->key, g->self.incarnation,
+                                           *requester, nonce};
+    g->out->type = GOSSIP_FRAME_REFUTE;
+    g->out->u.refute.body = (struct base_slice){body, gossip_refutation_encode(body, &refutation)};
+    if (gossip__sign(g, BASE_STATEMENT_REFUTATION, body, g->out->u.refute.body.len,
+                     &g->out->u.refute.sig) == BASE_OK)
+        gossip__send(g, to, g->out);
 }
 
 void gossip__ping_req_in(struct gossip *g, struct gossip__member *from)
 {
-    uint64_t nonce = g->in.u.relay.nonce;
-    struct gossip__member *m = gossip__find(g, &g->in.u.relay.key);
+    uint64_t nonce = g->in->u.relay.nonce;
+    struct gossip__member *m = gossip__find(g, &g->in->u.relay.key);
     g->counters.relays++;
     if (m == &g->members[0]) {
-        send_refute(g, from, &from->key, nonce);
+        send_refute(g, from, &from->record->key, nonce);
         return;
     }
     if (m == NULL || m == from || m->state == GOSSIP_LEFT || g->left ||
         (!m->linked && is_just_refused(g, m)) ||
         errand_add(g, gossip__slot(g, from), gossip__slot(g, m), nonce) == NULL) {
-        struct base_key33 key = g->in.u.relay.key;
+        struct base_key33 key = g->in->u.relay.key;
         send_relay(g, from, GOSSIP_FRAME_NACK, &key, nonce);
         return;
     }
     if (m->linked)
-        send_relay(g, m, GOSSIP_FRAME_CHALLENGE, &from->key, nonce);
+        send_relay(g, m, GOSSIP_FRAME_CHALLENGE, &from->record->key, nonce);
     else
         gossip__want_link(g, m);
 }
@@ -354,12 +343,12 @@ void gossip__ping_req_in(struct gossip *g, struct gossip__member *from)
 /* A member's question through a member: signing for strangers would make us an oracle. */
 void gossip__challenge_in(struct gossip *g, struct gossip__member *from)
 {
-    const struct gossip__member *requester = gossip__find(g, &g->in.u.relay.key);
+    const struct gossip__member *requester = gossip__find(g, &g->in->u.relay.key);
     if (requester == NULL || requester == &g->members[0]) {
         g->counters.statements_non_member++;
         return;
     }
-    send_refute(g, from, &requester->key, g->in.u.relay.nonce);
+    send_refute(g, from, &requester->record->key, g->in->u.relay.nonce);
 }
 
 static void refute_pass_on(struct gossip *g, struct gossip__member *from,
@@ -368,10 +357,10 @@ static void refute_pass_on(struct gossip *g, struct gossip__member *from,
     for (size_t i = 0; i < GOSSIP__ERRANDS_MAX; i++) {
         struct gossip__errand *e = &g->errands[i];
         if (!e->used || e->target != gossip__slot(g, from) || e->nonce != refutation->nonce ||
-            !base_key33_equal(&g->members[e->requester].key, &refutation->requester))
+            !base_key33_equal(&g->members[e->requester].record->key, &refutation->requester))
             continue;
         e->used = false;
-        gossip__send(g, &g->members[e->requester], &g->in);
+        gossip__send(g, &g->members[e->requester], g->in);
         errands_arm(g);
         return;
     }
@@ -381,20 +370,20 @@ static void refute_pass_on(struct gossip *g, struct gossip__member *from,
 int gossip__refute_in(struct gossip *g, struct gossip__member *from)
 {
     struct gossip_refutation refutation;
-    const struct base_slice *body = &g->in.u.refute.body;
+    const struct base_slice *body = &g->in->u.refute.body;
     int rv = gossip_refutation_decode(&refutation, body->data, body->len);
     if (rv != BASE_OK) return BASE_EMALFORMED;
-    if (!base_key33_equal(&refutation.requester, &g->members[0].key)) {
+    if (!base_key33_equal(&refutation.requester, &g->members[0].record->key)) {
         refute_pass_on(g, from, &refutation);
         return BASE_OK;
     }
     struct gossip__member *m = gossip__find(g, &refutation.key);
     if (m == NULL) {
         g->counters.statements_non_member++;
-    } else if (m->probe.phase == GOSSIP__IDLE || m->probe.nonce != refutation.nonce) {
+    } else if (!gossip__is_probing(g, m) || gossip__agenda(g, m)->probe.nonce != refutation.nonce) {
         g->counters.statements_stale++;
-    } else if (gossip__verify(g, BASE_STATEMENT_REFUTATION, body, &g->in.u.refute.sig, &m->key,
-                              from)) {
+    } else if (gossip__verify(g, BASE_STATEMENT_REFUTATION, body, &g->in->u.refute.sig,
+                              &m->record->key, from)) {
         gossip__probe_won(g, m, GOSSIP_WHY_ACK);
     }
     return BASE_OK;

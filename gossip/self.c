@@ -7,7 +7,6 @@
 static int self_sign(struct gossip *g, const struct gossip_record *self)
 {
     struct gossip_signed_record made;
-    struct gossip__member *m = &g->members[0];
     int rv = gossip_record_encode(made.body, &made.body_len, sizeof made.body, self);
     if (rv == BASE_OK)
         rv = gossip__sign(g, BASE_STATEMENT_RECORD, made.body, made.body_len, &made.sig);
@@ -21,15 +20,17 @@ static int self_sign(struct gossip *g, const struct gossip_record *self)
         .proof = g->cfg.proof,
         .sig = &made.sig,
     };
-    gossip__member_store(g, m, &version);
-    return BASE_OK;
+    bool done = g->count == 0 ? gossip__member_add(g, &version) != NULL
+                              : gossip__member_store(g, &g->members[0], &version);
+    return done ? BASE_OK : BASE_EFULL;
 }
 
 static int self_publish(struct gossip *g, const struct gossip_record *self)
 {
     int rv = self_sign(g, self);
     if (rv != BASE_OK) return rv;
-    gossip__act(g, GOSSIP_ACT_SELF, &g->members[0].key)->u.self.incarnation = g->self.incarnation;
+    gossip__act(g, GOSSIP_ACT_SELF, &g->members[0].record->key)->u.self.incarnation =
+        g->self.incarnation;
     gossip__news_member(g, BASE_STATEMENT_RECORD, &g->members[0], GOSSIP__NONE);
     return BASE_OK;
 }
@@ -90,13 +91,13 @@ int gossip__self_update(struct gossip *g, const struct gossip_record *update)
 int gossip__self_leave(struct gossip *g)
 {
     struct gossip__member *m = &g->members[0];
-    struct gossip_leave leave = {m->key, g->self.incarnation};
+    struct gossip_leave leave = {m->record->key, g->self.incarnation};
+    struct gossip__leave made = {.incarnation = leave.incarnation};
     if (g->left) return BASE_OK;
-    size_t len = gossip_leave_encode(m->leave, &leave);
-    int rv = gossip__sign(g, BASE_STATEMENT_LEAVE, m->leave, len, &m->leave_sig);
+    made.len = (uint16_t)gossip_leave_encode(made.body, &leave);
+    int rv = gossip__sign(g, BASE_STATEMENT_LEAVE, made.body, made.len, &made.sig);
     if (rv != BASE_OK) return rv;
-    m->leave_len = (uint16_t)len;
-    m->leave_incarnation = leave.incarnation;
+    gossip__leave_store(g, m, &made);
     gossip__state(g, m, GOSSIP_LEFT, GOSSIP_WHY_SELF);
     gossip__news_member(g, BASE_STATEMENT_LEAVE, m, GOSSIP__NONE);
     g->left = true;
@@ -108,8 +109,8 @@ int gossip__self_leave(struct gossip *g)
 
 void gossip_self_record(struct gossip_signed_record *out, const struct gossip *g)
 {
-    const struct gossip__member *m = &g->members[0];
-    memcpy(out->body, m->body, m->body_len);
-    out->body_len = m->body_len;
-    out->sig = m->sig;
+    const struct gossip__stored *record = g->members[0].record;
+    memcpy(out->body, record->bytes, record->body_len);
+    out->body_len = record->body_len;
+    out->sig = record->sig;
 }

@@ -26,32 +26,28 @@ uint64_t gossip__suspicion_ms(const struct gossip *g)
  * member that we count has signed for this incarnation. */
 static bool is_confirmed(const struct gossip *g, const struct gossip__member *m)
 {
-    return 3 * m->accused_weight > g->weight_total;
+    return 3 * gossip__agenda(g, m)->accused_weight > g->weight_total;
 }
 
 /* Is it confirmed for each of those who spoke, too, who do not count themselves? Then one voice
  * more would change nobody's clock: that bounds what a death in a large mesh costs. */
 static bool is_said_enough(const struct gossip *g, const struct gossip__member *m)
 {
-    uint64_t heaviest = 0;
     if (!is_confirmed(g, m)) return false;
-    for (uint32_t i = 0; i < g->count; i++) {
-        uint16_t slot = g->sorted[i];
-        if (gossip__is_accuser(g, m, slot) && g->members[slot].weight > heaviest)
-            heaviest = g->members[slot].weight;
-    }
-    return 3 * (m->accused_weight - heaviest) > g->weight_total;
+    uint64_t without = gossip__agenda(g, m)->accused_weight - gossip__accuser_heaviest(g, m);
+    return 3 * without > g->weight_total;
 }
 
 static void suspicion_arm(struct gossip *g, struct gossip__member *m)
 {
-    uint64_t end = m->suspect_ms + gossip__suspicion_ms(g);
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    uint64_t end = a->suspect_ms + gossip__suspicion_ms(g);
     if (is_confirmed(g, m)) {
         /* The accused has had its chance since the first accusation. */
-        uint64_t sooner = m->accused_ms + g->cfg.suspicion_min_ms;
+        uint64_t sooner = a->accused_ms + g->cfg.suspicion_min_ms;
         if (sooner < end) end = sooner;
     }
-    m->suspect_end_ms = end > g->now_ms ? end : g->now_ms;
+    a->suspect_end_ms = end > g->now_ms ? end : g->now_ms;
     gossip__arm(g, m);
 }
 
@@ -59,7 +55,8 @@ static bool accusation_make(struct gossip *g, const struct gossip__member *m,
                             enum base_statement kind, struct base_slice *body,
                             struct base_sig65 *sig)
 {
-    struct gossip_accusation accusation = {m->key, m->incarnation, g->members[0].key};
+    struct gossip_accusation accusation = {m->record->key, m->record->incarnation,
+                                           g->members[0].record->key};
     uint8_t *bytes = gossip__arena(g, GOSSIP_STATEMENT_BYTES_MAX);
     if (bytes == NULL) return false;
     *body = (struct base_slice){bytes, gossip_accusation_encode(bytes, &accusation)};
@@ -71,12 +68,13 @@ void gossip__suspect(struct gossip *g, struct gossip__member *m)
 {
     struct base_slice body;
     struct base_sig65 sig;
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
     enum base_statement kind =
-        m->accused_weight > 0 ? BASE_STATEMENT_CONFIRMATION : BASE_STATEMENT_ACCUSATION;
+        a->accused_weight > 0 ? BASE_STATEMENT_CONFIRMATION : BASE_STATEMENT_ACCUSATION;
     g->counters.suspicions++;
-    m->suspect_ms = g->now_ms;
-    m->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms;
-    if (m->accused_ms == 0) m->accused_ms = g->now_ms;
+    a->suspect_ms = g->now_ms;
+    a->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms;
+    if (a->accused_ms == 0) a->accused_ms = g->now_ms;
     gossip__state(g, m, GOSSIP_SUSPECT, GOSSIP_WHY_PROBE);
     suspicion_arm(g, m);
     if (is_said_enough(g, m)) return;
@@ -102,34 +100,32 @@ static void suspicion_fail(struct gossip *g, struct gossip__member *m)
 {
     enum gossip_reason reason = is_confirmed(g, m) ? GOSSIP_WHY_CONFIRMED : GOSSIP_WHY_TIMEOUT;
     g->counters.failures++;
-    m->probe.phase = GOSSIP__IDLE;
+    gossip__probe_drop(g, m);
     gossip__state(g, m, GOSSIP_FAILED, reason);
     if (m->linked)
-        m->dial_ms = g->now_ms + g->cfg.probe_interval_ms;
-    else if (m->dial_ms == 0)
+        gossip__agenda_open(g, m)->dial_ms = g->now_ms + g->cfg.probe_interval_ms;
+    else if (gossip__agenda(g, m)->dial_ms == 0)
         gossip__dial_plan(g, m);
     gossip__arm(g, m);
 }
 
 void gossip__suspicion_due(struct gossip *g, struct gossip__member *m)
 {
-    if (m->suspect_end_ms <= g->now_ms)
+    const struct gossip__agenda *a = gossip__agenda(g, m);
+    if (a->suspect_end_ms <= g->now_ms)
         suspicion_fail(g, m);
-    else if (m->probe.phase == GOSSIP__IDLE && m->reprobe_ms <= g->now_ms)
+    else if (a->probe.phase == GOSSIP__IDLE && a->reprobe_ms <= g->now_ms)
         gossip__probe_start(g, m); /* a lossy path deserves more than one question */
 }
 
 void gossip__revive(struct gossip *g, struct gossip__member *m, enum gossip_reason reason)
 {
-    m->suspect_end_ms = 0;
-    m->reprobe_ms = 0;
-    m->leave_incarnation = 0;
-    m->leave_len = 0;
+    gossip__leave_drop(g, m);
     gossip__state(g, m, GOSSIP_ALIVE, reason);
-    if (m->linked)
-        m->dial_ms = 0;
-    else
+    if (!m->linked)
         gossip__dial_soon(g, m);
+    else if (m->agenda_at != 0)
+        gossip__agenda_open(g, m)->dial_ms = 0;
     gossip__arm(g, m);
 }
 
@@ -164,13 +160,15 @@ static void accused_other(struct gossip *g, struct gossip__member *from,
         g->counters.statements_duplicate++;
         return;
     }
-    if (!gossip__verify(g, item->kind, &item->body, &item->sig, &accuser->key, from)) return;
-    gossip__accuser_set(g, m, gossip__slot(g, accuser));
-    if (m->accused_ms == 0) m->accused_ms = g->now_ms;
+    if (!gossip__verify(g, item->kind, &item->body, &item->sig, &accuser->record->key, from))
+        return;
+    if (!gossip__accuser_set(g, m, gossip__slot(g, accuser))) return; /* the full time holds */
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    if (a->accused_ms == 0) a->accused_ms = g->now_ms;
     gossip__news_body(g, item->kind, item->body, &item->sig, gossip__slot(g, from));
     if (m->state == GOSSIP_SUSPECT)
         suspicion_arm(g, m);
-    else if (m->state == GOSSIP_ALIVE && m->probe.phase == GOSSIP__IDLE)
+    else if (m->state == GOSSIP_ALIVE && !gossip__is_probing(g, m))
         gossip__probe_start(g, m);
 }
 
@@ -189,7 +187,7 @@ void gossip__accusation_in(struct gossip *g, struct gossip__member *from,
         g->counters.statements_invalid++;
     } else if (m == &g->members[0]) {
         accused_self(g, from, item, &accusation);
-    } else if (accusation.incarnation != m->incarnation) {
+    } else if (accusation.incarnation != m->record->incarnation) {
         g->counters.statements_stale++;
     } else {
         accused_other(g, from, item, m, accuser);

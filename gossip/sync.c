@@ -18,27 +18,29 @@ void gossip__sync_start(struct gossip *g, struct gossip__member *m, uint64_t mas
         g->sync_budget_ms = g->now_ms + g->cfg.probe_interval_ms;
         g->sync_budget = GOSSIP__SYNCS_MAX;
     }
-    m->sync_mask = 0;
+    if (m->agenda_at != 0) gossip__agenda_open(g, m)->sync_mask = 0;
     if (g->sync_budget == 0 || !m->linked) return;
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
     g->sync_budget--;
     g->counters.syncs++;
-    m->synced_ms = g->now_ms;
-    m->sync_mask = mask;
-    g->out.type = GOSSIP_FRAME_SYNC;
-    g->out.u.sync.mask = mask;
+    a->synced_ms = g->now_ms;
+    a->sync_mask = mask;
+    g->out->type = GOSSIP_FRAME_SYNC;
+    g->out->u.sync.mask = mask;
     /* A newcomer knows itself and whom it talks to: sums would say nothing. */
-    g->out.u.sync.sum_count = g->count > 2 ? GOSSIP_BUCKETS : 0;
-    for (unsigned i = 0; i < g->out.u.sync.sum_count; i++)
-        g->out.u.sync.sums[i] = g->bucket_sums[i];
-    g->out.u.sync.id_count = gossip__event_ids(g, g->out.u.sync.ids, GOSSIP_EVENT_IDS_MAX, false);
-    gossip__send(g, m, &g->out);
+    g->out->u.sync.sum_count = g->count > 2 ? GOSSIP_BUCKETS : 0;
+    for (unsigned i = 0; i < g->out->u.sync.sum_count; i++)
+        g->out->u.sync.sums[i] = g->bucket_sums[i];
+    g->out->u.sync.id_count = gossip__event_ids(g, g->out->u.sync.ids, GOSSIP_EVENT_IDS_MAX, false);
+    gossip__send(g, m, g->out);
 }
 
 void gossip__sync_if_differs(struct gossip *g, struct gossip__member *m,
                              const struct gossip_digest *theirs)
 {
     if (theirs->count == g->count && theirs->sum == g->sum) return;
-    if (m->synced_ms != 0 && g->now_ms - m->synced_ms < g->cfg.probe_interval_ms / 2) return;
+    uint64_t synced_ms = gossip__agenda(g, m)->synced_ms;
+    if (synced_ms != 0 && g->now_ms - synced_ms < g->cfg.probe_interval_ms / 2) return;
     gossip__sync_start(g, m, UINT64_MAX);
 }
 
@@ -49,59 +51,95 @@ static struct gossip_entry entry_of(const struct gossip__member *m)
     unsigned flags = 0;
     if (m->state == GOSSIP_LEFT) flags |= GOSSIP_ENTRY_LEFT;
     if (m->state == GOSSIP_FAILED) flags |= GOSSIP_ENTRY_FAILED;
-    return (struct gossip_entry){m->key, m->incarnation, m->sequence, (uint8_t)flags};
+    return (struct gossip_entry){m->record->key, m->record->incarnation, m->record->sequence,
+                                 (uint8_t)flags};
 }
 
 /* Which of the asked buckets differ and fit into one LIST, whole buckets only. */
 static uint64_t choose_buckets(const struct gossip *g, bool *more)
 {
-    uint32_t counts[GOSSIP_BUCKETS] = {0}, total = 0;
+    uint32_t total = 0;
     uint64_t mask = 0;
     *more = false;
-    for (uint32_t i = 0; i < g->count; i++)
-        counts[gossip__bucket(&g->members[g->sorted[i]].key)]++;
     for (unsigned b = 0; b < GOSSIP_BUCKETS; b++) {
-        if ((g->in.u.sync.mask >> b & 1) == 0) continue;
-        if (g->in.u.sync.sum_count != 0 && g->in.u.sync.sums[b] == g->bucket_sums[b]) continue;
-        if (total + counts[b] > GOSSIP_ENTRIES_MAX) {
+        if ((g->in->u.sync.mask >> b & 1) == 0) continue;
+        if (g->in->u.sync.sum_count != 0 && g->in->u.sync.sums[b] == g->bucket_sums[b]) continue;
+        if (total + g->bucket_counts[b] > GOSSIP_ENTRIES_MAX) {
             *more = true;
             continue;
         }
-        total += counts[b];
+        total += g->bucket_counts[b];
         mask |= (uint64_t)1 << b;
     }
     return mask;
 }
 
+static const uint32_t gaps[] = {1750, 701, 301, 132, 57, 23, 10, 4, 1}; /* Ciura, 2001 */
+
+static void sort_by_key(const struct gossip *g, uint16_t *slots, uint32_t count)
+{
+    for (size_t k = 0; k < sizeof gaps / sizeof gaps[0]; k++)
+        for (uint32_t i = gaps[k]; i < count; i++) {
+            uint16_t slot = slots[i];
+            uint32_t at = i;
+            for (; at >= gaps[k] && base_key33_compare(gossip__key(g, slots[at - gaps[k]]),
+                                                       gossip__key(g, slot)) > 0;
+                 at -= gaps[k])
+                slots[at] = slots[at - gaps[k]];
+            slots[at] = slot;
+        }
+}
+
+/* All members of the buckets in mask, by key: from the leaves when they are few, else from the
+ * table, which is in that order already. */
+static uint32_t members_of(struct gossip *g, uint64_t mask)
+{
+    uint16_t *out = g->shared->slots;
+    uint32_t count = 0, total = 0;
+    for (unsigned b = 0; b < GOSSIP_BUCKETS; b++)
+        if ((mask >> b & 1) != 0) total += g->bucket_counts[b];
+    if (total > g->count / 4) {
+        for (uint32_t i = 0; i < g->count; i++)
+            if ((mask >> gossip__bucket(gossip__key(g, g->sorted[i])) & 1) != 0)
+                out[count++] = g->sorted[i];
+        return count;
+    }
+    for (unsigned leaf = 0; leaf < GOSSIP__LEAVES; leaf++) {
+        if ((mask >> leaf % GOSSIP_BUCKETS & 1) == 0) continue;
+        for (uint16_t at = g->leaf_heads[leaf]; at != 0; at = g->members[at - 1].leaf_next)
+            out[count++] = (uint16_t)(at - 1);
+    }
+    sort_by_key(g, out, count);
+    return count;
+}
+
 void gossip__ids_in(struct gossip *g, struct gossip__member *from,
                     const struct gossip_event_id *ids, uint32_t count)
 {
-    g->out.type = GOSSIP_FRAME_PULL;
-    g->out.u.pull.key_count = 0;
-    g->out.u.pull.id_count = gossip__event_missing(g, g->out.u.pull.ids, ids, count);
-    if (g->out.u.pull.id_count > 0) gossip__send(g, from, &g->out);
+    g->out->type = GOSSIP_FRAME_PULL;
+    g->out->u.pull.key_count = 0;
+    g->out->u.pull.id_count = gossip__event_missing(g, g->out->u.pull.ids, ids, count);
+    if (g->out->u.pull.id_count > 0) gossip__send(g, from, g->out);
 }
 
 void gossip__sync_in(struct gossip *g, struct gossip__member *from)
 {
-    uint32_t count = 0;
-    g->out.type = GOSSIP_FRAME_LIST;
-    g->out.u.list.mask = choose_buckets(g, &g->out.u.list.more);
-    for (uint32_t i = 0; i < g->count; i++) {
-        const struct gossip__member *m = &g->members[g->sorted[i]];
-        if ((g->out.u.list.mask >> gossip__bucket(&m->key) & 1) != 0)
-            g->out.u.list.entries[count++] = entry_of(m);
-    }
-    g->out.u.list.entry_count = count;
-    gossip__send(g, from, &g->out);
-    gossip__ids_in(g, from, g->in.u.sync.ids, g->in.u.sync.id_count);
+    const uint16_t *slots = g->shared->slots;
+    g->out->type = GOSSIP_FRAME_LIST;
+    g->out->u.list.mask = choose_buckets(g, &g->out->u.list.more);
+    uint32_t count = members_of(g, g->out->u.list.mask);
+    for (uint32_t i = 0; i < count; i++)
+        g->out->u.list.entries[i] = entry_of(&g->members[slots[i]]);
+    g->out->u.list.entry_count = count;
+    gossip__send(g, from, g->out);
+    gossip__ids_in(g, from, g->in->u.sync.ids, g->in->u.sync.id_count);
 }
 
 static void pull_events(struct gossip *g, struct gossip__member *from)
 {
     gossip__repair_begin(g, GOSSIP_FRAME_EVENT);
-    for (uint32_t i = 0; i < g->in.u.pull.id_count; i++) {
-        const struct gossip__event *event = gossip__event_find(g, &g->in.u.pull.ids[i]);
+    for (uint32_t i = 0; i < g->in->u.pull.id_count; i++) {
+        const struct gossip__event *event = gossip__event_find(g, &g->in->u.pull.ids[i]);
         if (event == NULL) continue;
         struct gossip_item item = {
             .kind = BASE_STATEMENT_EVENT,
@@ -116,8 +154,8 @@ static void pull_events(struct gossip *g, struct gossip__member *from)
 void gossip__pull_in(struct gossip *g, struct gossip__member *from)
 {
     gossip__repair_begin(g, GOSSIP_FRAME_UPDATE);
-    for (uint32_t i = 0; i < g->in.u.pull.key_count; i++) {
-        const struct gossip__member *m = gossip__find(g, &g->in.u.pull.keys[i]);
+    for (uint32_t i = 0; i < g->in->u.pull.key_count; i++) {
+        const struct gossip__member *m = gossip__find(g, &g->in->u.pull.keys[i]);
         if (m == NULL) continue;
         if (g->arena_len > PULL_ARENA_BYTES) break; /* the next digest asks for the rest */
         gossip__repair_member(g, from, m);
@@ -131,9 +169,10 @@ void gossip__pull_in(struct gossip *g, struct gossip__member *from)
 /* The peer sees it alive: perhaps we can, too. Once a second is enough. */
 static void hint_alive(struct gossip *g, struct gossip__member *m)
 {
-    if (m->linked || m->dialing || m->dial_ms <= g->now_ms + 1000) return;
-    m->dial_backoff_ms = 0;
-    m->dial_ms = g->now_ms + base_prng_between(&g->prng, 0, 200);
+    if (m->linked || m->dialing || gossip__agenda(g, m)->dial_ms <= g->now_ms + 1000) return;
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    a->dial_backoff_ms = 0;
+    a->dial_ms = g->now_ms + base_prng_between(&g->prng, 0, 200);
     gossip__arm(g, m);
 }
 
@@ -141,8 +180,9 @@ static bool is_theirs_newer(struct gossip *g, const struct gossip_entry *entry)
 {
     struct gossip__member *m = gossip__find(g, &entry->key);
     if (m == NULL) return !gossip__is_settled(g, &entry->key, entry->incarnation, entry->sequence);
-    if (entry->incarnation != m->incarnation) return entry->incarnation > m->incarnation;
-    if (entry->sequence != m->sequence) return entry->sequence > m->sequence;
+    if (entry->incarnation != m->record->incarnation)
+        return entry->incarnation > m->record->incarnation;
+    if (entry->sequence != m->record->sequence) return entry->sequence > m->record->sequence;
     if (m->state == GOSSIP_FAILED && (entry->flags & GOSSIP_ENTRY_FAILED) == 0) hint_alive(g, m);
     return (entry->flags & GOSSIP_ENTRY_LEFT) != 0 && m->state != GOSSIP_LEFT;
 }
@@ -151,47 +191,67 @@ static bool is_theirs_newer(struct gossip *g, const struct gossip_entry *entry)
 static bool is_us_failed(const struct gossip *g, const struct gossip_entry *entry)
 {
     return (entry->flags & GOSSIP_ENTRY_FAILED) != 0 && entry->incarnation == g->self.incarnation &&
-           base_key33_equal(&entry->key, &g->members[0].key);
+           base_key33_equal(&entry->key, &g->members[0].record->key);
 }
 
 static void list_pull(struct gossip *g, struct gossip__member *from)
 {
     uint32_t count = 0;
-    g->out.type = GOSSIP_FRAME_PULL;
-    g->out.u.pull.id_count = 0;
-    for (uint32_t i = 0; i < g->in.u.list.entry_count; i++) {
-        const struct gossip_entry *entry = &g->in.u.list.entries[i];
-        if (is_theirs_newer(g, entry)) g->out.u.pull.keys[count++] = entry->key;
+    g->out->type = GOSSIP_FRAME_PULL;
+    g->out->u.pull.id_count = 0;
+    for (uint32_t i = 0; i < g->in->u.list.entry_count; i++) {
+        const struct gossip_entry *entry = &g->in->u.list.entries[i];
+        if (is_theirs_newer(g, entry)) g->out->u.pull.keys[count++] = entry->key;
         if (is_us_failed(g, entry)) gossip__self_accused(g);
     }
-    g->out.u.pull.key_count = count;
+    g->out->u.pull.key_count = count;
     if (count == 0) return;
     g->counters.records_pulled += count;
-    gossip__send(g, from, &g->out);
+    gossip__send(g, from, g->out);
 }
 
-static const struct gossip_entry *list_find(const struct gossip *g, const struct base_key33 *key)
+/* In the order of their keys, as every honest sender has them already. */
+static void entries_sort(struct gossip_entry *entries, uint32_t count)
 {
-    for (uint32_t i = 0; i < g->in.u.list.entry_count; i++)
-        if (base_key33_equal(&g->in.u.list.entries[i].key, key)) return &g->in.u.list.entries[i];
-    return NULL;
+    bool is_sorted = true;
+    for (uint32_t i = 1; i < count && is_sorted; i++)
+        is_sorted = base_key33_compare(&entries[i - 1].key, &entries[i].key) <= 0;
+    for (size_t k = 0; k < sizeof gaps / sizeof gaps[0] && !is_sorted; k++)
+        for (uint32_t i = gaps[k]; i < count; i++) {
+            struct gossip_entry entry = entries[i];
+            uint32_t at = i;
+            for (; at >= gaps[k] && base_key33_compare(&entries[at - gaps[k]].key, &entry.key) > 0;
+                 at -= gaps[k])
+                entries[at] = entries[at - gaps[k]];
+            entries[at] = entry;
+        }
 }
 
 static bool is_ours_newer(const struct gossip__member *m, const struct gossip_entry *entry)
 {
     if (entry == NULL) return true;
-    if (entry->incarnation != m->incarnation) return entry->incarnation < m->incarnation;
-    if (entry->sequence != m->sequence) return entry->sequence < m->sequence;
+    if (entry->incarnation != m->record->incarnation)
+        return entry->incarnation < m->record->incarnation;
+    if (entry->sequence != m->record->sequence) return entry->sequence < m->record->sequence;
     return m->state == GOSSIP_LEFT && (entry->flags & GOSSIP_ENTRY_LEFT) == 0;
 }
 
+/* Two sorted runs side by side. */
 static void list_give(struct gossip *g, struct gossip__member *from)
 {
+    struct gossip_entry *entries = g->in->u.list.entries;
+    uint32_t entry_count = g->in->u.list.entry_count, at = 0;
+    uint32_t count = members_of(g, g->in->u.list.mask);
+    entries_sort(entries, entry_count);
     gossip__repair_begin(g, GOSSIP_FRAME_UPDATE);
-    for (uint32_t i = 0; i < g->count && g->arena_len <= PULL_ARENA_BYTES; i++) {
-        const struct gossip__member *m = &g->members[g->sorted[i]];
-        if (m == from || (g->in.u.list.mask >> gossip__bucket(&m->key) & 1) == 0) continue;
-        if (is_ours_newer(m, list_find(g, &m->key))) gossip__repair_member(g, from, m);
+    for (uint32_t i = 0; i < count && g->arena_len <= PULL_ARENA_BYTES; i++) {
+        const struct gossip__member *m = &g->members[g->shared->slots[i]];
+        int order = -1;
+        while (at < entry_count &&
+               (order = base_key33_compare(&entries[at].key, &m->record->key)) < 0)
+            at++;
+        if (m == from) continue;
+        if (is_ours_newer(m, order == 0 ? &entries[at] : NULL)) gossip__repair_member(g, from, m);
     }
     gossip__repair_end(g, from);
 }
@@ -199,11 +259,11 @@ static void list_give(struct gossip *g, struct gossip__member *from)
 /* Only an answer to what we asked: nobody makes us give away records by sending LISTs. */
 void gossip__list_in(struct gossip *g, struct gossip__member *from)
 {
-    uint64_t asked = from->sync_mask, mask = g->in.u.list.mask;
+    uint64_t asked = gossip__agenda(g, from)->sync_mask, mask = g->in->u.list.mask;
     if (asked == 0 || (mask & ~asked) != 0) return;
-    from->sync_mask = 0;
+    gossip__agenda_open(g, from)->sync_mask = 0;
     list_pull(g, from);
     list_give(g, from);
-    if (g->in.u.list.more && mask != 0 && (asked & ~mask) != 0)
+    if (g->in->u.list.more && mask != 0 && (asked & ~mask) != 0)
         gossip__sync_start(g, from, asked & ~mask);
 }

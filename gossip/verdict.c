@@ -1,0 +1,219 @@
+/* Records that wait for a verdict, what admission says of them, and the graves of the refused. */
+#include <string.h>
+
+#include "gossip/gossip_internal.h"
+
+/* ---- who waits ---- */
+
+struct gossip__pending *gossip__pending_find(struct gossip *g, const struct base_key33 *key)
+{
+    for (size_t i = 0; i < g->pending_top; i++) {
+        struct gossip__pending *p = &g->pending[i];
+        if (p->record != NULL && base_key33_equal(&p->record->key, key)) return p;
+    }
+    return NULL;
+}
+
+void gossip__pending_drop(struct gossip *g, struct gossip__pending *p)
+{
+    if (p == NULL) return;
+    gossip__store_release(g->store, p->record);
+    p->record = NULL;
+    while (g->pending_top > 0 && g->pending[g->pending_top - 1].record == NULL)
+        g->pending_top--;
+}
+
+static size_t pending_aside_count(const struct gossip *g)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < g->pending_top; i++)
+        count += g->pending[i].record != NULL && g->pending[i].aside;
+    return count;
+}
+
+static void pending_ask(struct gossip *g, struct gossip__pending *p)
+{
+    p->aside = false;
+    g->counters.judged++;
+    struct gossip_action *act = gossip__act(g, GOSSIP_ACT_JUDGE, &p->record->key);
+    act->u.judge.record = gossip__stored_body(p->record);
+    act->u.judge.sig = p->record->sig;
+    act->u.judge.proof = gossip__stored_proof(p->record);
+}
+
+static struct gossip__pending *pending_room(struct gossip *g, const struct base_key33 *key)
+{
+    struct gossip__pending *p = gossip__pending_find(g, key);
+    if (p != NULL) return p->aside ? p : NULL; /* one question at a time */
+    for (size_t i = 0; i < g->pending_top; i++)
+        if (g->pending[i].record == NULL) return &g->pending[i];
+    if (g->pending_top < GOSSIP__PENDING_MAX) return &g->pending[g->pending_top];
+    g->counters.aside_full++;
+    return NULL;
+}
+
+void gossip__pending_add(struct gossip *g, struct gossip__member *from,
+                         const struct gossip_item *item, const struct gossip_record *record)
+{
+    struct gossip__version version = {record, item->body, item->proof, &item->sig};
+    struct gossip__pending *p = pending_room(g, &record->node_key);
+    if (p == NULL) return;
+    const struct gossip__stored *stored = gossip__store_put(g->store, &version);
+    if (stored == NULL) {
+        g->counters.aside_full++;
+        return;
+    }
+    gossip__store_release(g->store, p->record);
+    *p = (struct gossip__pending){
+        .record = stored,
+        .repair = g->news_repair,
+        .reach = g->news_reach,
+        .flags = item->flags,
+        .moves_left = 2,
+        .from = from->record->key,
+    };
+    uint32_t top = (uint32_t)(p - g->pending) + 1;
+    if (g->pending_top < top) g->pending_top = top;
+    pending_ask(g, p);
+}
+
+/* ---- graves ---- */
+
+struct gossip__grave *gossip__bury(struct gossip *g, const struct base_key33 *key,
+                                   uint64_t incarnation, uint64_t sequence)
+{
+    struct gossip__grave *grave = &g->graves[g->grave_next];
+    *grave = (struct gossip__grave){
+        .key = *key,
+        .incarnation = incarnation,
+        .sequence = sequence,
+        .move = g->moves,
+    };
+    g->grave_next = (g->grave_next + 1) % GOSSIP__GRAVES_MAX;
+    if (g->grave_count < GOSSIP__GRAVES_MAX) g->grave_count++;
+    return grave;
+}
+
+static bool is_not_newer(uint64_t incarnation, uint64_t sequence, uint64_t than_incarnation,
+                         uint64_t than_sequence)
+{
+    return incarnation < than_incarnation ||
+           (incarnation == than_incarnation && sequence <= than_sequence);
+}
+
+bool gossip__is_settled(struct gossip *g, const struct base_key33 *key, uint64_t incarnation,
+                        uint64_t sequence)
+{
+    const struct gossip__pending *p = gossip__pending_find(g, key);
+    if (p != NULL && (!p->aside || is_not_newer(incarnation, sequence, p->record->incarnation,
+                                                p->record->sequence)))
+        return true;
+    for (size_t i = 0; i < g->grave_count; i++) {
+        const struct gossip__grave *grave = &g->graves[i];
+        if (grave->move == g->moves && base_key33_equal(&grave->key, key) &&
+            is_not_newer(incarnation, sequence, grave->incarnation, grave->sequence))
+            return true;
+    }
+    return false;
+}
+
+/* ---- verdicts ---- */
+
+static void verdict_new(struct gossip *g, const struct gossip__pending *p, uint64_t weight,
+                        const struct gossip__version *version, uint16_t except)
+{
+    struct gossip__member *m = gossip__member_add(g, version);
+    if (m == NULL) return;
+    gossip__member_weight(g, m, weight);
+    if (p->leave.len > 0 && p->leave.incarnation >= m->record->incarnation) {
+        gossip__leave_store(g, m, &p->leave);
+        gossip__state(g, m, GOSSIP_LEFT, GOSSIP_WHY_LEARNED);
+        gossip__news_member(g, BASE_STATEMENT_RECORD, m, except);
+        gossip__news_member(g, BASE_STATEMENT_LEAVE, m, except);
+        return;
+    }
+    gossip__news_member(g, BASE_STATEMENT_RECORD, m, except);
+    if ((p->flags & GOSSIP_ENTRY_FAILED) != 0) {
+        gossip__state(g, m, GOSSIP_FAILED, GOSSIP_WHY_LEARNED);
+        gossip__agenda_open(g, m)->dial_ms = g->now_ms; /* look for ourselves, at once */
+        gossip__arm(g, m);
+        return;
+    }
+    gossip__state(g, m, GOSSIP_ALIVE, GOSSIP_WHY_LEARNED);
+    gossip__dial_soon(g, m);
+}
+
+static void verdict_ok(struct gossip *g, const struct gossip__pending *p, uint64_t weight)
+{
+    struct gossip_record record;
+    if (gossip_record_decode(&record, p->record->bytes, p->record->body_len) != BASE_OK) return;
+    struct gossip__version version = {&record, gossip__stored_body(p->record),
+                                      gossip__stored_proof(p->record), &p->record->sig};
+    struct gossip__member *from = gossip__find(g, &p->from);
+    struct gossip__member *m = gossip__find(g, &p->record->key);
+    uint16_t except = from != NULL ? gossip__slot(g, from) : 0;
+    g->news_reach = p->reach;
+    g->news_repair = p->repair;
+    if (m == NULL) {
+        verdict_new(g, p, weight, &version, except);
+        return;
+    }
+    gossip__member_weight(g, m, weight);
+    int order = gossip__compare_version(m, record.incarnation, record.sequence);
+    if (order > 0 || (order == 0 && gossip__is_digest_higher(m, &version.body)))
+        gossip__record_accept(g, m, &version, p->flags, except);
+}
+
+int gossip__verdict(struct gossip *g, const struct gossip_event *ev)
+{
+    struct gossip__pending *p = gossip__pending_find(g, &ev->key);
+    struct gossip__member *m = gossip__find(g, &ev->key);
+    if (p == NULL || p->aside) {
+        if (m == NULL) return BASE_ENOPEER;
+        if (ev->u.verdict.verdict == GOSSIP_OK) gossip__member_weight(g, m, ev->u.verdict.weight);
+        return BASE_OK;
+    }
+    switch (ev->u.verdict.verdict) {
+    case GOSSIP_OK:
+        verdict_ok(g, p, ev->u.verdict.weight);
+        break;
+    case GOSSIP_UNDECIDED:
+    case GOSSIP_UNKNOWN:
+        p->aside = m == NULL && pending_aside_count(g) < GOSSIP_ASIDE_MAX;
+        if (m == NULL && !p->aside) g->counters.aside_full++;
+        break;
+    case GOSSIP_REFUSED:
+        g->counters.refused++;
+        gossip__bury(g, &p->record->key, p->record->incarnation, p->record->sequence);
+        break;
+    }
+    if (!p->aside) gossip__pending_drop(g, p);
+    return BASE_OK;
+}
+
+void gossip__snapshot_moved(struct gossip *g)
+{
+    g->moves++; /* the graves of the snapshot before are open */
+    for (size_t i = 0; i < g->pending_top; i++) {
+        struct gossip__pending *p = &g->pending[i];
+        if (p->record == NULL || !p->aside) continue;
+        if (p->moves_left == 0) {
+            gossip__pending_drop(g, p);
+            continue;
+        }
+        p->moves_left--;
+        pending_ask(g, p);
+    }
+}
+
+int gossip__evict(struct gossip *g, const struct base_key33 *key)
+{
+    struct gossip__member *m = gossip__find(g, key);
+    struct gossip__pending *p = gossip__pending_find(g, key);
+    gossip__pending_drop(g, p);
+    if (m == &g->members[0]) return BASE_ESTATE;
+    if (m == NULL) return BASE_ENOPEER;
+    gossip__state(g, m, GOSSIP_NONE, GOSSIP_WHY_EVICTED);
+    gossip__member_remove(g, m);
+    return BASE_OK;
+}
