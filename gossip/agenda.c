@@ -117,6 +117,8 @@ static uint64_t agenda_due(const struct gossip__member *m, const struct gossip__
         due = earlier(due, a->suspect_end_ms);
         if (a->probe.phase == GOSSIP__IDLE) due = earlier(due, a->reprobe_ms);
     }
+    if (m->state == GOSSIP_ALIVE && a->probe.phase == GOSSIP__IDLE)
+        due = earlier(due, a->reprobe_ms);
     return due;
 }
 
@@ -227,6 +229,7 @@ bool gossip__accuser_set(struct gossip *g, struct gossip__member *m, uint16_t sl
         place = &chunk->slots[0];
     }
     *place = slot;
+    a->accuser_count++;
     a->accused_weight += g->members[slot].weight;
     return true;
 }
@@ -242,8 +245,10 @@ void gossip__accusers_clear(struct gossip *g, struct gossip__member *m)
         at = next;
     }
     a->accusers_at = 0;
+    a->accuser_count = 0;
     a->accused_weight = 0;
     a->accused_ms = 0;
+    a->reprobe_ms = 0;
 }
 
 uint64_t gossip__accuser_heaviest(const struct gossip *g, const struct gossip__member *m)
@@ -264,6 +269,7 @@ void gossip__accuser_forget(struct gossip *g, uint16_t slot)
         uint16_t *place = a->used ? accuser_find(g, a, slot) : NULL;
         if (place == NULL) continue;
         *place = GOSSIP__NONE;
+        a->accuser_count--;
         a->accused_weight -= g->members[slot].weight;
     }
 }

@@ -239,10 +239,16 @@ bool gossip__is_covered(const struct gossip *g, uint64_t reach)
 
 /* Our own word goes to every link at once: in a full mesh that is one hop. What we were told goes
  * to a few, and only when its pusher did not reach everybody; digests repair the rest. */
-static bool is_passed_on(const struct gossip *g, uint16_t except)
+static bool is_passed_on(struct gossip *g, uint16_t except)
 {
     if (except == GOSSIP__NONE) return true;
-    if (g->news_repair) return g->now_ms >= g->settled_ms;
+    if (g->news_repair) {
+        if (g->now_ms < g->settled_ms) return false;
+        if (!gossip__is_sparse(g)) return true;
+        if (g->repair_budget == 0) return false; /* a large table is being filled, not a gap */
+        g->repair_budget--;
+        return true;
+    }
     return !gossip__is_covered(g, g->news_reach);
 }
 

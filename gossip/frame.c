@@ -147,6 +147,7 @@ static int read_sync(struct base_unpacker *u, struct gossip_frame *out, uint64_t
 {
     if (key == 0) return base_unpack_u64(u, &out->u.sync.mask);
     if (key == 1) return read_sums(u, out);
+    if (key == 3) return read_small(u, &out->u.sync.within, GOSSIP_BUCKETS);
     return read_ids(u, out->u.sync.ids, &out->u.sync.id_count, GOSSIP_EVENT_IDS_MAX);
 }
 
@@ -154,6 +155,8 @@ static int read_list(struct base_unpacker *u, struct gossip_frame *out, uint64_t
 {
     if (key == 0) return base_unpack_u64(u, &out->u.list.mask);
     if (key == 1) return read_entries(u, out);
+    if (key == 3) return read_small(u, &out->u.list.within, GOSSIP_BUCKETS);
+    if (key == 4) return base_unpack_u64(u, &out->u.list.deep);
     return base_unpack_bool(u, &out->u.list.more);
 }
 
@@ -170,7 +173,7 @@ static int read_news(struct base_unpacker *u, struct gossip_frame *out, uint64_t
     return read_items(u, out);
 }
 
-/* How many keys a type has, all of them required; 0 for a type that we do not know. */
+/* How many keys a type must have, the first ones; 0 for a type that we do not know. */
 static uint64_t keys_of(uint8_t type)
 {
     switch (type) {
@@ -188,9 +191,19 @@ static uint64_t keys_of(uint8_t type)
     case GOSSIP_FRAME_UPDATE:
     case GOSSIP_FRAME_EVENT:
         return 3;
+    case GOSSIP_FRAME_PART:
+        return 1;
     default:
         return 0;
     }
+}
+
+/* And how many it may have. */
+static uint64_t keys_known(uint8_t type)
+{
+    if (type == GOSSIP_FRAME_SYNC) return 4;
+    if (type == GOSSIP_FRAME_LIST) return 5;
+    return keys_of(type);
 }
 
 static int read_field(struct base_unpacker *u, struct gossip_frame *out, uint64_t key)
@@ -214,6 +227,8 @@ static int read_field(struct base_unpacker *u, struct gossip_frame *out, uint64_
     case GOSSIP_FRAME_UPDATE:
     case GOSSIP_FRAME_EVENT:
         return read_news(u, out, key);
+    case GOSSIP_FRAME_PART:
+        return read_small(u, &out->u.part.why, INT64_MAX);
     }
     return BASE_EMALFORMED;
 }
@@ -228,9 +243,12 @@ static void frame_reset(struct gossip_frame *out, uint8_t type)
     case GOSSIP_FRAME_SYNC:
         out->u.sync.sum_count = 0;
         out->u.sync.id_count = 0;
+        out->u.sync.within = 0;
         break;
     case GOSSIP_FRAME_LIST:
         out->u.list.entry_count = 0;
+        out->u.list.within = 0;
+        out->u.list.deep = 0;
         break;
     case GOSSIP_FRAME_PULL:
         out->u.pull.key_count = 0;
@@ -246,6 +264,7 @@ static void frame_reset(struct gossip_frame *out, uint8_t type)
     case GOSSIP_FRAME_NACK:
     case GOSSIP_FRAME_CHALLENGE:
     case GOSSIP_FRAME_REFUTE:
+    case GOSSIP_FRAME_PART:
         break;
     }
 }
@@ -266,9 +285,9 @@ int gossip_frame_decode(struct gossip_frame *out, uint8_t type, const void *body
         if (rv == BASE_OK && (key < next || key > KEY_MAX)) rv = BASE_EMALFORMED;
         if (rv != BASE_OK) break;
         next = key + 1;
-        if (key < keys_of(type)) {
+        if (key < keys_known(type)) {
             rv = read_field(&u, out, key);
-            known++;
+            known += key < keys_of(type);
         } else {
             rv = base_unpack_skip(&u, &skipped);
             out->unknown_keys++;
@@ -325,6 +344,13 @@ static void pack_refute(struct base_packer *p, const struct gossip_frame *frame)
     base_pack_bin(p, frame->u.refute.sig.bytes, sizeof frame->u.refute.sig.bytes);
 }
 
+static void pack_optional(struct base_packer *p, unsigned key, uint64_t value)
+{
+    if (value == 0) return;
+    base_pack_u64(p, key);
+    base_pack_u64(p, value);
+}
+
 static void pack_sync(struct base_packer *p, const struct gossip_frame *frame)
 {
     base_pack_u64(p, 0);
@@ -334,6 +360,7 @@ static void pack_sync(struct base_packer *p, const struct gossip_frame *frame)
     for (uint32_t i = 0; i < frame->u.sync.sum_count; i++)
         base_pack_u64(p, frame->u.sync.sums[i]);
     pack_ids(p, 2, frame->u.sync.ids, frame->u.sync.id_count);
+    pack_optional(p, 3, frame->u.sync.within);
 }
 
 static void pack_list(struct base_packer *p, const struct gossip_frame *frame)
@@ -351,6 +378,8 @@ static void pack_list(struct base_packer *p, const struct gossip_frame *frame)
     }
     base_pack_u64(p, 2);
     base_pack_bool(p, frame->u.list.more);
+    pack_optional(p, 3, frame->u.list.within);
+    pack_optional(p, 4, frame->u.list.deep);
 }
 
 static void pack_pull(struct base_packer *p, const struct gossip_frame *frame)
@@ -380,12 +409,20 @@ static void pack_news(struct base_packer *p, const struct gossip_frame *frame)
     }
 }
 
+static uint32_t optional_count(const struct gossip_frame *frame)
+{
+    if (frame->type == GOSSIP_FRAME_SYNC) return frame->u.sync.within != 0;
+    if (frame->type == GOSSIP_FRAME_LIST)
+        return (uint32_t)(frame->u.list.within != 0) + (uint32_t)(frame->u.list.deep != 0);
+    return 0;
+}
+
 int gossip_frame_encode(void *body, size_t *len, size_t cap, const struct gossip_frame *frame)
 {
     struct base_packer p;
     base_packer_init(&p, body, cap < GOSSIP_FRAME_BYTES_MAX ? cap : GOSSIP_FRAME_BYTES_MAX);
     assert(keys_of(frame->type) > 0);
-    base_pack_map(&p, (uint32_t)keys_of(frame->type));
+    base_pack_map(&p, (uint32_t)keys_of(frame->type) + optional_count(frame));
     switch ((enum gossip_frame_type)frame->type) {
     case GOSSIP_FRAME_PING:
     case GOSSIP_FRAME_ACK:
@@ -411,6 +448,10 @@ int gossip_frame_encode(void *body, size_t *len, size_t cap, const struct gossip
     case GOSSIP_FRAME_UPDATE:
     case GOSSIP_FRAME_EVENT:
         pack_news(&p, frame);
+        break;
+    case GOSSIP_FRAME_PART:
+        base_pack_u64(&p, 0);
+        base_pack_u64(&p, frame->u.part.why);
         break;
     }
     if (p.failed) return BASE_ETOOBIG;

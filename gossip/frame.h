@@ -23,6 +23,11 @@
  *   0x18 PULL       keys             event ids                    send me these
  *   0x19 UPDATE     reach            repair       items           statements: news, or a repair
  *   0x1a EVENT      reach            repair       items           user events, in the same shape
+ *   0x1b PART       why (0)          I close this link, and am well: one more than I can keep
+ *
+ * In a large mesh, optional keys: in SYNC 3, within: the sums and the mask are of the leaves of one
+ * bucket; in LIST 3, within: so are mask and entries; in LIST 4, deep: these buckets differ and are
+ * to be asked for leaf by leaf.
  *
  * count, sum     the table's digest: members listed, and the sum (mod 2^64) over them of the first
  *                8 bytes of SHA-256(key || incarnation || sequence || leave incarnation)
@@ -31,6 +36,7 @@
  * mask           8 bytes as a number: bit i is bucket i, the key's last byte mod 64; in SYNC the
  *                buckets asked about, in LIST those answered in full
  * bucket sums    64 numbers, or none: then everything is wanted
+ * within         1 + a bucket; its leaf i holds the keys whose last byte but one mod 64 is i
  * entries        flat array of (key, incarnation, sequence, flags); flags: 1 left, 2 failed
  * more           some asked buckets differ and did not fit
  * reach          how many peers the sender gave this news to; who sees that this covers everybody
@@ -49,7 +55,8 @@ enum gossip_frame_type {
     GOSSIP_FRAME_LIST,
     GOSSIP_FRAME_PULL,
     GOSSIP_FRAME_UPDATE,
-    GOSSIP_FRAME_EVENT
+    GOSSIP_FRAME_EVENT,
+    GOSSIP_FRAME_PART
 };
 #define GOSSIP_BUCKETS       64
 #define GOSSIP_EVENT_IDS_MAX 64
@@ -100,13 +107,14 @@ struct gossip_frame { /* about 15 KiB; slices borrowed from the decoded bytes */
         } refute;
         struct {
             uint64_t mask;
+            uint64_t within; /* 0: sums of buckets; else those of the leaves of bucket within - 1 */
             uint64_t sums[GOSSIP_BUCKETS];
             uint32_t sum_count; /* 0 or GOSSIP_BUCKETS */
             struct gossip_event_id ids[GOSSIP_EVENT_IDS_MAX];
             uint32_t id_count;
         } sync;
         struct {
-            uint64_t mask;
+            uint64_t mask, within, deep;
             struct gossip_entry entries[GOSSIP_ENTRIES_MAX];
             uint32_t entry_count;
             bool more;
@@ -117,6 +125,9 @@ struct gossip_frame { /* about 15 KiB; slices borrowed from the decoded bytes */
             struct gossip_event_id ids[GOSSIP_EVENT_IDS_MAX];
             uint32_t id_count;
         } pull;
+        struct {
+            uint64_t why; /* 0; what others will mean is theirs to say */
+        } part;
         struct { /* UPDATE, EVENT */
             uint64_t reach;
             bool repair;

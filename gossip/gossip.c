@@ -192,6 +192,8 @@ static void member_due(struct gossip *g, struct gossip__member *m)
     if (is_due(g, gossip__agenda(g, m)->dial_ms)) gossip__dial_due(g, m);
     if (is_due(g, gossip__agenda(g, m)->push_ms)) push_due(g, m);
     if (m->state == GOSSIP_SUSPECT) gossip__suspicion_due(g, m);
+    if (m->state == GOSSIP_ALIVE && is_due(g, gossip__agenda(g, m)->reprobe_ms))
+        gossip__look_due(g, m);
     gossip__arm(g, m);
 }
 
@@ -288,6 +290,9 @@ static int frame_in(struct gossip *g, struct gossip__member *from)
     case GOSSIP_FRAME_UPDATE:
     case GOSSIP_FRAME_EVENT:
         news_in(g, from);
+        break;
+    case GOSSIP_FRAME_PART:
+        gossip__part_in(g, from);
         break;
     }
     return BASE_OK;

@@ -84,12 +84,13 @@ struct gossip_config {
     uint64_t seed;             /* secret and random in a node, a number in a test */
     uint32_t probe_interval_ms;
     uint32_t probe_timeout_ms;
-    uint32_t indirect_count;      /* relays asked when a direct probe stays unanswered */
-    uint32_t suspicion_mult;      /* full time = mult * max(1, log10 members) * probe interval */
-    uint32_t suspicion_min_ms;    /* what more than a third of the weight shortens it to */
-    uint32_t awareness_max;       /* Lifeguard's S: time-outs grow up to (1 + S) times */
-    uint32_t fanout_count;        /* peers that news we did not make is passed on to */
-    uint32_t links_max;           /* a full mesh while it fits, beyond it links on demand */
+    uint32_t indirect_count;   /* relays asked when a direct probe stays unanswered */
+    uint32_t suspicion_mult;   /* full time = mult * max(1, log10 members) * probe interval */
+    uint32_t suspicion_min_ms; /* what more than a third of the weight shortens it to */
+    uint32_t awareness_max;    /* Lifeguard's S: time-outs grow up to (1 + S) times */
+    uint32_t fanout_count;     /* peers that news we did not make is passed on to */
+    uint32_t links_max; /* a full mesh while it fits; beyond it half as many of our own choice, at
+                           random, and more on demand, given back later */
     uint32_t retry_max_ms;        /* upper end of the back-off for a peer lost long ago */
     uint32_t leave_linger_ms;     /* from the signed leave to ACTION_LEFT */
     uint32_t members_max;         /* <= GOSSIP_MEMBERS_MAX, ourselves counted */
@@ -145,7 +146,8 @@ enum gossip_action_type {
     GOSSIP_ACT_JUDGE,
     GOSSIP_ACT_SELF,
     GOSSIP_ACT_LEFT, /* our leave is out: stop when you like */
-    GOSSIP_ACT_NOTE
+    GOSSIP_ACT_NOTE,
+    GOSSIP_ACT_DROP_LINK /* one more than we can keep: close it, once what was sent is out */
 };
 
 /* Worth a line in the log; everything that is only counted is in gossip_counters. */

@@ -28,6 +28,12 @@
 #define GOSSIP__VOICES_MAX    64  /* public accusations of ours in a burst; then one an interval */
 #define GOSSIP__PING_IDS      8   /* of a routine ping; a greeting gives all */
 #define GOSSIP__SYNCS_MAX     32  /* that we start in one probe interval */
+/* A mesh of more than links_max others is sparse: links are few and at random, and what everybody
+ * does at once to one member there is too much for it. */
+#define GOSSIP__DEEP       64  /* members of a bucket from which on it is compared leaf by leaf */
+#define GOSSIP__CROWD      512 /* heads of a third whose accusations would be too many to pass on */
+#define GOSSIP__SAID_MAX   8   /* accusations that do in a crowd, where they alert and no more */
+#define GOSSIP__REPAIR_MAX 16  /* repaired news passed on in an interval, when sparse */
 
 enum gossip__phase {
     GOSSIP__IDLE = 0,
@@ -58,6 +64,7 @@ struct gossip__member {
     uint16_t leaf_next; /* + 1: the next of its leaf, or of the free */
     enum gossip_state state : 8;
     bool linked, dialing;
+    bool parting; /* its link is about to be closed, and that says nothing about it */
 };
 #define GOSSIP__PLACES_BYTES 14 /* an entry each of sorted, prefixes, heap, links, order, + 2 */
 static_assert(sizeof(struct gossip__member) + GOSSIP__PLACES_BYTES <= 64,
@@ -72,12 +79,13 @@ struct gossip__agenda {
     uint64_t due_ms;  /* its key in the heap */
     struct gossip__probe probe;
     uint64_t suspect_ms, suspect_end_ms; /* our own suspicion */
-    uint64_t reprobe_ms;                 /* a suspect is asked again */
-    uint64_t accused_ms;                 /* first accusation at this incarnation, ours counted */
-    uint64_t accused_weight;             /* of the others who accuse it */
-    uint32_t accusers_at;                /* + 1: their first chunk */
-    uint64_t push_ms;                    /* its record, shown in a session, becomes news */
-    uint64_t dial_ms, dial_backoff_ms;   /* when to want a link next */
+    uint64_t reprobe_ms;     /* a suspect is asked again, an accused far away for the first time */
+    uint64_t accused_ms;     /* first accusation at this incarnation, ours counted */
+    uint64_t accused_weight; /* of the others who accuse it */
+    uint32_t accusers_at;    /* + 1: their first chunk */
+    uint32_t accuser_count;
+    uint64_t push_ms;                  /* its record, shown in a session, becomes news */
+    uint64_t dial_ms, dial_backoff_ms; /* when to want a link next */
     uint64_t dial_lost_ms, dial_failed_ms;
     uint64_t synced_ms, sync_mask; /* when we asked it last, and for which buckets */
 };
@@ -206,6 +214,11 @@ struct gossip {
     uint64_t tick_ms, refute_ms, refuted_ms, leave_ms, errand_ms, settled_ms;
     uint64_t sync_budget_ms;
     uint32_t sync_budget;
+    uint64_t sync_ms, news_ms; /* when we last asked; when we last heard news that were not asked */
+    uint64_t deep_mask, deep_ms; /* buckets to ask deep_slot about; until when we wait for it */
+    uint16_t deep_slot;
+    uint8_t deep_bucket; /* asked about now */
+    uint32_t repair_budget, ticks;
     uint32_t voices; /* accusations that we may push now */
     uint32_t awareness;
 
@@ -244,6 +257,8 @@ size_t gossip__pick_links(struct gossip *g, uint16_t *out, size_t count, uint16_
 void *gossip__pool_take(struct gossip__pool *pool, uint16_t *at);
 void gossip__pool_give(struct gossip__pool *pool, uint16_t *at);
 void *gossip__pool_at(const struct gossip__pool *pool, uint16_t at);
+
+bool gossip__is_sparse(const struct gossip *g);
 
 /* agenda.c: what is going on with whom, and its timer */
 const struct gossip__agenda *gossip__agenda(const struct gossip *g, const struct gossip__member *m);
@@ -377,10 +392,14 @@ void gossip__dial_due(struct gossip *g, struct gossip__member *m);
 void gossip__dial_soon(struct gossip *g, struct gossip__member *m);
 int gossip__dial_failed(struct gossip *g, const struct base_key33 *key);
 int gossip__peer_down(struct gossip *g, const struct base_key33 *key);
+/* Once an interval in a sparse mesh: some links more, or less. */
+void gossip__links_keep(struct gossip *g);
+void gossip__part_in(struct gossip *g, struct gossip__member *from);
 void gossip__dialing(struct gossip *g, struct gossip__member *m, bool dialing);
 
 /* suspicion.c */
 void gossip__suspect(struct gossip *g, struct gossip__member *m);
+void gossip__look_due(struct gossip *g, struct gossip__member *m); /* an accused far away */
 void gossip__suspicion_due(struct gossip *g, struct gossip__member *m);
 /* Alive after all; once more in the round, with a link if we can have one. */
 void gossip__revive(struct gossip *g, struct gossip__member *m, enum gossip_reason reason);

@@ -6,6 +6,8 @@
 #define DIAL_CAP_MS      4000 /* of the back-off, until the peer has been lost for a minute */
 #define DIAL_SECOND_MS   1000 /* the greater key waits: both ends dialling makes two links */
 #define DIAL_HURRY_MS    100
+#define DIAL_SPREAD_MAX  16
+#define KEEP_MAX         4 /* links that a tick asks for, or gives back */
 
 void gossip__dialing(struct gossip *g, struct gossip__member *m, bool dialing)
 {
@@ -23,6 +25,15 @@ void gossip__want_link(struct gossip *g, struct gossip__member *m)
     gossip__act(g, GOSSIP_ACT_WANT_LINK, &m->record->key);
 }
 
+/* However many they are, those who lost a member shall not dial it much oftener than a full mesh
+ * would: it is dead, or will say itself that it is back. */
+static uint64_t dial_spread(const struct gossip *g)
+{
+    uint64_t spread = gossip__is_sparse(g) ? g->order_count / (g->cfg.links_max + 1u) : 1;
+    if (spread > DIAL_SPREAD_MAX) spread = DIAL_SPREAD_MAX;
+    return spread > 0 ? spread : 1;
+}
+
 /* For ever, but ever less often: from a second up to four, and once the peer has been lost for
  * longer, up to a sixteenth of that time. */
 void gossip__dial_plan(struct gossip *g, struct gossip__member *m)
@@ -30,10 +41,11 @@ void gossip__dial_plan(struct gossip *g, struct gossip__member *m)
     if (m->linked || m->dialing || g->left || m->state == GOSSIP_LEFT) return;
     struct gossip__agenda *a = gossip__agenda_open(g, m);
     if (a->dial_lost_ms == 0) a->dial_lost_ms = g->now_ms;
-    uint64_t cap = (g->now_ms - a->dial_lost_ms) / 16;
+    uint64_t cap = (g->now_ms - a->dial_lost_ms) / 16, spread = dial_spread(g);
     if (cap < DIAL_CAP_MS) cap = DIAL_CAP_MS;
     if (cap > g->cfg.retry_max_ms) cap = g->cfg.retry_max_ms;
-    a->dial_backoff_ms = a->dial_backoff_ms == 0 ? DIAL_FIRST_MS : 2 * a->dial_backoff_ms;
+    cap *= spread;
+    a->dial_backoff_ms = a->dial_backoff_ms == 0 ? spread * DIAL_FIRST_MS : 2 * a->dial_backoff_ms;
     if (a->dial_backoff_ms > cap) a->dial_backoff_ms = cap;
     uint64_t jitter = base_prng_between(&g->prng, 0, a->dial_backoff_ms / 4);
     a->dial_ms = g->now_ms + a->dial_backoff_ms + jitter;
@@ -45,9 +57,21 @@ static bool is_first_to_dial(const struct gossip *g, const struct gossip__member
     return base_key33_compare(&g->members[0].record->key, &m->record->key) < 0;
 }
 
+static void dial_forget(struct gossip *g, struct gossip__member *m)
+{
+    if (m->agenda_at == 0) return;
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    a->dial_ms = a->dial_backoff_ms = a->dial_lost_ms = a->dial_failed_ms = 0;
+    gossip__arm(g, m);
+}
+
 static void dial_at(struct gossip *g, struct gossip__member *m, uint64_t second_ms)
 {
     if (m->linked || m->dialing || g->left) return;
+    if (gossip__is_sparse(g)) { /* gossip__links_keep() and probes say with whom */
+        dial_forget(g, m);
+        return;
+    }
     gossip__agenda_open(g, m)->dial_ms = g->now_ms + (is_first_to_dial(g, m) ? 0 : second_ms);
     gossip__arm(g, m);
 }
@@ -70,6 +94,8 @@ void gossip__dial_due(struct gossip *g, struct gossip__member *m)
     if (m->state == GOSSIP_FAILED || gossip__is_probing(g, m) ||
         g->link_count + g->dialing_count < g->cfg.links_max)
         gossip__want_link(g, m);
+    else if (gossip__is_sparse(g))
+        dial_forget(g, m);
     else
         gossip__dial_plan(g, m); /* a link will be dialled when a probe needs it */
 }
@@ -101,7 +127,13 @@ int gossip__peer_down(struct gossip *g, const struct base_key33 *key)
 {
     struct gossip__member *m = gossip__find(g, key);
     if (m == NULL || !m->linked) return BASE_ENOPEER;
+    bool is_parting = m->parting;
     gossip__link(g, m, false);
+    if (is_parting && m->state == GOSSIP_ALIVE) {
+        gossip__agenda_open(g, m)->sync_mask = 0;
+        dial_forget(g, m);
+        return BASE_OK;
+    }
     struct gossip__agenda *a = gossip__agenda_open(g, m);
     a->sync_mask = 0;
     a->dial_backoff_ms = 0;
@@ -116,4 +148,46 @@ int gossip__peer_down(struct gossip *g, const struct base_key33 *key)
     dial_at(g, m, DIAL_HURRY_MS);
     gossip__probe_start(g, m);
     return BASE_OK;
+}
+
+/* ---- a sparse mesh: links at random, half of them of our own choice ---- */
+
+static void part(struct gossip *g, struct gossip__member *m)
+{
+    g->out->type = GOSSIP_FRAME_PART;
+    g->out->u.part.why = 0;
+    gossip__send(g, m, g->out);
+    m->parting = true;
+    gossip__act(g, GOSSIP_ACT_DROP_LINK, &m->record->key);
+}
+
+static void links_give_back(struct gossip *g, uint32_t count)
+{
+    uint16_t slots[KEEP_MAX];
+    size_t picked = gossip__pick_links(g, slots, count < KEEP_MAX ? count : KEEP_MAX, GOSSIP__NONE,
+                                       GOSSIP__NONE);
+    for (size_t i = 0; i < picked; i++) {
+        struct gossip__member *m = &g->members[slots[i]];
+        bool is_needed = m->state != GOSSIP_ALIVE || gossip__is_probing(g, m) ||
+                         gossip__agenda(g, m)->sync_mask != 0 ||
+                         (g->deep_mask != 0 && g->deep_slot == slots[i]);
+        if (!is_needed) part(g, m);
+    }
+}
+
+void gossip__links_keep(struct gossip *g)
+{
+    uint32_t wanted = (g->cfg.links_max + 1) / 2;
+    if (g->link_count > g->cfg.links_max) links_give_back(g, g->link_count - g->cfg.links_max);
+    for (int i = 0; i < KEEP_MAX && g->link_count + g->dialing_count < wanted; i++) {
+        uint32_t at = (uint32_t)base_prng_below(&g->prng, g->order_count);
+        struct gossip__member *m = &g->members[g->order[at]];
+        if (m->state == GOSSIP_ALIVE) gossip__want_link(g, m);
+    }
+}
+
+void gossip__part_in(struct gossip *g, struct gossip__member *from)
+{
+    (void)g;
+    from->parting = true;
 }

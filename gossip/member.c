@@ -149,6 +149,7 @@ void gossip__member_remove(struct gossip *g, struct gossip__member *m)
     }
     for (uint32_t i = 0; i < g->news_count; i++)
         if (g->news[i].slot == slot) g->news[i].is_void = true;
+    if (g->deep_slot == slot) g->deep_mask = g->deep_ms = 0;
     gossip__dialing(g, m, false);
     gossip__link(g, m, false);
     gossip__order_remove(g, m);

@@ -8,6 +8,7 @@
 #include "base/aead.h"
 #include "gossip/gossip_internal.h"
 
+#define TICK_FAR   8 /* in a sparse mesh, every so many ticks anybody at all is asked */
 #define TICK_LOOKS 8 /* members a tick passes over that are being probed already */
 
 uint64_t gossip__scaled(const struct gossip *g, uint64_t ms)
@@ -95,7 +96,11 @@ void gossip__probe_start(struct gossip *g, struct gossip__member *m)
     }
     if (!a->probe.dial_failed && (a->dial_ms == 0 || a->dial_ms > a->probe.due_ms))
         gossip__want_link(g, m);
-    ask_relays(g, m);
+    /* In a sparse mesh a relay would have to dial as well: ask it when our own dial is in vain. */
+    if (gossip__is_sparse(g) && m->dialing)
+        gossip__arm(g, m);
+    else
+        ask_relays(g, m);
 }
 
 static void awareness_worse(struct gossip *g, uint32_t by)
@@ -138,6 +143,7 @@ static void probe_lost(struct gossip *g, struct gossip__member *m)
 void gossip__probe_hopeless(struct gossip *g, struct gossip__member *m)
 {
     const struct gossip__probe *p = &gossip__agenda(g, m)->probe;
+    if (p->phase == GOSSIP__DIRECT && !m->linked && p->dial_failed) ask_relays(g, m);
     if (p->phase == GOSSIP__INDIRECT && !m->linked && p->dial_failed && p->nacked == p->asked)
         probe_lost(g, m);
 }
@@ -162,11 +168,26 @@ void gossip__probe_won(struct gossip *g, struct gossip__member *m, enum gossip_r
     gossip__revive(g, m, reason);
 }
 
+/* Somebody at the other end of a link: all members together ask everybody once an interval. */
+static bool tick_near(struct gossip *g)
+{
+    uint16_t slot;
+    if (g->ticks++ % TICK_FAR == 0) return false;
+    if (gossip__pick_links(g, &slot, 1, GOSSIP__NONE, GOSSIP__NONE) == 0) return false;
+    if (!gossip__is_probing(g, &g->members[slot])) gossip__probe_start(g, &g->members[slot]);
+    return true;
+}
+
 /* Round robin over a shuffled list: everybody is asked once a round (SWIM, section 4.3). */
 void gossip__tick(struct gossip *g)
 {
     g->tick_ms = g->now_ms + g->cfg.probe_interval_ms;
     if (g->voices < GOSSIP__VOICES_MAX) g->voices++;
+    g->repair_budget = GOSSIP__REPAIR_MAX;
+    if (gossip__is_sparse(g)) {
+        gossip__links_keep(g);
+        if (tick_near(g)) return;
+    }
     for (uint32_t looks = 0; looks < TICK_LOOKS && g->order_count > 0; looks++) {
         if (g->order_next >= g->order_count) gossip__order_shuffle(g);
         struct gossip__member *m = &g->members[g->order[g->order_next++]];

@@ -35,6 +35,7 @@ void gossip__record_accept(struct gossip *g, struct gossip__member *m,
 {
     bool is_risen = version->record->incarnation > m->record->incarnation;
     if (!gossip__member_store(g, m, version)) return;
+    if (!g->news_repair) g->news_ms = g->now_ms;
     if (except == GOSSIP__NONE)
         push_soon(g, m);
     else

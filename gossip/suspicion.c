@@ -38,6 +38,15 @@ static bool is_said_enough(const struct gossip *g, const struct gossip__member *
     return 3 * without > g->weight_total;
 }
 
+/* Where a third is a crowd, nobody waits for it, and some voices alert as well as all would: each
+ * then asks for itself and gives the full time. Else a death would cost each member of N the
+ * signatures of N / 3. */
+static bool is_crowd_alerted(const struct gossip *g, const struct gossip__member *m)
+{
+    return g->order_count > 3 * GOSSIP__CROWD &&
+           gossip__agenda(g, m)->accuser_count >= GOSSIP__SAID_MAX;
+}
+
 static void suspicion_arm(struct gossip *g, struct gossip__member *m)
 {
     struct gossip__agenda *a = gossip__agenda_open(g, m);
@@ -77,7 +86,7 @@ void gossip__suspect(struct gossip *g, struct gossip__member *m)
     if (a->accused_ms == 0) a->accused_ms = g->now_ms;
     gossip__state(g, m, GOSSIP_SUSPECT, GOSSIP_WHY_PROBE);
     suspicion_arm(g, m);
-    if (is_said_enough(g, m)) return;
+    if (is_said_enough(g, m) || is_crowd_alerted(g, m)) return;
     if (g->voices == 0) { /* who suspects everybody tells the accused only: no storm of doubt */
         gossip__accuse_to(g, m);
         return;
@@ -126,6 +135,7 @@ void gossip__revive(struct gossip *g, struct gossip__member *m, enum gossip_reas
         gossip__dial_soon(g, m);
     else if (m->agenda_at != 0)
         gossip__agenda_open(g, m)->dial_ms = 0;
+    if (m->agenda_at != 0) gossip__agenda_open(g, m)->reprobe_ms = 0;
     gossip__arm(g, m);
 }
 
@@ -148,6 +158,28 @@ static void accused_self(struct gossip *g, struct gossip__member *from,
     gossip__self_accused(g);
 }
 
+/* Whom we have no link to in a sparse mesh has an interval to answer for itself before we go and
+ * look, and then not all of us at once: who accuses the living makes nobody dial. */
+static void look(struct gossip *g, struct gossip__member *m)
+{
+    if (m->linked || !gossip__is_sparse(g)) {
+        gossip__probe_start(g, m);
+        return;
+    }
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    uint64_t spread_ms = 2 * (uint64_t)g->cfg.probe_interval_ms;
+    if (a->reprobe_ms == 0)
+        a->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms + base_prng_below(&g->prng, spread_ms);
+    gossip__arm(g, m);
+}
+
+void gossip__look_due(struct gossip *g, struct gossip__member *m)
+{
+    if (gossip__is_probing(g, m)) return;
+    gossip__agenda_open(g, m)->reprobe_ms = 0;
+    gossip__probe_start(g, m);
+}
+
 static void accused_other(struct gossip *g, struct gossip__member *from,
                           const struct gossip_item *item, struct gossip__member *m,
                           const struct gossip__member *accuser)
@@ -156,7 +188,7 @@ static void accused_other(struct gossip *g, struct gossip__member *from,
         g->counters.statements_stale++;
         return;
     }
-    if (gossip__is_accuser(g, m, gossip__slot(g, accuser))) {
+    if (gossip__is_accuser(g, m, gossip__slot(g, accuser)) || is_crowd_alerted(g, m)) {
         g->counters.statements_duplicate++;
         return;
     }
@@ -169,7 +201,7 @@ static void accused_other(struct gossip *g, struct gossip__member *from,
     if (m->state == GOSSIP_SUSPECT)
         suspicion_arm(g, m);
     else if (m->state == GOSSIP_ALIVE && !gossip__is_probing(g, m))
-        gossip__probe_start(g, m);
+        look(g, m);
 }
 
 void gossip__accusation_in(struct gossip *g, struct gossip__member *from,

@@ -5,6 +5,7 @@
  * here (UPDATE, repair). Nothing depends on luck, and nobody ships a whole table. */
 #include "gossip/gossip_internal.h"
 
+#define GIVE_MAX         64 /* records that a LIST gets from us unasked, when sparse */
 #define PULL_ARENA_BYTES ((size_t)16 * GOSSIP_FRAME_BYTES_MAX) /* an answer to one PULL */
 
 void gossip__digest(const struct gossip *g, struct gossip_digest *out)
@@ -23,10 +24,11 @@ void gossip__sync_start(struct gossip *g, struct gossip__member *m, uint64_t mas
     struct gossip__agenda *a = gossip__agenda_open(g, m);
     g->sync_budget--;
     g->counters.syncs++;
-    a->synced_ms = g->now_ms;
+    a->synced_ms = g->sync_ms = g->now_ms;
     a->sync_mask = mask;
     g->out->type = GOSSIP_FRAME_SYNC;
     g->out->u.sync.mask = mask;
+    g->out->u.sync.within = 0;
     /* A newcomer knows itself and whom it talks to: sums would say nothing. */
     g->out->u.sync.sum_count = g->count > 2 ? GOSSIP_BUCKETS : 0;
     for (unsigned i = 0; i < g->out->u.sync.sum_count; i++)
@@ -35,10 +37,21 @@ void gossip__sync_start(struct gossip *g, struct gossip__member *m, uint64_t mas
     gossip__send(g, m, g->out);
 }
 
+/* In a large mesh digests differ as long as news are on their way: while they come, and only some
+ * are missing, waiting repairs more than asking. But never for ever. */
+static bool is_settling(const struct gossip *g, const struct gossip_digest *theirs)
+{
+    uint64_t gap = theirs->count > g->count ? theirs->count - g->count : g->count - theirs->count;
+    uint64_t interval_ms = g->cfg.probe_interval_ms;
+    return gossip__is_sparse(g) && gap <= g->count / 8 && g->news_ms != 0 &&
+           g->now_ms - g->news_ms < interval_ms && g->now_ms - g->sync_ms < 4 * interval_ms;
+}
+
 void gossip__sync_if_differs(struct gossip *g, struct gossip__member *m,
                              const struct gossip_digest *theirs)
 {
     if (theirs->count == g->count && theirs->sum == g->sum) return;
+    if (g->now_ms < g->deep_ms || is_settling(g, theirs)) return;
     uint64_t synced_ms = gossip__agenda(g, m)->synced_ms;
     if (synced_ms != 0 && g->now_ms - synced_ms < g->cfg.probe_interval_ms / 2) return;
     gossip__sync_start(g, m, UINT64_MAX);
@@ -56,20 +69,49 @@ static struct gossip_entry entry_of(const struct gossip__member *m)
 }
 
 /* Which of the asked buckets differ and fit into one LIST, whole buckets only. */
-static uint64_t choose_buckets(const struct gossip *g, bool *more)
+static uint64_t choose_buckets(const struct gossip *g, bool *more, uint64_t *deep)
 {
     uint32_t total = 0;
     uint64_t mask = 0;
     *more = false;
+    *deep = 0;
     for (unsigned b = 0; b < GOSSIP_BUCKETS; b++) {
         if ((g->in->u.sync.mask >> b & 1) == 0) continue;
         if (g->in->u.sync.sum_count != 0 && g->in->u.sync.sums[b] == g->bucket_sums[b]) continue;
+        if (g->bucket_counts[b] > GOSSIP__DEEP) {
+            *deep |= (uint64_t)1 << b;
+            continue;
+        }
         if (total + g->bucket_counts[b] > GOSSIP_ENTRIES_MAX) {
             *more = true;
             continue;
         }
         total += g->bucket_counts[b];
         mask |= (uint64_t)1 << b;
+    }
+    return mask;
+}
+
+static uint32_t leaf_count(const struct gossip *g, unsigned leaf)
+{
+    uint32_t count = 0;
+    for (uint16_t at = g->leaf_heads[leaf]; at != 0; at = g->members[at - 1].leaf_next)
+        count++;
+    return count;
+}
+
+/* The same for the leaves of one bucket. */
+static uint64_t choose_leaves(const struct gossip *g, unsigned bucket)
+{
+    uint32_t total = 0;
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < GOSSIP_BUCKETS; i++) {
+        unsigned leaf = bucket + GOSSIP_BUCKETS * i;
+        if (g->in->u.sync.sum_count != 0 && g->in->u.sync.sums[i] == g->leaf_sums[leaf]) continue;
+        uint32_t count = leaf_count(g, leaf);
+        if (total + count > GOSSIP_ENTRIES_MAX) continue; /* the next time */
+        total += count;
+        mask |= (uint64_t)1 << i;
     }
     return mask;
 }
@@ -90,13 +132,28 @@ static void sort_by_key(const struct gossip *g, uint16_t *slots, uint32_t count)
         }
 }
 
-/* All members of the buckets in mask, by key: from the leaves when they are few, else from the
- * table, which is in that order already. */
-static uint32_t members_of(struct gossip *g, uint64_t mask)
+static uint32_t leaf_members(const struct gossip *g, unsigned leaf, uint16_t *out)
+{
+    uint32_t count = 0;
+    for (uint16_t at = g->leaf_heads[leaf]; at != 0; at = g->members[at - 1].leaf_next)
+        out[count++] = (uint16_t)(at - 1);
+    return count;
+}
+
+static bool is_leaf_in(unsigned leaf, uint64_t within, uint64_t mask)
+{
+    unsigned bucket = leaf % GOSSIP_BUCKETS, i = leaf / GOSSIP_BUCKETS;
+    if (within != 0) return bucket == within - 1 && (mask >> i & 1) != 0;
+    return (mask >> bucket & 1) != 0;
+}
+
+/* All members of the buckets in mask, or of these leaves of one, by key: from the leaves when they
+ * are few, else from the table, which is in that order already. */
+static uint32_t members_of(struct gossip *g, uint64_t within, uint64_t mask)
 {
     uint16_t *out = g->shared->slots;
     uint32_t count = 0, total = 0;
-    for (unsigned b = 0; b < GOSSIP_BUCKETS; b++)
+    for (unsigned b = 0; b < GOSSIP_BUCKETS && within == 0; b++)
         if ((mask >> b & 1) != 0) total += g->bucket_counts[b];
     if (total > g->count / 4) {
         for (uint32_t i = 0; i < g->count; i++)
@@ -104,11 +161,8 @@ static uint32_t members_of(struct gossip *g, uint64_t mask)
                 out[count++] = g->sorted[i];
         return count;
     }
-    for (unsigned leaf = 0; leaf < GOSSIP__LEAVES; leaf++) {
-        if ((mask >> leaf % GOSSIP_BUCKETS & 1) == 0) continue;
-        for (uint16_t at = g->leaf_heads[leaf]; at != 0; at = g->members[at - 1].leaf_next)
-            out[count++] = (uint16_t)(at - 1);
-    }
+    for (unsigned leaf = 0; leaf < GOSSIP__LEAVES; leaf++)
+        if (is_leaf_in(leaf, within, mask)) count += leaf_members(g, leaf, out + count);
     sort_by_key(g, out, count);
     return count;
 }
@@ -126,8 +180,14 @@ void gossip__sync_in(struct gossip *g, struct gossip__member *from)
 {
     const uint16_t *slots = g->shared->slots;
     g->out->type = GOSSIP_FRAME_LIST;
-    g->out->u.list.mask = choose_buckets(g, &g->out->u.list.more);
-    uint32_t count = members_of(g, g->out->u.list.mask);
+    uint64_t within = g->in->u.sync.within;
+    g->out->u.list.within = within;
+    g->out->u.list.deep = 0;
+    g->out->u.list.more = false;
+    g->out->u.list.mask = within != 0
+                              ? choose_leaves(g, (unsigned)within - 1)
+                              : choose_buckets(g, &g->out->u.list.more, &g->out->u.list.deep);
+    uint32_t count = members_of(g, within, g->out->u.list.mask);
     for (uint32_t i = 0; i < count; i++)
         g->out->u.list.entries[i] = entry_of(&g->members[slots[i]]);
     g->out->u.list.entry_count = count;
@@ -241,29 +301,80 @@ static void list_give(struct gossip *g, struct gossip__member *from)
 {
     struct gossip_entry *entries = g->in->u.list.entries;
     uint32_t entry_count = g->in->u.list.entry_count, at = 0;
-    uint32_t count = members_of(g, g->in->u.list.mask);
+    uint32_t count = members_of(g, g->in->u.list.within, g->in->u.list.mask);
+    uint32_t left = gossip__is_sparse(g) ? GIVE_MAX : count; /* who misses more asks by itself */
     entries_sort(entries, entry_count);
     gossip__repair_begin(g, GOSSIP_FRAME_UPDATE);
-    for (uint32_t i = 0; i < count && g->arena_len <= PULL_ARENA_BYTES; i++) {
+    for (uint32_t i = 0; i < count && left > 0 && g->arena_len <= PULL_ARENA_BYTES; i++) {
         const struct gossip__member *m = &g->members[g->shared->slots[i]];
         int order = -1;
         while (at < entry_count &&
                (order = base_key33_compare(&entries[at].key, &m->record->key)) < 0)
             at++;
-        if (m == from) continue;
-        if (is_ours_newer(m, order == 0 ? &entries[at] : NULL)) gossip__repair_member(g, from, m);
+        if (m == from || !is_ours_newer(m, order == 0 ? &entries[at] : NULL)) continue;
+        gossip__repair_member(g, from, m);
+        left--;
     }
     gossip__repair_end(g, from);
+}
+
+/* ---- bucket by bucket ---- */
+
+static void deep_next(struct gossip *g, struct gossip__member *m)
+{
+    uint8_t bucket = 0;
+    if (g->deep_mask == 0) {
+        g->deep_ms = 0;
+        return;
+    }
+    while ((g->deep_mask >> bucket & 1) == 0)
+        bucket++;
+    g->deep_mask &= ~((uint64_t)1 << bucket);
+    g->deep_bucket = bucket;
+    g->deep_ms = g->now_ms + 2 * (uint64_t)g->cfg.probe_interval_ms;
+    g->out->type = GOSSIP_FRAME_SYNC;
+    g->out->u.sync.mask = UINT64_MAX;
+    g->out->u.sync.within = bucket + 1u;
+    g->out->u.sync.sum_count = GOSSIP_BUCKETS;
+    for (unsigned i = 0; i < GOSSIP_BUCKETS; i++)
+        g->out->u.sync.sums[i] = g->leaf_sums[bucket + GOSSIP_BUCKETS * i];
+    g->out->u.sync.id_count = 0;
+    gossip__send(g, m, g->out);
+}
+
+/* With one peer at a time: whoever else could tell us, we would hear it twice. */
+static void deep_start(struct gossip *g, struct gossip__member *m, uint64_t mask)
+{
+    if (mask == 0 || g->now_ms < g->deep_ms) return;
+    g->deep_slot = gossip__slot(g, m);
+    g->deep_mask = mask;
+    deep_next(g, m);
+}
+
+static void deep_in(struct gossip *g, struct gossip__member *from)
+{
+    if (g->now_ms >= g->deep_ms || g->deep_slot != gossip__slot(g, from) ||
+        g->in->u.list.within != g->deep_bucket + 1u)
+        return;
+    g->deep_ms = g->now_ms; /* this one is answered */
+    list_pull(g, from);
+    list_give(g, from);
+    deep_next(g, from);
 }
 
 /* Only an answer to what we asked: nobody makes us give away records by sending LISTs. */
 void gossip__list_in(struct gossip *g, struct gossip__member *from)
 {
     uint64_t asked = gossip__agenda(g, from)->sync_mask, mask = g->in->u.list.mask;
+    if (g->in->u.list.within != 0) {
+        deep_in(g, from);
+        return;
+    }
     if (asked == 0 || (mask & ~asked) != 0) return;
     gossip__agenda_open(g, from)->sync_mask = 0;
     list_pull(g, from);
     list_give(g, from);
+    deep_start(g, from, g->in->u.list.deep & asked);
     if (g->in->u.list.more && mask != 0 && (asked & ~mask) != 0)
         gossip__sync_start(g, from, asked & ~mask);
 }

@@ -261,6 +261,11 @@ void gossip__order_shuffle(struct gossip *g)
 
 /* ---- links ---- */
 
+bool gossip__is_sparse(const struct gossip *g)
+{
+    return g->order_count > g->cfg.links_max;
+}
+
 static void link_put(struct gossip *g, uint32_t at, uint16_t slot)
 {
     g->links[at] = slot;
@@ -271,6 +276,7 @@ void gossip__link(struct gossip *g, struct gossip__member *m, bool linked)
 {
     if (m->linked == linked) return;
     m->linked = linked;
+    m->parting = false;
     if (linked) {
         link_put(g, g->link_count++, gossip__slot(g, m));
         return;
@@ -291,6 +297,7 @@ size_t gossip__pick_links(struct gossip *g, uint16_t *out, size_t count, uint16_
         link_put(g, j, g->links[i]);
         link_put(g, i, slot);
         if (slot == except || slot == other || g->members[slot].state == GOSSIP_LEFT) continue;
+        if (g->members[slot].parting) continue;
         out[picked++] = slot;
     }
     return picked;

@@ -124,6 +124,7 @@ static void verdict_new(struct gossip *g, const struct gossip__pending *p, uint6
 {
     struct gossip__member *m = gossip__member_add(g, version);
     if (m == NULL) return;
+    if (!g->news_repair) g->news_ms = g->now_ms;
     gossip__member_weight(g, m, weight);
     if (p->leave.len > 0 && p->leave.incarnation >= m->record->incarnation) {
         gossip__leave_store(g, m, &p->leave);
@@ -135,6 +136,10 @@ static void verdict_new(struct gossip *g, const struct gossip__pending *p, uint6
     gossip__news_member(g, BASE_STATEMENT_RECORD, m, except);
     if ((p->flags & GOSSIP_ENTRY_FAILED) != 0) {
         gossip__state(g, m, GOSSIP_FAILED, GOSSIP_WHY_LEARNED);
+        if (gossip__is_sparse(g)) {
+            gossip__dial_plan(g, m);
+            return;
+        }
         gossip__agenda_open(g, m)->dial_ms = g->now_ms; /* look for ourselves, at once */
         gossip__arm(g, m);
         return;

@@ -36,6 +36,16 @@ static void send_close(struct sim *s, uint32_t from, uint32_t to, uint32_t gener
     sim__way_send(s, ev);
 }
 
+/* i closes the link as it says it would: behind what it has sent, and at its own end at once. */
+static void drop_link(struct sim *s, uint32_t i, uint32_t j)
+{
+    uint32_t generation = sim__end_of(s, i, j)->generation;
+    struct sim__event *close = sim__event_new(SIM__CLOSE, i, j, 0);
+    close->generation = generation;
+    sim__event_at(s, close, s->now_ms);
+    send_close(s, i, j, generation);
+}
+
 void sim_break(struct sim *s, uint32_t i, uint32_t j)
 {
     if (i == j) return;
@@ -141,6 +151,9 @@ static void perform(struct sim *s, uint32_t i, const struct gossip_action *act,
         break;
     case GOSSIP_ACT_WANT_LINK:
         if (j < s->count) dial(s, i, j);
+        break;
+    case GOSSIP_ACT_DROP_LINK:
+        drop_link(s, i, j);
         break;
     case GOSSIP_ACT_JUDGE:
         asked[(*asked_count)++] = act->key;

@@ -1341,8 +1341,8 @@ static void test_digest_repair(void **state)
     assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
     assert_int_equal(sent.u.sync.mask, UINT64_MAX);
     frame.type = GOSSIP_FRAME_LIST; /* it lacks 3, has a newer 2, and knows 7 */
+    memset(&frame.u, 0, sizeof frame.u);
     frame.u.list.mask = UINT64_MAX;
-    frame.u.list.more = false;
     frame.u.list.entry_count = 5;
     frame.u.list.entries[0] = (struct gossip_entry){rig.key[0], 5, 0, 0};
     frame.u.list.entries[1] = (struct gossip_entry){rig.key[1], 1, 0, 0};
@@ -1370,8 +1370,7 @@ static void ask_for_list(uint32_t peer)
     assert_int_equal(feed_frame(peer, &frame), BASE_OK);
     assert_true(was_sent(peer, GOSSIP_FRAME_SYNC));
     frame.type = GOSSIP_FRAME_LIST;
-    frame.u.list.mask = 0;
-    frame.u.list.more = false;
+    memset(&frame.u, 0, sizeof frame.u);
     frame.u.list.entry_count = 1;
 }
 
@@ -1424,9 +1423,8 @@ static void test_answers_to_sync_and_pull(void **state)
     (void)state;
     mesh(4);
     frame.type = GOSSIP_FRAME_SYNC;
+    memset(&frame.u, 0, sizeof frame.u);
     frame.u.sync.mask = UINT64_MAX;
-    frame.u.sync.sum_count = 0;
-    frame.u.sync.id_count = 0;
     assert_int_equal(feed_frame(1, &frame), BASE_OK);
     assert_true(was_sent(1, GOSSIP_FRAME_LIST));
     assert_int_equal(sent.u.list.entry_count, 5);
