@@ -218,22 +218,28 @@ static int timer(struct gossip *g)
 /* ---- frames ---- */
 
 /* All statements before any of them counts: a malformed frame changes nothing. */
-static int check_items(const struct gossip_frame *frame)
+static int check_items(struct gossip *g, const struct gossip_frame *frame)
 {
     if (frame->type != GOSSIP_FRAME_UPDATE && frame->type != GOSSIP_FRAME_EVENT) return BASE_OK;
     for (uint32_t i = 0; i < frame->u.news.item_count; i++) {
         const struct gossip_item *item = &frame->u.news.items[i];
+        const struct gossip__stored *known = NULL;
+        if (item->kind == BASE_STATEMENT_RECORD)
+            known = gossip__store_find(g->store, &item->body, &item->sig);
+        g->shared->known[i] = known;
+        if (known != NULL) continue;
         int rv = gossip_statement_check(item->kind, item->body.data, item->body.len);
         if (rv != BASE_OK && rv != BASE_EUNSUPPORTED) return BASE_EMALFORMED;
     }
     return BASE_OK;
 }
 
-static void item_in(struct gossip *g, struct gossip__member *from, const struct gossip_item *item)
+static void item_in(struct gossip *g, struct gossip__member *from, const struct gossip_item *item,
+                    const struct gossip__stored *known)
 {
     switch (item->kind) {
     case BASE_STATEMENT_RECORD:
-        gossip__record_in(g, from, item);
+        gossip__record_in(g, from, item, known);
         break;
     case BASE_STATEMENT_ACCUSATION:
     case BASE_STATEMENT_CONFIRMATION:
@@ -254,8 +260,14 @@ static void news_in(struct gossip *g, struct gossip__member *from)
 {
     g->news_reach = g->in->u.news.reach;
     g->news_repair = g->in->u.news.repair;
+    const struct gossip__stored **known = g->shared->known;
+    /* What an earlier item replaces may be what a later one shows. */
     for (uint32_t i = 0; i < g->in->u.news.item_count; i++)
-        item_in(g, from, &g->in->u.news.items[i]);
+        if (known[i] != NULL) gossip__store_hold(known[i]);
+    for (uint32_t i = 0; i < g->in->u.news.item_count; i++)
+        item_in(g, from, &g->in->u.news.items[i], known[i]);
+    for (uint32_t i = 0; i < g->in->u.news.item_count; i++)
+        gossip__store_release(g->store, known[i]);
 }
 
 static int frame_in(struct gossip *g, struct gossip__member *from)
@@ -309,7 +321,7 @@ static int frame(struct gossip *g, const struct gossip_event *ev)
         g->counters.frames_unknown++;
         return BASE_OK;
     }
-    if (rv == BASE_OK) rv = check_items(g->in);
+    if (rv == BASE_OK) rv = check_items(g, g->in);
     if (rv == BASE_OK) rv = frame_in(g, from);
     if (rv != BASE_OK) {
         g->counters.frames_malformed++;

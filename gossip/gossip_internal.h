@@ -166,6 +166,7 @@ struct gossip_shared {
     struct gossip_action actions[GOSSIP_ACTIONS_MAX];
     uint8_t arena[GOSSIP__ARENA_BYTES]; /* bytes of the actions */
     uint16_t slots[GOSSIP_MEMBERS_MAX];
+    const struct gossip__stored *known[GOSSIP_ITEMS_MAX]; /* of the frame that is being read */
 };
 
 struct gossip {
@@ -336,8 +337,9 @@ int gossip__compare_version(const struct gossip__member *m, uint64_t incarnation
 bool gossip__is_digest_higher(const struct gossip__member *m, const struct base_slice *body);
 void gossip__record_accept(struct gossip *g, struct gossip__member *m,
                            const struct gossip__version *version, uint8_t flags, uint16_t except);
+/* known: the store's own copy of it, or NULL. */
 void gossip__record_in(struct gossip *g, struct gossip__member *from,
-                       const struct gossip_item *item);
+                       const struct gossip_item *item, const struct gossip__stored *known);
 void gossip__leave_in(struct gossip *g, struct gossip__member *from,
                       const struct gossip_item *item);
 int gossip__peer_up(struct gossip *g, const struct gossip_event *ev);

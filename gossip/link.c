@@ -91,13 +91,14 @@ void gossip__dial_due(struct gossip *g, struct gossip__member *m)
         if (m->state == GOSSIP_FAILED && !gossip__is_probing(g, m)) gossip__probe_start(g, m);
         return;
     }
-    if (m->state == GOSSIP_FAILED || gossip__is_probing(g, m) ||
-        g->link_count + g->dialing_count < g->cfg.links_max)
+    bool is_needed = m->state == GOSSIP_FAILED || gossip__is_probing(g, m);
+    bool is_sparse = gossip__is_sparse(g);
+    if (is_needed || (!is_sparse && g->link_count + g->dialing_count < g->cfg.links_max))
         gossip__want_link(g, m);
-    else if (gossip__is_sparse(g))
+    else if (is_sparse)
         dial_forget(g, m);
     else
-        gossip__dial_plan(g, m); /* a link will be dialled when a probe needs it */
+        gossip__dial_plan(g, m); /* there are links to members that are none any more */
 }
 
 int gossip__dial_failed(struct gossip *g, const struct base_key33 *key)

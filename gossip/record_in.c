@@ -82,7 +82,7 @@ bool gossip__is_digest_higher(const struct gossip__member *m, const struct base_
 
 static void record_of_listed(struct gossip *g, struct gossip__member *from,
                              const struct gossip_item *item, const struct gossip_record *record,
-                             struct gossip__member *m)
+                             struct gossip__member *m, bool is_verified)
 {
     int order = gossip__compare_version(m, record->incarnation, record->sequence);
     struct gossip__version version = {record, item->body, item->proof, &item->sig};
@@ -97,7 +97,8 @@ static void record_of_listed(struct gossip *g, struct gossip__member *from,
         gossip__arm(g, m);
         return;
     }
-    if (!gossip__verify(g, BASE_STATEMENT_RECORD, &item->body, &item->sig, &m->record->key, from))
+    if (!is_verified &&
+        !gossip__verify(g, BASE_STATEMENT_RECORD, &item->body, &item->sig, &m->record->key, from))
         return;
     if (!base_address_equal(&record->instance, &m->record->instance)) {
         g->counters.statements_invalid++; /* a key moves to another instance by the chain only */
@@ -117,10 +118,12 @@ static void record_of_listed(struct gossip *g, struct gossip__member *from,
 }
 
 void gossip__record_in(struct gossip *g, struct gossip__member *from,
-                       const struct gossip_item *item)
+                       const struct gossip_item *item, const struct gossip__stored *known)
 {
     struct gossip_record record;
-    if (gossip_record_decode(&record, item->body.data, item->body.len) != BASE_OK) {
+    if (known != NULL)
+        gossip__stored_head(&record, known);
+    else if (gossip_record_decode(&record, item->body.data, item->body.len) != BASE_OK) {
         g->counters.statements_invalid++; /* of a version after ours */
         return;
     }
@@ -128,11 +131,11 @@ void gossip__record_in(struct gossip *g, struct gossip__member *from,
     if (m == &g->members[0]) {
         record_of_self(g, from, item, &record);
     } else if (m != NULL) {
-        record_of_listed(g, from, item, &record, m);
+        record_of_listed(g, from, item, &record, m, known != NULL);
     } else if (gossip__is_settled(g, &record.node_key, record.incarnation, record.sequence)) {
         g->counters.statements_duplicate++;
-    } else if (gossip__verify(g, BASE_STATEMENT_RECORD, &item->body, &item->sig, &record.node_key,
-                              from)) {
+    } else if (known != NULL || gossip__verify(g, BASE_STATEMENT_RECORD, &item->body, &item->sig,
+                                               &record.node_key, from)) {
         gossip__pending_add(g, from, item, &record);
     }
 }
@@ -217,7 +220,9 @@ static int peer_check(struct gossip *g, const struct gossip_event *ev, struct go
     int rv = gossip_record_decode(record, body->data, body->len);
     if (rv != BASE_OK) return rv;
     if (!base_key33_equal(&record->node_key, &ev->key)) return BASE_EMALFORMED;
-    return gossip__verify(g, BASE_STATEMENT_RECORD, body, &ev->u.peer_up.sig, &ev->key, NULL)
+    return gossip__store_find(g->store, body, &ev->u.peer_up.sig) != NULL ||
+                   gossip__verify(g, BASE_STATEMENT_RECORD, body, &ev->u.peer_up.sig, &ev->key,
+                                  NULL)
                ? BASE_OK
                : BASE_ESIG;
 }

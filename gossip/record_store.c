@@ -65,13 +65,21 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 33;
 }
 
-static struct gossip__stored **chain_of(const struct gossip__store *store,
-                                        const struct gossip_record *record)
+static uint64_t hash_of(const struct gossip__store *store, const struct base_slice *body)
 {
-    uint64_t hash = store->seed;
-    for (size_t i = 1; i + 8 <= BASE_KEY33_BYTES; i += 8)
-        hash = mix(hash ^ base_get_u64be(record->node_key.bytes + i));
-    hash = mix(mix(hash ^ record->incarnation) ^ record->sequence);
+    uint64_t hash = store->seed ^ body->len, word = 0;
+    size_t at = 0;
+    for (; at + sizeof word <= body->len; at += sizeof word) {
+        memcpy(&word, body->data + at, sizeof word);
+        hash = mix(hash ^ word);
+    }
+    for (word = 0; at < body->len; at++)
+        word = word << 8 | body->data[at];
+    return mix(hash ^ word);
+}
+
+static struct gossip__stored **chain_of(const struct gossip__store *store, uint64_t hash)
+{
     return &store->chains[hash & store->chain_mask];
 }
 
@@ -80,19 +88,30 @@ static bool is_slice(const uint8_t *bytes, size_t len, const struct base_slice *
     return len == slice->len && (len == 0 || memcmp(bytes, slice->data, len) == 0);
 }
 
-static bool is_same_signed(const struct gossip__stored *s, const struct base_slice *body,
-                           const struct base_sig65 *sig)
+static bool is_same_signed(const struct gossip__stored *s, uint64_t hash,
+                           const struct base_slice *body, const struct base_sig65 *sig)
 {
-    return is_slice(s->bytes, s->body_len, body) &&
+    return s->hash == hash && is_slice(s->bytes, s->body_len, body) &&
            memcmp(s->sig.bytes, sig->bytes, sizeof sig->bytes) == 0;
 }
 
-bool gossip__store_has(const struct gossip__store *store, const struct gossip_record *record,
-                       const struct base_slice *body, const struct base_sig65 *sig)
+const struct gossip__stored *gossip__store_find(const struct gossip__store *store,
+                                                const struct base_slice *body,
+                                                const struct base_sig65 *sig)
 {
-    for (const struct gossip__stored *s = *chain_of(store, record); s != NULL; s = s->next)
-        if (is_same_signed(s, body, sig)) return true;
-    return false;
+    uint64_t hash = hash_of(store, body);
+    const struct gossip__stored *s = *chain_of(store, hash);
+    while (s != NULL && !is_same_signed(s, hash, body, sig))
+        s = s->next;
+    return s;
+}
+
+void gossip__stored_head(struct gossip_record *out, const struct gossip__stored *stored)
+{
+    out->node_key = stored->key;
+    out->instance = stored->instance;
+    out->incarnation = stored->incarnation;
+    out->sequence = stored->sequence;
 }
 
 static struct gossip__stored *take(struct gossip__store *store, size_t bytes)
@@ -116,9 +135,10 @@ static struct gossip__stored *take(struct gossip__store *store, size_t bytes)
 const struct gossip__stored *gossip__store_put(struct gossip__store *store,
                                                const struct gossip__version *version)
 {
-    struct gossip__stored **chain = chain_of(store, version->record);
+    uint64_t hash = hash_of(store, &version->body);
+    struct gossip__stored **chain = chain_of(store, hash);
     for (struct gossip__stored *s = *chain; s != NULL; s = s->next)
-        if (is_same_signed(s, &version->body, version->sig) &&
+        if (is_same_signed(s, hash, &version->body, version->sig) &&
             is_slice(s->bytes + s->body_len, s->proof_len, &version->proof))
             return gossip__store_hold(s);
     if (store->count == store->count_max) return NULL;
@@ -127,6 +147,7 @@ const struct gossip__stored *gossip__store_put(struct gossip__store *store,
     struct gossip__stored *s = take(store, sizeof *s + len);
     s->next = *chain;
     *chain = s;
+    s->hash = hash;
     s->hold_count = 1;
     s->key = version->record->node_key;
     s->instance = version->record->instance;
@@ -152,9 +173,7 @@ void gossip__store_release(struct gossip__store *store, const struct gossip__sto
 {
     struct gossip__stored *s = (struct gossip__stored *)stored;
     if (s == NULL || --s->hold_count > 0) return;
-    const struct gossip_record name = {
-        .node_key = s->key, .incarnation = s->incarnation, .sequence = s->sequence};
-    struct gossip__stored **at = chain_of(store, &name);
+    struct gossip__stored **at = chain_of(store, s->hash);
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;

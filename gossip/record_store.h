@@ -11,6 +11,7 @@
  * sizes come and go nor anybody's bytes can use it up before count_max records live. */
 struct gossip__stored {
     struct gossip__stored *next; /* in its hash chain, or among the free */
+    uint64_t hash;               /* of the body: its chain */
     uint64_t incarnation, sequence;
     uint64_t digest; /* what it adds to a table's sum while its member has not left */
     uint32_t hold_count;
@@ -49,9 +50,13 @@ void gossip__store_deinit(struct gossip__store *store);
 /* The one copy of this version, held once more; NULL when count_max others live. */
 const struct gossip__stored *gossip__store_put(struct gossip__store *store,
                                                const struct gossip__version *version);
-/* Is exactly this body under exactly this signature here? It was verified before it came in. */
-bool gossip__store_has(const struct gossip__store *store, const struct gossip_record *record,
-                       const struct base_slice *body, const struct base_sig65 *sig);
+/* This body under this signature, if it is here: then it was decoded and verified before it came
+ * in, and need not be again. NULL otherwise. Not held for the caller. */
+const struct gossip__stored *gossip__store_find(const struct gossip__store *store,
+                                                const struct base_slice *body,
+                                                const struct base_sig65 *sig);
+/* What the store knows of a record without decoding it: key, instance and version. */
+void gossip__stored_head(struct gossip_record *out, const struct gossip__stored *stored);
 const struct gossip__stored *gossip__store_hold(const struct gossip__stored *stored);
 /* NULL is fine. */
 void gossip__store_release(struct gossip__store *store, const struct gossip__stored *stored);

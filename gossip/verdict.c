@@ -148,14 +148,14 @@ static void verdict_new(struct gossip *g, const struct gossip__pending *p, uint6
     gossip__dial_soon(g, m);
 }
 
-static void verdict_ok(struct gossip *g, const struct gossip__pending *p, uint64_t weight)
+static void verdict_ok(struct gossip *g, const struct gossip__pending *p, struct gossip__member *m,
+                       uint64_t weight)
 {
     struct gossip_record record;
-    if (gossip_record_decode(&record, p->record->bytes, p->record->body_len) != BASE_OK) return;
+    gossip__stored_head(&record, p->record);
     struct gossip__version version = {&record, gossip__stored_body(p->record),
                                       gossip__stored_proof(p->record), &p->record->sig};
     struct gossip__member *from = gossip__find(g, &p->from);
-    struct gossip__member *m = gossip__find(g, &p->record->key);
     uint16_t except = from != NULL ? gossip__slot(g, from) : 0;
     g->news_reach = p->reach;
     g->news_repair = p->repair;
@@ -180,7 +180,7 @@ int gossip__verdict(struct gossip *g, const struct gossip_event *ev)
     }
     switch (ev->u.verdict.verdict) {
     case GOSSIP_OK:
-        verdict_ok(g, p, ev->u.verdict.weight);
+        verdict_ok(g, p, m, ev->u.verdict.weight);
         break;
     case GOSSIP_UNDECIDED:
     case GOSSIP_UNKNOWN:
