@@ -164,6 +164,7 @@ void gossip__event_in(struct gossip *g, struct gossip__member *from, const struc
         g->counters.statements_duplicate++;
         return;
     }
+    if (gossip__is_future(g, event.epoch)) return;
     if (!gossip__verify(g, item->kind, &item->body, &item->sig, &m->record->key, from)) return;
     mark_seen(g, m, event.epoch, event.sequence);
     const struct gossip__event *kept =

@@ -127,8 +127,8 @@ size_t gossip_shared_bytes(const struct gossip_shared *shared)
 size_t gossip_bytes(const struct gossip *g)
 {
     size_t pending = g->pending_top * sizeof g->pending[0];
-    size_t graves = g->grave_count * sizeof g->graves[0];
-    size_t rings = sizeof g->pending + sizeof g->graves + sizeof g->events;
+    size_t graves = (g->gone.count + g->refused.count) * sizeof g->gone.items[0];
+    size_t rings = sizeof g->pending + sizeof g->gone + sizeof g->refused + sizeof g->events;
     return gossip__table_bytes(g) + sizeof *g - rings + pending + graves;
 }
 

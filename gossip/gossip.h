@@ -95,6 +95,10 @@ struct gossip_config {
     uint32_t leave_linger_ms;     /* from the signed leave to ACTION_LEFT */
     uint32_t members_max;         /* <= GOSSIP_MEMBERS_MAX, ourselves counted */
     struct gossip_shared *shared; /* NULL, or what cores of one thread have in common */
+    /* The highest incarnation that a record, leave or event may have when the core starts; grows by
+     * one a second, as clocks do. 0: any. Incarnations start from the time, so what is far above
+     * it was signed to outlast everything that its key can say later. */
+    uint64_t incarnation_max;
 };
 
 enum gossip_event_type {
@@ -153,11 +157,13 @@ enum gossip_action_type {
 /* Worth a line in the log; everything that is only counted is in gossip_counters. */
 enum gossip_note {
     GOSSIP_NOTE_NONE = 0,
-    GOSSIP_NOTE_CONTRADICTION, /* key signed two records of equal incarnation and sequence */
-    GOSSIP_NOTE_ROLLED_BACK,   /* a record of ours, signed by us, is ahead of what we knew */
-    GOSSIP_NOTE_FORGED,        /* the peer sent a statement whose signature is not its speaker's */
-    GOSSIP_NOTE_TABLE_FULL,    /* no room for key */
-    GOSSIP_NOTE_PAUSED         /* we ourselves did not run for a while: our clocks were moved on */
+    /* Key signed two records of equal incarnation and sequence, different in bytes. `ours` and
+     * `theirs` prove it to anybody who knows the mesh; once for each such version. */
+    GOSSIP_NOTE_CONTRADICTION,
+    GOSSIP_NOTE_ROLLED_BACK, /* a record of ours, signed by us, is ahead of what we knew */
+    GOSSIP_NOTE_FORGED,      /* the peer sent a statement whose signature is not its speaker's */
+    GOSSIP_NOTE_TABLE_FULL,  /* no room for key */
+    GOSSIP_NOTE_PAUSED       /* we ourselves did not run for a while: our clocks were moved on */
 };
 
 struct gossip_action { /* everything borrowed until the next step */
@@ -190,6 +196,10 @@ struct gossip_action { /* everything borrowed until the next step */
         struct {
             enum gossip_note note;
             struct base_key33 peer; /* through whom it came, zero when nobody */
+            struct gossip_shown {   /* CONTRADICTION: record bodies, each with key's signature */
+                struct base_slice record;
+                struct base_sig65 sig;
+            } ours, theirs;
         } note;
     } u;
 };
@@ -239,7 +249,8 @@ void gossip_free(struct gossip *g);
  *   BASE_ESIG        PEER_UP with a record that its key did not sign;
  *   BASE_ENOPEER     a frame from, or an event about, somebody who is not listed or has no link;
  *   BASE_EFULL       PEER_UP: the table has no room;
- *   BASE_EINVAL, BASE_ETOOBIG  USER_EVENT or UPDATE out of bounds;
+ *   BASE_EINVAL, BASE_ETOOBIG  USER_EVENT or UPDATE out of bounds; BASE_EINVAL also PEER_UP with a
+ *                    record above incarnation_max;
  *   BASE_ESTATE      PEER_UP, USER_EVENT or UPDATE after our own LEAVE; PEER_UP of our own key.
  * Same configuration and same events give the same bytes on every machine. */
 int gossip_step(struct gossip *g, uint64_t now_ms, const struct gossip_event *ev,
@@ -277,6 +288,7 @@ struct gossip_counters {
     uint64_t suspicions, refutations_own, failures;
     uint64_t statements_duplicate;  /* known already: ordinary */
     uint64_t statements_stale;      /* about an incarnation that is over, or not yet there */
+    uint64_t statements_future;     /* of an incarnation above incarnation_max */
     uint64_t statements_forged;     /* signature is not the speaker's */
     uint64_t statements_non_member; /* by or about somebody not listed */
     uint64_t statements_invalid;    /* well signed, but out of range */

@@ -19,6 +19,7 @@
 #define GOSSIP__GRAVES_MAX                                                                         \
     256 /* evicted and refused: not judged again before the next snapshot                          \
          */
+#define GOSSIP__PROVED_MAX    32
 #define GOSSIP__NEWS_MAX      256 /* statements a step spreads */
 #define GOSSIP__EVENTS_MAX    128 /* user events kept for repair */
 #define GOSSIP__ARENA_BYTES   ((size_t)24 * GOSSIP_FRAME_BYTES_MAX)
@@ -129,6 +130,14 @@ struct gossip__grave { /* also remembers which events of an evicted member were 
     struct base_key33 key;
     uint64_t incarnation, sequence, move;
     struct gossip__heard heard;
+    uint64_t left_incarnation; /* left with: stays buried under every snapshot; 0: did not leave */
+};
+
+/* The members forgotten, and apart from them the records refused: who makes us refuse many does
+ * not make us forget who left. */
+struct gossip__graves {
+    struct gossip__grave items[GOSSIP__GRAVES_MAX];
+    uint32_t next, count;
 };
 
 struct gossip__errand { /* we ask target for requester */
@@ -199,8 +208,9 @@ struct gossip {
 
     struct gossip__pending pending[GOSSIP__PENDING_MAX];
     uint32_t pending_top; /* none from here on */
-    struct gossip__grave graves[GOSSIP__GRAVES_MAX];
-    uint32_t grave_next, grave_count;
+    struct gossip__graves gone, refused;
+    struct gossip__grave proved[GOSSIP__PROVED_MAX]; /* contradictions noted already: a ring */
+    uint32_t proved_next;
     uint64_t moves; /* of the snapshot */
     struct gossip__errand errands[GOSSIP__ERRANDS_MAX];
     struct gossip__event events[GOSSIP__EVENTS_MAX];
@@ -351,13 +361,17 @@ void gossip__pending_add(struct gossip *g, struct gossip__member *from,
 void gossip__pending_drop(struct gossip *g, struct gossip__pending *p); /* NULL is fine */
 int gossip__verdict(struct gossip *g, const struct gossip_event *ev);
 /* Remembers a member, or a refused record, until the ring of graves comes round. */
-struct gossip__grave *gossip__bury(struct gossip *g, const struct base_key33 *key,
-                                   uint64_t incarnation, uint64_t sequence);
+struct gossip__grave *gossip__bury(struct gossip *g, struct gossip__graves *graves,
+                                   const struct base_key33 *key, uint64_t incarnation,
+                                   uint64_t sequence);
 void gossip__snapshot_moved(struct gossip *g);
 int gossip__evict(struct gossip *g, const struct base_key33 *key);
 /* Is there nothing to gain from this version: pending, or buried under this snapshot? */
 bool gossip__is_settled(struct gossip *g, const struct base_key33 *key, uint64_t incarnation,
                         uint64_t sequence);
+
+/* Far-future: counted here. */
+bool gossip__is_future(struct gossip *g, uint64_t incarnation);
 
 /* self.c: our own record */
 int gossip__self_init(struct gossip *g);

@@ -106,8 +106,8 @@ static bool make_room(struct gossip *g)
 /* Evicted and back: its events that we had then are not news now. */
 static void events_recall(struct gossip *g, struct gossip__member *m)
 {
-    for (size_t i = 0; i < g->grave_count; i++) {
-        const struct gossip__grave *grave = &g->graves[i];
+    for (size_t i = 0; i < g->gone.count; i++) {
+        const struct gossip__grave *grave = &g->gone.items[i];
         if (!base_key33_equal(&grave->key, &m->record->key) || grave->heard.window == 0) continue;
         struct gossip__heard *heard = m->heard_at != 0 ? gossip__pool_at(&g->heard, m->heard_at)
                                                        : gossip__pool_take(&g->heard, &m->heard_at);
@@ -142,7 +142,8 @@ void gossip__member_remove(struct gossip *g, struct gossip__member *m)
     uint16_t slot = gossip__slot(g, m);
     assert(slot != 0 && m->state == GOSSIP_NONE);
     struct gossip__grave *grave =
-        gossip__bury(g, &m->record->key, m->record->incarnation, m->record->sequence);
+        gossip__bury(g, &g->gone, &m->record->key, m->record->incarnation, m->record->sequence);
+    grave->left_incarnation = gossip__leave_incarnation(g, m);
     if (m->heard_at != 0) {
         grave->heard = *(const struct gossip__heard *)gossip__pool_at(&g->heard, m->heard_at);
         gossip__pool_give(&g->heard, &m->heard_at);

@@ -65,6 +65,7 @@ static void record_of_self(struct gossip *g, struct gossip__member *from,
         g->counters.statements_duplicate++;
         return;
     }
+    if (gossip__is_future(g, record->incarnation)) return; /* above it nobody would hear us */
     if (!gossip__verify(g, BASE_STATEMENT_RECORD, &item->body, &item->sig, &m->record->key, from))
         return;
     gossip__note(g, GOSSIP_NOTE_ROLLED_BACK, &m->record->key, &from->record->key);
@@ -80,6 +81,41 @@ bool gossip__is_digest_higher(const struct gossip__member *m, const struct base_
     return memcmp(theirs.bytes, ours.bytes, sizeof ours.bytes) > 0;
 }
 
+static bool is_proved(const struct gossip *g, const struct gossip__stored *record)
+{
+    for (size_t i = 0; i < GOSSIP__PROVED_MAX; i++)
+        if (g->proved[i].incarnation == record->incarnation &&
+            g->proved[i].sequence == record->sequence &&
+            base_key33_equal(&g->proved[i].key, &record->key))
+            return true;
+    return false;
+}
+
+static struct base_slice keep(struct gossip *g, const struct base_slice *bytes)
+{
+    uint8_t *at = gossip__arena(g, bytes->len);
+    if (at == NULL) return (struct base_slice){NULL, 0};
+    memcpy(at, bytes->data, bytes->len);
+    return (struct base_slice){at, bytes->len};
+}
+
+/* The key of m has signed both what we hold and body, which are one version. */
+static void contradiction(struct gossip *g, struct gossip__member *m, const struct base_slice *body,
+                          const struct base_sig65 *sig, const struct base_key33 *through)
+{
+    struct base_slice ours = gossip__stored_body(m->record);
+    g->counters.contradictions++;
+    if (is_proved(g, m->record)) return;
+    g->proved[g->proved_next] = (struct gossip__grave){.key = m->record->key,
+                                                       .incarnation = m->record->incarnation,
+                                                       .sequence = m->record->sequence};
+    g->proved_next = (g->proved_next + 1) % GOSSIP__PROVED_MAX;
+    gossip__note(g, GOSSIP_NOTE_CONTRADICTION, &m->record->key, through);
+    struct gossip_action *act = &g->actions[g->action_count - 1];
+    act->u.note.ours = (struct gossip_shown){keep(g, &ours), m->record->sig};
+    act->u.note.theirs = (struct gossip_shown){keep(g, body), *sig};
+}
+
 static void record_of_listed(struct gossip *g, struct gossip__member *from,
                              const struct gossip_item *item, const struct gossip_record *record,
                              struct gossip__member *m, bool is_verified)
@@ -88,6 +124,11 @@ static void record_of_listed(struct gossip *g, struct gossip__member *from,
     struct gossip__version version = {record, item->body, item->proof, &item->sig};
     if (order < 0) {
         g->counters.statements_stale++;
+        return;
+    }
+    if (order == 0 && !is_same_body(m, &item->body) && is_proved(g, m->record) &&
+        !gossip__is_digest_higher(m, &item->body)) {
+        g->counters.statements_duplicate++; /* nothing new in a proof that we have */
         return;
     }
     if (order == 0 && is_same_body(m, &item->body)) {
@@ -105,8 +146,7 @@ static void record_of_listed(struct gossip *g, struct gossip__member *from,
         return;
     }
     if (order == 0) {
-        g->counters.contradictions++;
-        gossip__note(g, GOSSIP_NOTE_CONTRADICTION, &m->record->key, &from->record->key);
+        contradiction(g, m, &item->body, &item->sig, &from->record->key);
         if (!gossip__is_digest_higher(m, &item->body)) return;
     }
     struct base_slice proof = gossip__stored_proof(m->record);
@@ -128,6 +168,7 @@ void gossip__record_in(struct gossip *g, struct gossip__member *from,
         return;
     }
     struct gossip__member *m = gossip__find(g, &record.node_key);
+    if (m != &g->members[0] && gossip__is_future(g, record.incarnation)) return;
     if (m == &g->members[0]) {
         record_of_self(g, from, item, &record);
     } else if (m != NULL) {
@@ -184,6 +225,7 @@ void gossip__leave_in(struct gossip *g, struct gossip__member *from, const struc
     struct gossip_leave leave;
     if (gossip_leave_decode(&leave, item->body.data, item->body.len) != BASE_OK) return;
     struct gossip__member *m = gossip__find(g, &leave.key);
+    if (gossip__is_future(g, leave.incarnation)) return;
     if (m == &g->members[0]) {
         leave_of_self(g, from, item, &leave);
         return;
@@ -220,6 +262,7 @@ static int peer_check(struct gossip *g, const struct gossip_event *ev, struct go
     int rv = gossip_record_decode(record, body->data, body->len);
     if (rv != BASE_OK) return rv;
     if (!base_key33_equal(&record->node_key, &ev->key)) return BASE_EMALFORMED;
+    if (gossip__is_future(g, record->incarnation)) return BASE_EINVAL;
     return gossip__store_find(g->store, body, &ev->u.peer_up.sig) != NULL ||
                    gossip__verify(g, BASE_STATEMENT_RECORD, body, &ev->u.peer_up.sig, &ev->key,
                                   NULL)
@@ -236,7 +279,10 @@ static void peer_merge(struct gossip *g, struct gossip__member *m,
         gossip__revive(g, m, GOSSIP_WHY_SESSION);
         return;
     }
-    if (gossip__compare_version(m, version->record->incarnation, version->record->sequence) > 0)
+    int order = gossip__compare_version(m, version->record->incarnation, version->record->sequence);
+    bool is_other = order == 0 && !is_same_body(m, &version->body);
+    if (is_other) contradiction(g, m, &version->body, version->sig, &m->record->key);
+    if (order > 0 || (is_other && gossip__is_digest_higher(m, &version->body)))
         gossip__record_accept(g, m, version, 0, GOSSIP__NONE);
     if (m->state == GOSSIP_SUSPECT || m->state == GOSSIP_FAILED) {
         gossip__probe_won(g, m, GOSSIP_WHY_SESSION); /* it answers for itself */

@@ -239,6 +239,7 @@ static void hint_alive(struct gossip *g, struct gossip__member *m)
 static bool is_theirs_newer(struct gossip *g, const struct gossip_entry *entry)
 {
     struct gossip__member *m = gossip__find(g, &entry->key);
+    if (gossip__is_future(g, entry->incarnation)) return false;
     if (m == NULL) return !gossip__is_settled(g, &entry->key, entry->incarnation, entry->sequence);
     if (entry->incarnation != m->record->incarnation)
         return entry->incarnation > m->record->incarnation;

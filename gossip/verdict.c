@@ -79,19 +79,28 @@ void gossip__pending_add(struct gossip *g, struct gossip__member *from,
 
 /* ---- graves ---- */
 
-struct gossip__grave *gossip__bury(struct gossip *g, const struct base_key33 *key,
-                                   uint64_t incarnation, uint64_t sequence)
+struct gossip__grave *gossip__bury(struct gossip *g, struct gossip__graves *graves,
+                                   const struct base_key33 *key, uint64_t incarnation,
+                                   uint64_t sequence)
 {
-    struct gossip__grave *grave = &g->graves[g->grave_next];
+    struct gossip__grave *grave = &graves->items[graves->next];
     *grave = (struct gossip__grave){
         .key = *key,
         .incarnation = incarnation,
         .sequence = sequence,
         .move = g->moves,
     };
-    g->grave_next = (g->grave_next + 1) % GOSSIP__GRAVES_MAX;
-    if (g->grave_count < GOSSIP__GRAVES_MAX) g->grave_count++;
+    graves->next = (graves->next + 1) % GOSSIP__GRAVES_MAX;
+    if (graves->count < GOSSIP__GRAVES_MAX) graves->count++;
     return grave;
+}
+
+bool gossip__is_future(struct gossip *g, uint64_t incarnation)
+{
+    uint64_t max = g->cfg.incarnation_max;
+    if (max == 0 || incarnation <= max + (g->now_ms - g->started_ms) / 1000) return false;
+    g->counters.statements_future++;
+    return true;
 }
 
 static bool is_not_newer(uint64_t incarnation, uint64_t sequence, uint64_t than_incarnation,
@@ -101,6 +110,21 @@ static bool is_not_newer(uint64_t incarnation, uint64_t sequence, uint64_t than_
            (incarnation == than_incarnation && sequence <= than_sequence);
 }
 
+static bool is_buried(const struct gossip *g, const struct gossip__graves *graves,
+                      const struct base_key33 *key, uint64_t incarnation, uint64_t sequence)
+{
+    for (size_t i = 0; i < graves->count; i++) {
+        const struct gossip__grave *grave = &graves->items[i];
+        if (!base_key33_equal(&grave->key, key)) continue;
+        if (incarnation <= grave->left_incarnation)
+            return true; /* returns with a higher one only */
+        if (grave->move == g->moves &&
+            is_not_newer(incarnation, sequence, grave->incarnation, grave->sequence))
+            return true;
+    }
+    return false;
+}
+
 bool gossip__is_settled(struct gossip *g, const struct base_key33 *key, uint64_t incarnation,
                         uint64_t sequence)
 {
@@ -108,13 +132,8 @@ bool gossip__is_settled(struct gossip *g, const struct base_key33 *key, uint64_t
     if (p != NULL && (!p->aside || is_not_newer(incarnation, sequence, p->record->incarnation,
                                                 p->record->sequence)))
         return true;
-    for (size_t i = 0; i < g->grave_count; i++) {
-        const struct gossip__grave *grave = &g->graves[i];
-        if (grave->move == g->moves && base_key33_equal(&grave->key, key) &&
-            is_not_newer(incarnation, sequence, grave->incarnation, grave->sequence))
-            return true;
-    }
-    return false;
+    return is_buried(g, &g->gone, key, incarnation, sequence) ||
+           is_buried(g, &g->refused, key, incarnation, sequence);
 }
 
 /* ---- verdicts ---- */
@@ -189,7 +208,7 @@ int gossip__verdict(struct gossip *g, const struct gossip_event *ev)
         break;
     case GOSSIP_REFUSED:
         g->counters.refused++;
-        gossip__bury(g, &p->record->key, p->record->incarnation, p->record->sequence);
+        gossip__bury(g, &g->refused, &p->record->key, p->record->incarnation, p->record->sequence);
         break;
     }
     if (!p->aside) gossip__pending_drop(g, p);

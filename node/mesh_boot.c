@@ -11,6 +11,8 @@
 #include "base/u256.h"
 #include "node/agent_client.h"
 
+#define FUTURE_MAX_S 3600 /* that a clock may be ahead of ours */
+
 /* ---- the guest agent: who are we, and what is our app proof key ---- */
 
 static void ask_again(struct mesh *m, const char *why)
@@ -223,6 +225,13 @@ static int check_self(struct mesh *m, const uint8_t proof[NODE_PROOF_BYTES])
     return BASE_EREFUSED;
 }
 
+/* Our own clock may be behind, and so may the chain's: the later of the two. */
+static uint64_t latest_time_s(const struct mesh *m)
+{
+    uint64_t wall_s = mesh_wall() / 1000, block_s = m->snapshot->block.time_s;
+    return wall_s > block_s ? wall_s : block_s;
+}
+
 int mesh_boot_gossip(struct mesh *m)
 {
     struct gossip_config config;
@@ -235,6 +244,7 @@ int mesh_boot_gossip(struct mesh *m)
     node_proof_encode(blob, &proof);
     config.proof = (struct base_slice){blob, sizeof blob};
     config.weight = mesh_seat_weight(m, &m->identity.keys.node_key);
+    config.incarnation_max = latest_time_s(m) + FUTURE_MAX_S;
     base_random(&config.seed, sizeof config.seed);
     int rv = gossip_new(&m->gossip, &config, &crypto, mesh_now());
     if (rv != BASE_OK) {

@@ -146,7 +146,8 @@ static void count_frame(struct mesh *m, uint8_t type, bool sent)
         {"challenge_received", "challenge_sent"}, {"refute_received", "refute_sent"},
         {"sync_received", "sync_sent"},           {"list_received", "list_sent"},
         {"pull_received", "pull_sent"},           {"update_received", "update_sent"},
-        {"event_received", "event_sent"},         {"unknown_received", "unknown_sent"},
+        {"event_received", "event_sent"},         {"part_received", "part_sent"},
+        {"unknown_received", "unknown_sent"},
     };
     size_t index = (size_t)type - GOSSIP_FRAME_PING; /* huge for a type below */
     const size_t unknown = sizeof names / sizeof names[0] - 1;
@@ -220,6 +221,13 @@ static void on_self(struct mesh *m, const struct gossip_action *a)
     mesh_dirty(m);
 }
 
+static void add_shown(struct mesh_event *e, const char *body, const char *sig,
+                      const struct gossip_shown *shown)
+{
+    mesh_event_hex(e, body, shown->record.data, shown->record.len);
+    mesh_event_hex(e, sig, shown->sig.bytes, sizeof shown->sig.bytes);
+}
+
 static void on_note(struct mesh *m, const struct gossip_action *a)
 {
     struct mesh_event e;
@@ -229,6 +237,11 @@ static void on_note(struct mesh *m, const struct gossip_action *a)
                                                                : gossip_note_name(a->u.note.note));
     if (!own) mesh_event_key(&e, "peer", &a->key);
     mesh_event_key(&e, "through", &a->u.note.peer);
+    if (a->u.note.note == GOSSIP_NOTE_CONTRADICTION) {
+        /* Both fit a line at their longest, and prove to anybody that the key lies. */
+        add_shown(&e, "ours", "ours_sig", &a->u.note.ours);
+        add_shown(&e, "theirs", "theirs_sig", &a->u.note.theirs);
+    }
     mesh_event_end(&e);
 }
 
@@ -258,6 +271,9 @@ static void perform(struct mesh *m, const struct gossip_action *a)
         break;
     case GOSSIP_ACT_NOTE:
         on_note(m, a);
+        break;
+    case GOSSIP_ACT_DROP_LINK:
+        mesh_conn_close(m, &a->key, NODE_REASON_LEAVING);
         break;
     }
 }
