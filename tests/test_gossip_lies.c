@@ -1,0 +1,254 @@
+/* Members that contradict themselves, speak from the future, or would be back from the dead. */
+#include "gossip_rig.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+/* ---- two records of one version ---- */
+
+static void record_named(struct gossip_signed_record *out, const char *name, uint64_t sequence)
+{
+    struct gossip_signed_record made;
+    struct gossip_record r;
+    sim_record_of(&made, 2, 2, sequence);
+    assert_int_equal(gossip_record_decode(&r, made.body, made.body_len), BASE_OK);
+    r.name = slice(name);
+    assert_int_equal(gossip_record_encode(out->body, &out->body_len, sizeof out->body, &r),
+                     BASE_OK);
+    sim_sign(2, BASE_STATEMENT_RECORD, out->body, out->body_len, &out->sig);
+}
+
+static void assert_shown(const struct gossip_shown *shown, const struct gossip_signed_record *is)
+{
+    struct gossip_crypto crypto = sim_crypto(0);
+    assert_int_equal(shown->record.len, is->body_len);
+    assert_memory_equal(shown->record.data, is->body, is->body_len);
+    assert_int_equal(crypto.verify(crypto.ctx, BASE_STATEMENT_RECORD, shown->record.data,
+                                   shown->record.len, &shown->sig, &rig.key[2]),
+                     BASE_OK);
+}
+
+/* Two records of one key, equal in (incarnation, sequence), not in bytes: the same one counts
+ * everywhere, and both are there for anybody to check. */
+static void test_contradiction(void **state)
+{
+    struct gossip_signed_record a, b;
+    struct gossip_member_view view;
+    size_t len[2];
+    (void)state;
+    record_named(&a, "n2", 0);
+    record_named(&b, "evil", 0);
+    for (int order = 0; order < 2; order++) {
+        const struct gossip_signed_record *first = order == 0 ? &a : &b;
+        const struct gossip_signed_record *second = order == 0 ? &b : &a;
+        if (order == 1) {
+            gossip_free(rig.g);
+            rig_new(64);
+        }
+        mesh(2);
+        assert_int_equal(feed_record(1, first, "proof"), BASE_OK);
+        assert_null(find(GOSSIP_ACT_NOTE, 2));
+        assert_int_equal(feed_record(1, second, "proof"), BASE_OK);
+        const struct gossip_action *note = find(GOSSIP_ACT_NOTE, 2);
+        assert_int_equal(note->u.note.note, GOSSIP_NOTE_CONTRADICTION);
+        assert_shown(&note->u.note.ours, first);
+        assert_shown(&note->u.note.theirs, second);
+        assert_true(base_key33_equal(&note->u.note.peer, &rig.key[1]));
+        assert_int_equal(counters().contradictions, 1);
+        assert_int_equal(gossip_member_find(&view, rig.g, &rig.key[2]), BASE_OK);
+        len[order] = view.record.len;
+    }
+    assert_int_equal(len[0], len[1]);
+}
+
+/* A proof that we have is not noted again, whoever repeats it how often; a new one is. */
+static void test_a_contradiction_is_noted_once(void **state)
+{
+    struct gossip_signed_record records[3];
+    size_t notes = 0;
+    (void)state;
+    mesh(3);
+    for (size_t i = 0; i < 3; i++)
+        record_named(&records[i], i == 0 ? "a" : i == 1 ? "b" : "c", 0);
+    for (size_t i = 0; i < 30; i++) {
+        assert_int_equal(feed_record(i % 2 == 0 ? 1 : 3, &records[i % 3], "proof"), BASE_OK);
+        notes += count(GOSSIP_ACT_NOTE);
+    }
+    assert_int_equal(notes, 1);
+    record_named(&records[0], "a", 1);
+    record_named(&records[1], "b", 1);
+    assert_int_equal(feed_record(1, &records[0], "proof"), BASE_OK);
+    assert_int_equal(feed_record(1, &records[1], "proof"), BASE_OK);
+    assert_int_equal(count(GOSSIP_ACT_NOTE), 1);
+}
+
+/* Shown to us in a session, and another to somebody else. */
+static void test_contradiction_in_a_session(void **state)
+{
+    struct gossip_signed_record a, b;
+    (void)state;
+    mesh(2);
+    record_named(&a, "n2", 0);
+    record_named(&b, "evil", 0);
+    assert_int_equal(feed_record(1, &a, "proof"), BASE_OK);
+    peer_down(2);
+    assert_int_equal(feed(up_event(2, &b)), BASE_OK);
+    assert_shown(&find(GOSSIP_ACT_NOTE, 2)->u.note.theirs, &b);
+}
+
+/* The same version in the same bytes is no contradiction, nor is another version. */
+static void test_no_contradiction(void **state)
+{
+    struct gossip_signed_record a, b;
+    (void)state;
+    mesh(2);
+    record_named(&a, "n2", 0);
+    record_named(&b, "evil", 1);
+    assert_int_equal(feed_record(1, &a, "proof"), BASE_OK);
+    assert_int_equal(feed_record(1, &a, "proof"), BASE_OK);
+    assert_int_equal(feed_record(1, &b, "proof"), BASE_OK);
+    assert_int_equal(feed_record(1, &a, "proof"), BASE_OK);
+    b.body[b.body_len - 1] ^= 1; /* not what its key signed */
+    assert_int_equal(feed_record(1, &a, "proof"), BASE_OK);
+    assert_int_equal(counters().contradictions, 0);
+    assert_null(find(GOSSIP_ACT_NOTE, 2));
+}
+
+/* ---- the far future ---- */
+
+static int setup_limited(void **state)
+{
+    struct gossip_config cfg;
+    (void)state;
+    rig_config(&cfg);
+    cfg.incarnation_max = 1000;
+    rig_start(&cfg);
+    return 0;
+}
+#define LIMITED(test) cmocka_unit_test_setup_teardown(test, setup_limited, teardown)
+
+static void test_far_future_is_refused(void **state)
+{
+    struct gossip_signed_record record;
+    (void)state;
+    mesh(3);
+    tell_record(1, 2, 1001, 0);
+    assert_int_equal(incarnation_of(2), 1);
+    assert_int_equal(counters().statements_future, 1);
+    tell_record(1, 9, 1001, 0);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    assert_int_equal(counters().statements_future, 2);
+    tell_leave(1, 2, 1001, 2, BASE_STATEMENT_LEAVE);
+    assert_int_equal(state_of(2), GOSSIP_ALIVE);
+    tell_event(1, 2, 1001, 1, 2);
+    assert_int_equal(count(GOSSIP_ACT_EVENT), 0);
+    assert_int_equal(counters().statements_future, 4);
+    sim_record_of(&record, 8, 1001, 0);
+    assert_int_equal(feed(up_event(8, &record)), BASE_EINVAL);
+    assert_int_equal(state_of(8), GOSSIP_NONE);
+    assert_int_equal(counters().statements_future, 5);
+    tell_record(1, 2, 1000, 0);
+    assert_int_equal(incarnation_of(2), 1000);
+}
+
+/* Clocks move on, and so does what may be. */
+static void test_the_future_comes(void **state)
+{
+    (void)state;
+    mesh(2);
+    rig.now += 59000;
+    tell_record(1, 2, 1060, 0);
+    assert_int_equal(counters().statements_future, 1);
+    rig.now += 1000;
+    tell_record(1, 2, 1060, 0);
+    assert_int_equal(incarnation_of(2), 1060);
+}
+
+/* A copy of our key that claims the far future would have us follow, where nobody hears us. */
+static void test_our_own_far_future(void **state)
+{
+    (void)state;
+    mesh(2);
+    tell_record(1, 0, 5000, 0);
+    assert_int_equal(incarnation_of(0), 5);
+    tell_leave(1, 0, 5000, 0, BASE_STATEMENT_LEAVE);
+    assert_int_equal(incarnation_of(0), 5);
+    assert_int_equal(counters().statements_future, 2);
+}
+
+/* What would be refused is not asked for. */
+static void test_a_list_from_the_future(void **state)
+{
+    (void)state;
+    mesh(2);
+    rig.now += 2000;
+    frame.type = GOSSIP_FRAME_ACK;
+    frame.u.ping.nonce = 1;
+    frame.u.ping.digest = (struct gossip_digest){9, 9};
+    frame.u.ping.id_count = 0;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+    memset(&frame.u, 0, sizeof frame.u);
+    frame.type = GOSSIP_FRAME_LIST;
+    frame.u.list.mask = UINT64_MAX;
+    frame.u.list.entry_count = 2;
+    frame.u.list.entries[0] = (struct gossip_entry){rig.key[7], 5000, 0, 0};
+    frame.u.list.entries[1] = (struct gossip_entry){rig.key[8], 2, 0, 0};
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_PULL));
+    assert_int_equal(sent.u.pull.key_count, 1);
+    assert_true(base_key33_equal(&sent.u.pull.keys[0], &rig.key[8]));
+}
+
+/* ---- the dead ---- */
+
+static int setup_small(void **state)
+{
+    (void)state;
+    rig_new(4);
+    return 0;
+}
+#define SMALL(test) cmocka_unit_test_setup_teardown(test, setup_small, teardown)
+
+/* Who left and was forgotten to make room: its old record is no newcomer's, not even under later
+ * snapshots, and not after any number of refusals; a new life of its is. */
+static void test_a_leave_outlives_its_member(void **state)
+{
+    (void)state;
+    mesh(3);
+    tell_leave(1, 2, 1, 2, BASE_STATEMENT_LEAVE);
+    peer_down(2);
+    peer_up(4);
+    assert_int_equal(state_of(2), GOSSIP_NONE);
+    assert_int_equal(state_of(4), GOSSIP_ALIVE);
+    assert_int_equal(snapshot_moved(), BASE_OK);
+    for (uint32_t i = 0; i < 2 * GOSSIP__GRAVES_MAX; i++) {
+        struct gossip_signed_record record;
+        struct gossip_event no = {.type = GOSSIP_EV_VERDICT, .key = sim_key_of(100 + i)};
+        sim_record_of(&record, 100 + i, 1, 0);
+        assert_int_equal(feed_record(1, &record, "proof"), BASE_OK);
+        no.u.verdict.verdict = GOSSIP_REFUSED;
+        assert_int_equal(feed(no), BASE_OK);
+    }
+    tell_record(1, 2, 1, 0);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    tell_record(1, 2, 2, 0);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIG(test_contradiction),
+        RIG(test_a_contradiction_is_noted_once),
+        RIG(test_contradiction_in_a_session),
+        RIG(test_no_contradiction),
+        LIMITED(test_far_future_is_refused),
+        LIMITED(test_the_future_comes),
+        LIMITED(test_our_own_far_future),
+        LIMITED(test_a_list_from_the_future),
+        SMALL(test_a_leave_outlives_its_member),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

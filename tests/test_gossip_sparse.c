@@ -1,0 +1,307 @@
+/* A mesh of more members than links: what nobody may do to one member because all would, and how
+ * tables of thousands are compared. */
+#include "gossip_rig.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+#define LINKS 4
+
+static int setup_sparse(void **state)
+{
+    struct gossip_config cfg;
+    (void)state;
+    rig_config(&cfg);
+    cfg.links_max = LINKS;
+    cfg.members_max = 8192;
+    rig_start(&cfg);
+    return 0;
+}
+#define SPARSE(test) cmocka_unit_test_setup_teardown(test, setup_sparse, teardown)
+
+/* Peers 1 and 2 linked; the others up to n learned through 1. */
+static void sparse_mesh(uint32_t n)
+{
+    mesh(2);
+    for (uint32_t i = 3; i <= n; i++) {
+        tell_record(1, i, 1, 0);
+        verdict(i, GOSSIP_OK, 1);
+    }
+}
+
+static void answer_all(void)
+{
+    for (uint32_t i = 1; i < 64; i++)
+        if (was_sent(i, GOSSIP_FRAME_PING)) answer(i, sent.u.ping.nonce);
+}
+
+/* Whoever learns of a member does not dial it: half of links_max, drawn at random, are enough. */
+static void test_learned_members_are_not_dialled(void **state)
+{
+    size_t wants = 0;
+    (void)state;
+    sparse_mesh(30);
+    for (uint64_t end = rig.now + 2200; rig.now < end;) {
+        rig.now = gossip_deadline_ms(rig.g) > rig.now ? gossip_deadline_ms(rig.g) : rig.now + 1;
+        timer();
+        wants += count(GOSSIP_ACT_WANT_LINK);
+        answer_all();
+    }
+    assert_true(wants <= 1); /* there are two links already; the first tick asks far away */
+    for (uint32_t i = 3; i <= 30; i++)
+        assert_false(gossip__find(rig.g, &rig.key[i])->agenda_at != 0 &&
+                     !gossip__find(rig.g, &rig.key[i])->dialing);
+}
+
+static void test_lonely_nodes_look_for_links(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    struct gossip__member *m = gossip__find(rig.g, &rig.key[2]);
+    m->parting = true;
+    peer_down(2);
+    gossip__find(rig.g, &rig.key[1])->parting = true;
+    peer_down(1);
+    size_t wants = 0;
+    for (uint64_t end = rig.now + 1100; rig.now < end;) {
+        rig.now = gossip_deadline_ms(rig.g) > rig.now ? gossip_deadline_ms(rig.g) : rig.now + 1;
+        timer();
+        wants += count(GOSSIP_ACT_WANT_LINK);
+    }
+    assert_true(wants >= LINKS / 2 && wants <= LINKS);
+}
+
+/* Links beyond links_max go back, and the peer is told that it means nothing. */
+static void test_surplus_links_are_given_back(void **state)
+{
+    size_t dropped = 0;
+    (void)state;
+    sparse_mesh(30);
+    for (uint32_t i = 3; i <= 12; i++)
+        peer_up(i);
+    for (uint64_t end = rig.now + 6000; rig.now < end;) {
+        rig.now = gossip_deadline_ms(rig.g) > rig.now ? gossip_deadline_ms(rig.g) : rig.now + 1;
+        timer();
+        for (uint32_t i = 1; i <= 12; i++)
+            if (find(GOSSIP_ACT_DROP_LINK, i) != NULL) {
+                assert_true(was_sent(i, GOSSIP_FRAME_PART));
+                dropped |= (size_t)1 << i;
+            }
+        answer_all();
+        for (uint32_t i = 1; i <= 12; i++)
+            if ((dropped >> i & 1) != 0 && gossip__find(rig.g, &rig.key[i])->linked) peer_down(i);
+    }
+    assert_true(rig.g->link_count <= LINKS + 1);
+    for (uint32_t i = 1; i <= 12; i++)
+        assert_int_equal(state_of(i), GOSSIP_ALIVE);
+}
+
+/* A link that its peer closes with PART is no hint of a death; without it, it is. */
+static void test_part(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    frame.type = GOSSIP_FRAME_PART;
+    frame.u.part.why = 0;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    uint64_t probes = counters().probes;
+    peer_down(1);
+    assert_int_equal(count(GOSSIP_ACT_WANT_LINK), 0);
+    assert_int_equal(counters().probes, probes);
+    peer_down(2);
+    assert_non_null(find(GOSSIP_ACT_WANT_LINK, 2));
+    assert_int_equal(counters().probes, probes + 1);
+}
+
+/* Accused far away: it has an interval to answer for itself. */
+static void test_who_is_accused_far_away_may_answer_first(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    tell_accusation(1, 20, 1);
+    assert_null(find(GOSSIP_ACT_WANT_LINK, 20));
+    uint64_t start = rig.now;
+    while (find(GOSSIP_ACT_WANT_LINK, 20) == NULL && rig.now < start + 3100) {
+        rig.now = gossip_deadline_ms(rig.g) > rig.now ? gossip_deadline_ms(rig.g) : rig.now + 1;
+        timer();
+        answer_all();
+    }
+    assert_in_range(rig.now - start, 1000, 3000);
+    tell_accusation(1, 21, 1);
+    tell_record(1, 21, 2, 0);
+    assert_true(gossip__agenda(rig.g, gossip__find(rig.g, &rig.key[21]))->reprobe_ms == 0);
+}
+
+/* Our own dial comes first; relays, who would have to dial as well, when it was in vain. */
+static void test_relays_are_asked_after_our_own_dial(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    gossip__probe_start(rig.g, gossip__find(rig.g, &rig.key[20]));
+    pass(0);
+    assert_false(was_sent(1, GOSSIP_FRAME_PING_REQ));
+    dial_failed(20);
+    assert_true(was_sent(1, GOSSIP_FRAME_PING_REQ));
+    assert_true(was_sent(2, GOSSIP_FRAME_PING_REQ));
+    assert_int_equal(agenda(gossip__slot(rig.g, gossip__find(rig.g, &rig.key[20])))->probe.phase,
+                     GOSSIP__INDIRECT);
+}
+
+/* ---- large tables ---- */
+
+/* Members whose keys fall into bucket 5, the leaves of which are all over. */
+static uint32_t crowd[96];
+
+static void fill_bucket(uint32_t count_wanted)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 64; found < count_wanted; i++) {
+        struct base_key33 key = sim_key_of(i);
+        struct gossip_signed_record record;
+        struct gossip_event yes = {.type = GOSSIP_EV_VERDICT, .key = key};
+        if (gossip__bucket(&key) != 5) continue;
+        crowd[found++] = i;
+        sim_record_of(&record, i, 1, 0);
+        assert_int_equal(feed_record(1, &record, "proof"), BASE_OK);
+        yes.u.verdict.verdict = GOSSIP_OK;
+        assert_int_equal(feed(yes), BASE_OK);
+    }
+}
+
+/* A bucket of many is not listed whole: asked within, only the leaves that differ are. */
+static void test_large_buckets_are_answered_by_leaf(void **state)
+{
+    (void)state;
+    sparse_mesh(10);
+    fill_bucket(GOSSIP__DEEP + 20);
+    memset(&frame, 0, sizeof frame);
+    frame.type = GOSSIP_FRAME_SYNC;
+    frame.u.sync.mask = (uint64_t)1 << 5;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_LIST));
+    assert_int_equal(sent.u.list.entry_count, 0);
+    assert_int_equal(sent.u.list.deep, (uint64_t)1 << 5);
+    struct base_key33 key = sim_key_of(crowd[7]);
+    unsigned leaf = gossip__leaf(&key);
+    frame.u.sync.mask = UINT64_MAX;
+    frame.u.sync.within = 6;
+    frame.u.sync.sum_count = GOSSIP_BUCKETS;
+    for (unsigned i = 0; i < GOSSIP_BUCKETS; i++)
+        frame.u.sync.sums[i] = rig.g->leaf_sums[5 + GOSSIP_BUCKETS * i];
+    frame.u.sync.sums[leaf / GOSSIP_BUCKETS]++;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_LIST));
+    assert_int_equal(sent.u.list.within, 6);
+    assert_int_equal(sent.u.list.mask, (uint64_t)1 << leaf / GOSSIP_BUCKETS);
+    assert_in_range(sent.u.list.entry_count, 1, 10);
+    bool found = false;
+    for (uint32_t i = 0; i < sent.u.list.entry_count; i++)
+        found = found || base_key33_equal(&sent.u.list.entries[i].key, &key);
+    assert_true(found);
+}
+
+static void differing_ack(uint32_t from)
+{
+    frame.type = GOSSIP_FRAME_ACK;
+    frame.u.ping.nonce = 1;
+    frame.u.ping.digest = (struct gossip_digest){5000, 9};
+    frame.u.ping.id_count = 0;
+    assert_int_equal(feed_frame(from, &frame), BASE_OK);
+}
+
+static void list_in(uint32_t from, uint64_t within, uint64_t mask, uint64_t deep)
+{
+    memset(&frame.u, 0, sizeof frame.u);
+    frame.type = GOSSIP_FRAME_LIST;
+    frame.u.list.within = within;
+    frame.u.list.mask = mask;
+    frame.u.list.deep = deep;
+    frame.u.list.entry_count = within != 0 ? 1 : 0;
+    frame.u.list.entries[0] = (struct gossip_entry){sim_key_of(crowd[0]), 2, 0, 0};
+    assert_int_equal(feed_frame(from, &frame), BASE_OK);
+}
+
+/* The asking side: one bucket after the other, from one peer, and only what it answers. */
+static void test_large_buckets_are_asked_for_by_leaf(void **state)
+{
+    (void)state;
+    sparse_mesh(10);
+    fill_bucket(3);
+    rig.now += 5000;
+    differing_ack(1);
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+    assert_int_equal(sent.u.sync.within, 0);
+    list_in(1, 0, 0, (uint64_t)1 << 5 | (uint64_t)1 << 9);
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+    assert_int_equal(sent.u.sync.within, 6);
+    assert_int_equal(sent.u.sync.sum_count, GOSSIP_BUCKETS);
+    differing_ack(2); /* while that goes on nobody else is asked */
+    assert_false(was_sent(2, GOSSIP_FRAME_SYNC));
+    list_in(2, 6, UINT64_MAX, 0);
+    assert_int_equal(rig.out.count, 0);
+    list_in(1, 6, UINT64_MAX, 0);
+    assert_true(was_sent(1, GOSSIP_FRAME_PULL));
+    assert_int_equal(sent.u.pull.key_count, 1);
+    assert_true(was_sent(1, GOSSIP_FRAME_UPDATE)); /* the two that it does not have */
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+    assert_int_equal(sent.u.sync.within, 10);
+    list_in(1, 10, 0, 0);
+    assert_false(was_sent(1, GOSSIP_FRAME_SYNC));
+    differing_ack(2);
+    assert_true(was_sent(2, GOSSIP_FRAME_SYNC));
+}
+
+/* While news come in, digests that differ by a few are let be; a table half empty is not. */
+static void test_digests_settle_before_they_are_repaired(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    rig.now += 5000;
+    differing_ack(1);
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+    list_in(1, 0, 0, 0);
+    rig.now += 1000;
+    tell_record(1, 20, 2, 0);
+    frame.u.ping.digest = (struct gossip_digest){0, 0};
+    frame.type = GOSSIP_FRAME_ACK;
+    frame.u.ping.nonce = 1;
+    frame.u.ping.id_count = 0;
+    frame.u.ping.digest.count = gossip_member_count(rig.g) + 1;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_false(was_sent(1, GOSSIP_FRAME_SYNC));
+    frame.u.ping.digest.count = 2 * gossip_member_count(rig.g);
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+}
+
+/* Where a third is a crowd some voices alert, and more are not even read. */
+static void test_a_crowd_is_alerted_by_few(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    rig.g->order_count += 3 * GOSSIP__CROWD; /* as if there were so many */
+    for (uint32_t i = 3; i < 3 + 2 * GOSSIP__SAID_MAX; i++) {
+        struct lie honest = {i, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_ACCUSATION};
+        tell_accusation_as(1, i, 2, 1, &honest);
+    }
+    assert_int_equal(counters().statements_duplicate, GOSSIP__SAID_MAX);
+    rig.g->order_count -= 3 * GOSSIP__CROWD;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SPARSE(test_learned_members_are_not_dialled),
+        SPARSE(test_lonely_nodes_look_for_links),
+        SPARSE(test_surplus_links_are_given_back),
+        SPARSE(test_part),
+        SPARSE(test_who_is_accused_far_away_may_answer_first),
+        SPARSE(test_relays_are_asked_after_our_own_dial),
+        SPARSE(test_large_buckets_are_answered_by_leaf),
+        SPARSE(test_large_buckets_are_asked_for_by_leaf),
+        SPARSE(test_digests_settle_before_they_are_repaired),
+        SPARSE(test_a_crowd_is_alerted_by_few),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
