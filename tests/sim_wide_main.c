@@ -10,7 +10,9 @@
  *   death   one node is killed, its host is not: until every table says failed
  * Prints a line for each, and exits 1 when one takes longer than ten minutes of virtual time, when
  * a table is wrong at the end, when anybody who lives was held failed, or when a node and member
- * cost more than 64 bytes. A round is a probe interval, a second. */
+ * cost more than 64 bytes beside what a core weighs alone (from 1,000 nodes on: with fewer, what
+ * goes on at its few links outweighs them). A round is a probe interval, a second.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@
 #define PHASE_MS  600000u
 #define ROUND_MS  1000u
 #define ROW_BYTES 64u
+#define ROWS_FROM 1000u
 
 struct options {
     uint64_t seed, within_ms;
@@ -41,6 +44,7 @@ struct phase {
 };
 
 static struct wide wide;
+static size_t alone_bytes; /* of a core that lists nobody but itself */
 
 /* ---- a mesh that has been there for long ---- */
 
@@ -79,6 +83,7 @@ static void form(uint32_t count)
     wide.alive_target = count;
     for (uint32_t i = 0; i < count; i++)
         wide_start(&wide, i);
+    alone_bytes = gossip_bytes(wide.nodes[0].core);
     for (uint32_t i = 0; i < count; i++)
         gossip_self_record(&record_of[i], wide.nodes[i].core);
     for (uint32_t i = 0; i < count; i++) {
@@ -172,7 +177,8 @@ static uint32_t tables_wrong(void)
 }
 
 struct costs {
-    double core_bytes; /* a node and member, its records not counted */
+    double core_bytes;   /* a node and member, its records not counted */
+    double member_bytes; /* the same without what a core weighs alone */
     double record_bytes, links_mean;
     uint32_t links_max;
     double rss_mib;
@@ -193,6 +199,7 @@ static struct costs costs_of(void)
     }
     getrusage(RUSAGE_SELF, &usage);
     c.core_bytes = (double)bytes / running / wide.count;
+    c.member_bytes = c.core_bytes - (double)alone_bytes / wide.count;
     c.record_bytes = (double)gossip_shared_bytes(wide.shared) / wide.count;
     c.links_mean = (double)links / running;
     c.rss_mib = (double)usage.ru_maxrss / 1024;
@@ -264,17 +271,20 @@ static int report(const struct options *o, bool all_done)
 {
     struct costs c = costs_of();
     uint32_t wrong = tables_wrong();
-    bool is_ok =
-        all_done && wrong == 0 && wide.counts.false_failures == 0 && c.core_bytes <= ROW_BYTES;
+    bool is_ok = all_done && wrong == 0 && wide.counts.false_failures == 0 &&
+                 (wide.count < ROWS_FROM || c.member_bytes <= ROW_BYTES);
     printf(o->json ? "{\"nodes\":%u,\"wave\":%u,\"within_ms\":%llu,\"links_max\":%u,"
                      "\"links_mean\":%.1f,\"links_most\":%u,\"bytes_per_node_and_member\":%.1f,"
+                     "\"core_alone_bytes\":%zu,"
                      "\"record_bytes\":%.0f,\"rss_mib\":%.0f,\"tables_wrong\":%u,"
                      "\"trace\":\"%016llx\",\"ok\":%s}\n"
                    : "wide: %u nodes, %u of them joined within %llu ms, links_max %u: %.1f links a "
-                     "node, at most %u; %.1f bytes a node and member beside %.0f bytes a record, "
+                     "node, at most %u; %.1f bytes a node and member (a core alone is %zu), %.0f "
+                     "bytes a record, "
                      "peak RSS %.0f MiB; %u tables wrong; trace hash %016llx; %s\n",
            o->nodes, o->wave, (unsigned long long)o->within_ms, o->links, c.links_mean, c.links_max,
-           c.core_bytes, c.record_bytes, c.rss_mib, wrong, (unsigned long long)wide.trace,
+           c.core_bytes, alone_bytes, c.record_bytes, c.rss_mib, wrong,
+           (unsigned long long)wide.trace,
            o->json ? (is_ok ? "true" : "false") : (is_ok ? "ok" : "FAILED"));
     return is_ok ? 0 : 1;
 }

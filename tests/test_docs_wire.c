@@ -288,6 +288,19 @@ static void make_sync(void)
     add_gossip("gossip-pull", &f, GOSSIP_FRAME_PULL);
 }
 
+static void make_sparse(void)
+{
+    struct gossip_frame f = {0};
+    f.u.sync.mask = UINT64_MAX;
+    f.u.sync.within = 6;
+    add_gossip("gossip-sync-within", &f, GOSSIP_FRAME_SYNC);
+    f = (struct gossip_frame){0};
+    f.u.list.deep = 0x20;
+    add_gossip("gossip-list-deep", &f, GOSSIP_FRAME_LIST);
+    f = (struct gossip_frame){0};
+    add_gossip("gossip-part", &f, GOSSIP_FRAME_PART);
+}
+
 /* A signed statement as the one item of a frame. */
 static void add_news(const char *name, uint8_t type, enum base_statement kind, const uint8_t *body,
                      size_t len, uint8_t signer)
@@ -342,6 +355,7 @@ static void make_examples(void)
     make_authority();
     make_probes();
     make_sync();
+    make_sparse();
     make_statements();
 }
 

@@ -173,6 +173,8 @@ static void list_frame(struct script *s)
 {
     uint32_t from = next(s) % NODES;
     frame.type = GOSSIP_FRAME_LIST;
+    frame.u.list.within = 0;
+    frame.u.list.deep = 0;
     frame.u.list.mask = next(s) % 2 == 0 ? UINT64_MAX : next(s);
     frame.u.list.more = next(s) % 2 == 0;
     frame.u.list.entry_count = next(s) % 8;
@@ -313,7 +315,8 @@ static void operation(struct script *s)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* The same script in a full mesh, and in one that has more members than links. */
+static void play(const uint8_t *data, size_t size, uint32_t links_max)
 {
     struct script s = {data, size, 0};
     struct gossip_config cfg;
@@ -325,10 +328,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     now_ms = 1000;
     sim_config_of(&cfg, 0, 5);
     cfg.members_max = 6; /* fewer than there are: it gets full */
+    cfg.links_max = links_max;
+    cfg.incarnation_max = 200;
     if (gossip_new(&g, &cfg, &crypto, now_ms) != BASE_OK) abort();
     step(&first);
     for (int i = 0; i < STEPS_MAX && s.pos < s.len; i++)
         operation(&s);
     gossip_free(g);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    play(data, size, 64);
+    play(data, size, 2);
     return 0;
 }
