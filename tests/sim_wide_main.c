@@ -213,9 +213,10 @@ static void wave(const struct options *o)
     uint32_t old = o->nodes - o->wave;
     wide.alive_target = o->nodes;
     wide.counts.complete = 0;
-    for (uint32_t i = old; i < o->nodes; i++)
-        wide_start_at(&wide, i, (uint32_t)base_prng_below(&wide.prng, old),
-                      wide.now_ms + base_prng_below(&wide.prng, o->within_ms + 1));
+    for (uint32_t i = old; i < o->nodes; i++) {
+        uint64_t at_ms = wide.now_ms + base_prng_below(&wide.prng, o->within_ms + 1);
+        wide_start_at(&wide, i, (uint32_t)base_prng_below(&wide.prng, old), at_ms);
+    }
 }
 
 static void death(void)
