@@ -199,7 +199,8 @@ struct gossip {
     struct gossip__pool agendas, leaves, heard;
     struct gossip__chunk *chunks;
     uint32_t chunk_free_at, chunk_top, chunk_max;
-    uint32_t alive_count;  /* ALIVE, ourselves counted */
+    uint32_t alive_count; /* ALIVE, ourselves counted */
+    uint32_t suspect_count;
     uint64_t weight_total; /* of all but LEFT */
     uint64_t bucket_sums[GOSSIP_BUCKETS], sum;
     uint32_t bucket_counts[GOSSIP_BUCKETS];
@@ -260,6 +261,8 @@ void gossip__row_remove(struct gossip *g, struct gossip__member *m);
 void gossip__order_insert(struct gossip *g, struct gossip__member *m);
 void gossip__order_remove(struct gossip *g, struct gossip__member *m);
 void gossip__order_shuffle(struct gossip *g);
+/* The next one by key, round the end, that is alive; NULL: nobody is but us. */
+struct gossip__member *gossip__successor(const struct gossip *g);
 void gossip__link(struct gossip *g, struct gossip__member *m, bool linked);
 /* Up to count random linked members that are not LEFT, without except and other. */
 size_t gossip__pick_links(struct gossip *g, uint16_t *out, size_t count, uint16_t except,
@@ -421,6 +424,8 @@ void gossip__suspicion_due(struct gossip *g, struct gossip__member *m);
 void gossip__revive(struct gossip *g, struct gossip__member *m, enum gossip_reason reason);
 void gossip__accusation_in(struct gossip *g, struct gossip__member *from,
                            const struct gossip_item *item);
+/* Our word about those whom we suspect now went to the links that there were: here is one more. */
+void gossip__suspects_tell(struct gossip *g, struct gossip__member *to);
 /* Tells m alone how we see it, so that it refutes to everybody. */
 void gossip__accuse_to(struct gossip *g, struct gossip__member *m);
 uint64_t gossip__suspicion_ms(const struct gossip *g);

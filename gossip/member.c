@@ -191,6 +191,8 @@ void gossip__state(struct gossip *g, struct gossip__member *m, enum gossip_state
     if (!was_weighed && is_weighed(m)) g->weight_total += m->weight;
     if (from == GOSSIP_ALIVE) g->alive_count--;
     if (to == GOSSIP_ALIVE) g->alive_count++;
+    if (from == GOSSIP_SUSPECT) g->suspect_count--;
+    if (to == GOSSIP_SUSPECT) g->suspect_count++;
     if (gossip__slot(g, m) != 0) {
         bool is_probed = to == GOSSIP_ALIVE || to == GOSSIP_SUSPECT;
         if (is_probed && m->order_at == 0) gossip__order_insert(g, m);

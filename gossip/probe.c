@@ -172,9 +172,19 @@ void gossip__probe_won(struct gossip *g, struct gossip__member *m, enum gossip_r
 static bool tick_near(struct gossip *g)
 {
     uint16_t slot;
-    if (g->ticks++ % TICK_FAR == 0) return false;
+    if (g->ticks % TICK_FAR == 0) return false;
     if (gossip__pick_links(g, &slot, 1, GOSSIP__NONE, GOSSIP__NONE) == 0) return false;
     if (!gossip__is_probing(g, &g->members[slot])) gossip__probe_start(g, &g->members[slot]);
+    return true;
+}
+
+/* Chance alone leaves a member unasked for k intervals with probability e^-k, and a hung one
+ * unnoticed as long. So each has one who asks it every other time: whose successor it is. */
+static bool tick_successor(struct gossip *g)
+{
+    struct gossip__member *m = g->ticks % 2 == 0 ? gossip__successor(g) : NULL;
+    if (m == NULL || gossip__is_probing(g, m)) return false;
+    gossip__probe_start(g, m);
     return true;
 }
 
@@ -184,9 +194,12 @@ void gossip__tick(struct gossip *g)
     g->tick_ms = g->now_ms + g->cfg.probe_interval_ms;
     if (g->voices < GOSSIP__VOICES_MAX) g->voices++;
     g->repair_budget = GOSSIP__REPAIR_MAX;
+    g->ticks++;
     if (gossip__is_sparse(g)) {
         gossip__links_keep(g);
         if (tick_near(g)) return;
+    } else if (tick_successor(g)) {
+        return;
     }
     for (uint32_t looks = 0; looks < TICK_LOOKS && g->order_count > 0; looks++) {
         if (g->order_next >= g->order_count) gossip__order_shuffle(g);

@@ -315,6 +315,7 @@ int gossip__peer_up(struct gossip *g, const struct gossip_event *ev)
     peer_merge(g, m, &version);
     gossip__arm(g, m);
     gossip__errands_linked(g, m);
+    gossip__suspects_tell(g, m);
     if (ev->u.peer_up.dialed) gossip__ping(g, m, 0);
     return BASE_OK;
 }

@@ -4,6 +4,9 @@
  * Source: SWIM, section 4.2; Lifeguard, section IV.B, with weights in the place of a count K. */
 #include "gossip/gossip_internal.h"
 
+#define PATIENCE_MAX 3
+#define TOLD_MAX     16 /* suspects that a new link is told of */
+
 /* 1000 * log10(n), linear between powers of two: 3 % at most, and no floating point. */
 static uint64_t log10_milli(uint64_t n)
 {
@@ -105,6 +108,21 @@ void gossip__accuse_to(struct gossip *g, struct gossip__member *m)
     gossip__repair_end(g, m);
 }
 
+void gossip__suspects_tell(struct gossip *g, struct gossip__member *to)
+{
+    uint32_t left = g->suspect_count < TOLD_MAX ? g->suspect_count : TOLD_MAX;
+    gossip__repair_begin(g, GOSSIP_FRAME_UPDATE);
+    for (uint32_t i = 0; i < g->heap_count && left > 0; i++) {
+        const struct gossip__member *m = &g->members[g->heap[i]];
+        struct gossip_item item = {.kind = BASE_STATEMENT_CONFIRMATION};
+        if (m->state != GOSSIP_SUSPECT || m == to) continue;
+        if (!accusation_make(g, m, item.kind, &item.body, &item.sig)) break;
+        gossip__repair_add(g, to, &item);
+        left--;
+    }
+    gossip__repair_end(g, to);
+}
+
 static void suspicion_fail(struct gossip *g, struct gossip__member *m)
 {
     enum gossip_reason reason = is_confirmed(g, m) ? GOSSIP_WHY_CONFIRMED : GOSSIP_WHY_TIMEOUT;
@@ -118,10 +136,36 @@ static void suspicion_fail(struct gossip *g, struct gossip__member *m)
     gossip__arm(g, m);
 }
 
+/* Do others of more than a third of the weight, alive as far as we know, not say the same? */
+static bool is_doubted(const struct gossip *g, const struct gossip__member *m)
+{
+    uint64_t weight = 0;
+    for (uint32_t i = 0; i < g->count; i++) {
+        const struct gossip__member *other = &g->members[g->sorted[i]];
+        if (other->state != GOSSIP_ALIVE || other == m || other == &g->members[0]) continue;
+        if (!gossip__is_accuser(g, m, g->sorted[i])) weight += other->weight;
+    }
+    return 3 * weight > g->weight_total;
+}
+
+/* A link that is still open may hold an answer up: on a path that loses half, TCP waits for many
+ * seconds. Who sees his own questions answered late (local health), and is alone with his
+ * suspicion, waits up to four times as long. */
+static bool is_prolonged(struct gossip *g, struct gossip__member *m)
+{
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    uint64_t times = 1 + (g->awareness < PATIENCE_MAX ? g->awareness : PATIENCE_MAX);
+    uint64_t end = a->suspect_ms + times * gossip__suspicion_ms(g);
+    if (!m->linked || is_confirmed(g, m) || end <= g->now_ms || !is_doubted(g, m)) return false;
+    a->suspect_end_ms = g->now_ms + g->cfg.probe_interval_ms;
+    if (a->suspect_end_ms > end) a->suspect_end_ms = end;
+    return true;
+}
+
 void gossip__suspicion_due(struct gossip *g, struct gossip__member *m)
 {
     const struct gossip__agenda *a = gossip__agenda(g, m);
-    if (a->suspect_end_ms <= g->now_ms)
+    if (a->suspect_end_ms <= g->now_ms && !is_prolonged(g, m))
         suspicion_fail(g, m);
     else if (a->probe.phase == GOSSIP__IDLE && a->reprobe_ms <= g->now_ms)
         gossip__probe_start(g, m); /* a lossy path deserves more than one question */

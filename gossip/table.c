@@ -248,6 +248,16 @@ void gossip__order_remove(struct gossip *g, struct gossip__member *m)
     if (at != g->order_count) order_put(g, at, g->order[g->order_count]);
 }
 
+struct gossip__member *gossip__successor(const struct gossip *g)
+{
+    uint32_t own = lower_bound(g, &g->members[0].record->key);
+    for (uint32_t i = 1; i < g->count; i++) {
+        struct gossip__member *m = &g->members[g->sorted[(own + i) % g->count]];
+        if (m->state == GOSSIP_ALIVE) return m;
+    }
+    return NULL;
+}
+
 void gossip__order_shuffle(struct gossip *g)
 {
     for (uint32_t i = g->order_count; i > 1; i--) {

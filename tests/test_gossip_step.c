@@ -514,7 +514,89 @@ static uint64_t suspicion_with_confirmations(uint32_t confirmers)
 static void test_a_third_does_not_shorten(void **state)
 {
     (void)state;
-    assert_in_range(suspicion_with_confirmations(3), 4000, 4200);
+    assert_in_range(suspicion_with_confirmations(3), 4000, 16000);
+}
+
+/* We alone say so, over a link that stands, and our own questions are answered late: perhaps it is
+ * the path. Up to four times the full time then, and no longer. */
+static void test_who_is_alone_and_slow_waits_longer(void **state)
+{
+    (void)state;
+    for (uint32_t health = 0; health <= 8; health++) {
+        mesh(9);
+        tell_accusation(1, 9, 1);
+        assert_true(pass_until(9, GOSSIP_SUSPECT, 3000));
+        uint64_t start = rig.now;
+        rig.g->awareness = health;
+        while (state_of(9) == GOSSIP_SUSPECT) {
+            rig.g->awareness = health;
+            rig.now = gossip_deadline_ms(rig.g);
+            timer();
+            for (uint32_t peer = 1; peer <= 8; peer++) /* the others are well */
+                if (was_sent(peer, GOSSIP_FRAME_PING)) answer(peer, sent.u.ping.nonce);
+        }
+        assert_in_range(rig.now - start, 4000 * (1 + (health < 3 ? health : 3)), 16000);
+    }
+}
+
+/* .. but not when the link is gone, nor when nobody else is left who could say so. */
+static void test_no_longer_without_a_link(void **state)
+{
+    (void)state;
+    mesh(9);
+    tell_accusation(1, 9, 1);
+    assert_true(pass_until(9, GOSSIP_SUSPECT, 3000));
+    uint64_t start = rig.now;
+    rig.g->awareness = 8;
+    peer_down(9);
+    assert_true(pass_until(9, GOSSIP_FAILED, 20000));
+    assert_int_equal(rig.now - start, 4000);
+}
+
+/* Our word went to the links that there were: a new one hears it as well. */
+static void test_new_link_hears_of_suspects(void **state)
+{
+    struct gossip_accusation accusation;
+    (void)state;
+    mesh(4);
+    peer_down(2);
+    tell_accusation(1, 4, 1);
+    assert_true(pass_until(4, GOSSIP_SUSPECT, 3000));
+    peer_up(2);
+    assert_true(was_sent(2, GOSSIP_FRAME_UPDATE));
+    assert_int_equal(sent.u.news.item_count, 1);
+    const struct gossip_item *item = &sent.u.news.items[0];
+    assert_int_equal(item->kind, BASE_STATEMENT_CONFIRMATION);
+    assert_int_equal(gossip_accusation_decode(&accusation, item->body.data, item->body.len),
+                     BASE_OK);
+    assert_true(base_key33_equal(&accusation.target, &rig.key[4]));
+    assert_true(base_key33_equal(&accusation.accuser, &rig.key[0]));
+}
+
+/* A member is asked at least every other interval: by whom it follows in the order of keys. */
+static void test_successor_is_asked_every_other_time(void **state)
+{
+    uint32_t successor = 0, lowest = 1, asked = 0;
+    (void)state;
+    mesh(7);
+    for (uint32_t i = 1; i <= 7; i++) {
+        if (base_key33_compare(&rig.key[i], &rig.key[lowest]) < 0) lowest = i;
+        if (base_key33_compare(&rig.key[i], &rig.key[0]) < 0) continue;
+        if (successor == 0 || base_key33_compare(&rig.key[i], &rig.key[successor]) < 0)
+            successor = i;
+    }
+    if (successor == 0) successor = lowest; /* round the end */
+    uint64_t end = rig.now + 20000;
+    while (rig.now < end) {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+        for (uint32_t peer = 1; peer <= 7; peer++) {
+            if (!was_sent(peer, GOSSIP_FRAME_PING)) continue;
+            asked += peer == successor;
+            answer(peer, sent.u.ping.nonce);
+        }
+    }
+    assert_true(asked >= 10);
 }
 
 static void test_exactly_a_third_does_not_shorten(void **state)
@@ -1328,7 +1410,7 @@ static void test_every_peer_is_probed_in_a_round(void **state)
                 probed[peer] = true;
                 answer(peer, sent.u.ping.nonce);
             }
-        if (rig.now > 1000 + 8 * 1000) break;
+        if (rig.now > 1000 + 2 * 8 * 1000) break; /* every other question is the successor's */
     }
     for (uint32_t peer = 1; peer <= 7; peer++)
         assert_true(probed[peer]);
@@ -1373,6 +1455,10 @@ int main(void)
         RIG(test_forwarded_accusation_counts),
         RIG(test_own_probe_ends_in_failed_after_the_full_time),
         RIG(test_a_third_does_not_shorten),
+        RIG(test_who_is_alone_and_slow_waits_longer),
+        RIG(test_no_longer_without_a_link),
+        RIG(test_new_link_hears_of_suspects),
+        RIG(test_successor_is_asked_every_other_time),
         RIG(test_exactly_a_third_does_not_shorten),
         RIG(test_refutation_clears_the_accusers),
         RIG(test_more_than_a_third_shortens),
