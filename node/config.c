@@ -167,12 +167,31 @@ static int prototype_http_take(struct node_config *config, node_option_env *env,
     return BASE_OK;
 }
 
+static int handlers_take(struct node_config *config, char *why)
+{
+    const struct node_options *options = config->options;
+    size_t count = node_options_count(options, "on-event");
+    int rv = count_check(options, "on-event", NODE_HANDLER_SPECS_MAX, why);
+    if (rv != BASE_OK) return rv;
+    config->handlers = calloc(count + 1, sizeof *config->handlers);
+    if (config->handlers == NULL) return BASE_ENOMEM;
+    for (; config->handler_count < count; config->handler_count++) {
+        char half[NODE_OPTIONS_WHY_BYTES];
+        rv = node_handler_spec_parse(&config->handlers[config->handler_count],
+                                     node_options_at(options, "on-event", config->handler_count),
+                                     half, sizeof half);
+        assert(rv == BASE_OK); /* the table's check has seen it */
+    }
+    return BASE_OK;
+}
+
 static int surfaces_take(struct node_config *config, node_option_env *env, void *ctx, char *why)
 {
     const struct node_options *options = config->options;
     int rv = text_take(&config->http_token_file, options, "http-token-file");
     if (rv == BASE_OK)
         rv = list_take(&config->http_hosts, &config->http_host_count, options, "http-host");
+    if (rv == BASE_OK) rv = handlers_take(config, why);
     if (rv != BASE_OK) return rv;
     const char *http = node_options_text(options, "http");
     const char *bootstrap = node_options_text(options, "bootstrap-http");
@@ -378,6 +397,7 @@ void node_config_free(struct node_config *config)
     free(config->bootstrap);
     free(config->tls_ca);
     free(config->http_token_file);
+    free(config->handlers);
     free(config->data_dir);
     free(config->wallet_key_file);
     free(config->wallet_password_file);

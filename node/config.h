@@ -2,6 +2,7 @@
 #define NFTMESH_NODE_CONFIG_H
 
 #include "base/log.h"
+#include "node/handler_spec.h"
 #include "node/options.h"
 #include "node/url.h"
 
@@ -80,6 +81,8 @@ struct node_config { /* strings are owned; lists have their count beside them */
     char wallet_key_hex[67];    /* the prototype's PRIVATE_KEY; empty. Zeroed by free */
     struct node_config_tag tags[NODE_CONFIG_TAGS_MAX];
     size_t tag_count;
+    struct node_handler_spec *handlers; /* of --on-event */
+    size_t handler_count;
     enum base_log_format log_format;
     enum base_log_level log_level;
     bool register_seat; /* --register */

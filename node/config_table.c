@@ -196,6 +196,12 @@ static int check_tag(const char *value, char *why, size_t why_bytes)
     return text_is_ascii(value) ? BASE_OK : refuse(why, why_bytes, "is not plain ASCII text");
 }
 
+static int check_handler(const char *value, char *why, size_t why_bytes)
+{
+    struct node_handler_spec spec;
+    return node_handler_spec_parse(&spec, value, why, why_bytes);
+}
+
 static int check_bootstrap(const char *value, char *why, size_t why_bytes)
 {
     struct node_bootstrap bootstrap;
@@ -415,6 +421,15 @@ static const struct node_option config_options[] = {
      .kind = NODE_OPTION_TEXT,
      .check = check_endpoint,
      .help = "Serves /info alone, for joiners."},
+    {.name = "on-event",
+     .argument = "SPEC",
+     .kind = NODE_OPTION_TEXT,
+     .check = check_handler,
+     .scope = NODE_OPTION_NOT_IN_ENVIRONMENT,
+     .repeatable = true,
+     .help = "Runs a command at events: [EVENT[,EVENT..]=]COMMAND, EVENT one of member-join,"
+             " member-leave, member-failed, member-update, member-reap, user, user:NAME, *. The"
+             " form is serf's: see docs/handlers.md."},
     {.name = "log-format",
      .argument = "FORMAT",
      .kind = NODE_OPTION_CHOICE,

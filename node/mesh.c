@@ -105,6 +105,12 @@ static void on_client_closed(void *ctx)
     m->client = NULL;
 }
 
+static void on_handlers_closed(void *ctx)
+{
+    struct mesh *m = ctx;
+    m->handlers = NULL;
+}
+
 /* HTTP threads first (they post to the inbox), then links, then the inbox itself. May come before
  * any of these exists, and from inside of any callback. */
 void mesh_stop(struct mesh *m)
@@ -122,6 +128,7 @@ void mesh_stop(struct mesh *m)
         close_handle((uv_handle_t *)&m->prepare);
     }
     if (m->client != NULL) node_http_client_close(m->client, on_client_closed, m);
+    node_handlers_close(m->handlers, MESH_HANDLERS_STOP_MS, on_handlers_closed, m);
     if (m->links != NULL)
         node_links_close(m->links, on_links_closed, m);
     else if (m->inbox != NULL)
@@ -177,6 +184,7 @@ static void show(struct mesh *m, uint64_t now_ms)
     if ((!m->view_dirty || now_ms < m->view_next_ms) && !stale) return;
     m->view_dirty = false;
     m->view_next_ms = now_ms + VIEW_GAP_MS;
+    mesh_handler_updates(m);
     mesh_view_publish(m);
     node_logsink_flush(m->sink);
 }
@@ -357,6 +365,7 @@ static int parts_new(struct mesh *m)
     if (rv == BASE_OK) rv = node_http_client_new(&m->client, &m->loop, m->config->tls_ca);
     if (rv == BASE_OK) rv = mesh_chain_new(m);
     if (rv == BASE_OK) rv = mesh_authority_new(m);
+    if (rv == BASE_OK) rv = mesh_handler_new(m);
     m->targets = calloc(MESH_TARGETS_MAX, sizeof *m->targets);
     m->info_asked_ms = calloc(CHAIN_SEATS_MAX, sizeof *m->info_asked_ms);
     if (rv == BASE_OK && (m->targets == NULL || m->info_asked_ms == NULL)) rv = BASE_ENOMEM;
@@ -392,6 +401,8 @@ static void mesh_free(struct mesh *m)
     if (m->snapshot != m->raw) chain_snapshot_free(m->snapshot);
     chain_snapshot_free(m->raw);
     mesh_authority_free(m);
+    for (size_t i = 0; i < m->member_count; i++)
+        free(m->members[i].line);
     free(m->members);
     free(m->targets);
     free(m->info_asked_ms);

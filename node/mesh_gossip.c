@@ -60,6 +60,7 @@ static void member_remove(struct mesh *m, const struct base_key33 *key)
     bool found;
     size_t i = member_index(m, key, &found);
     if (!found) return;
+    free(m->members[i].line);
     memmove(&m->members[i], &m->members[i + 1], (m->member_count - i - 1) * sizeof *m->members);
     m->member_count--;
 }
@@ -121,6 +122,7 @@ static void on_state(struct mesh *m, const struct gossip_action *a)
     struct gossip_record record;
     struct mesh_member *member = mesh_member_put(m, &a->key);
     if (member != NULL) member->state_wall_ms = mesh_wall();
+    mesh_handler_state(m, a);
     if (a->u.state.to == GOSSIP_NONE) member_remove(m, &a->key);
     mesh_event_begin(&e, m, BASE_LOG_INFO, "gossip", event_name(a));
     if (gossip_member_find(&view, m->gossip, &a->key) == BASE_OK &&
@@ -209,6 +211,7 @@ static void on_user_event(struct mesh *m, const struct gossip_action *a)
     mesh_event_u64(&e, "sequence", a->u.event.sequence);
     mesh_event_end(&e);
     node_metric_inc(&m->metrics->user_events);
+    mesh_handler_user(m, a);
 }
 
 /* Our record changed: sessions show the new one, and the incarnation outlives a crash. */
@@ -330,6 +333,7 @@ int mesh_gossip_frame(struct mesh *m, const struct gossip_event *frame)
     count_frame(m, frame->u.frame.type, false);
     int rv = mesh_gossip_step(m, frame);
     gossip_counters(&after, m->gossip);
+    if (frame->u.frame.type == GOSSIP_FRAME_UPDATE) mesh_dirty(m); /* tags may have changed */
     /* An ACK that ended a direct probe has left its round trip with the member. */
     if (frame->u.frame.type == GOSSIP_FRAME_ACK && after.acks > before.acks &&
         gossip_member_find(&view, m->gossip, &frame->key) == BASE_OK)

@@ -10,6 +10,7 @@
  *   mesh_links.c    pipes <-> sessions; who is let in, who is a copy
  *   mesh_gossip.c   sessions <-> membership; what the table's changes mean outside
  *   mesh_dial.c     whom to dial, when, and how often
+ *   mesh_handler.c  what our operator's commands are told
  *   mesh_info.c     /info of seats whose address is an application's
  *   mesh_control.c  commands from the control socket
  *   mesh_contract.c what the contract says besides seats, when somebody asks
@@ -28,6 +29,7 @@
 #include "node/contract_info.h"
 #include "node/dial_rules.h"
 #include "node/expiry.h"
+#include "node/handlers.h"
 #include "node/http.h"
 #include "node/http_client.h"
 #include "node/identity.h"
@@ -47,6 +49,7 @@
 #define MESH_PROBE_TIMEOUT_MS 500  /* for COPY? */
 #define MESH_LEAVE_MS         3000 /* from the wish to leave to the end, whatever happens */
 #define MESH_GOODBYE_MS       200  /* of it, from our goodbye to the peers */
+#define MESH_HANDLERS_STOP_MS 2000 /* what our commands get to end in, when we stop */
 #define MESH_AGENT_TRIES      30
 #define MESH_AGENT_RETRY_MS   2000
 #define MESH_BACKOFF_MIN_MS   1000
@@ -108,6 +111,9 @@ struct mesh_member {
     bool proved_by_session;
     uint64_t verified_block;
     uint64_t state_wall_ms;
+    /* With event handlers: what they were told of it last, and of which record that was. */
+    char *line;
+    uint64_t line_incarnation, line_sequence;
 };
 
 /* ---- whom to dial ---- */
@@ -210,6 +216,7 @@ struct mesh {
     struct node_inbox *inbox;
     struct node_http_client *client;
     struct node_links *links;
+    struct node_handlers *handlers; /* NULL: none are set */
     struct base_prng prng;
     bool view_dirty;
     uint64_t view_next_ms, link_stats_next_ms;
@@ -366,6 +373,12 @@ uint64_t mesh_seat_weight(const struct mesh *m, const struct base_key33 *key);
 bool mesh_member_is_listed(const struct mesh *m, const struct base_key33 *key);
 bool mesh_member_is_alive(const struct mesh *m, const struct base_key33 *key);
 size_t mesh_alive_others(const struct mesh *m);
+
+/* mesh_handler.c */
+int mesh_handler_new(struct mesh *m);
+void mesh_handler_state(struct mesh *m, const struct gossip_action *a); /* before it is forgotten */
+void mesh_handler_user(struct mesh *m, const struct gossip_action *a);
+void mesh_handler_updates(struct mesh *m); /* whose records say something new? */
 
 /* mesh_info.c */
 void mesh_info_step(struct mesh *m, uint64_t now_ms);

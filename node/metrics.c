@@ -396,6 +396,10 @@ static void render_chain(struct base_buf *out, const struct node_metrics *m)
 static void render_rim(struct base_buf *out, const struct node_metrics *m)
 {
     static const char *const keys[] = {"listener", "code", NULL};
+    static const char *const result[] = {"result", NULL, NULL};
+    put_family(out, "event_handlers_total", "counter",
+               "Runs of --on-event commands, and events that found the queue full, by result.",
+               &m->event_handlers, result);
     put_family(out, "http_requests_total", "counter", "Requests to the HTTP surfaces.",
                &m->http_requests, keys);
     put_one(out, "loop_turns_total", "counter", "Turns of the node's loop.",

@@ -41,6 +41,7 @@ struct node_metrics {
     struct node_metric_family rpc_requests;    /* endpoint, method, result */
     struct node_metric_family rpc_head_block;  /* endpoint; a gauge */
     struct node_metric_family inbound_dials;   /* result */
+    struct node_metric_family event_handlers;  /* result */
     struct node_metric_family http_requests;   /* listener, code; counted by node/http */
     _Atomic uint64_t gossip_invalid, suspicions, refutations, probes, probes_failed;
     _Atomic uint64_t links_established, received_bytes, sent_bytes;

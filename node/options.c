@@ -312,7 +312,9 @@ static int environment_parse(struct node_options *options, node_option_env *env,
     int rv = BASE_OK;
     for (size_t i = 0; rv == BASE_OK && i < options->table->option_count; i++) {
         const struct node_option *option = &options->table->options[i];
-        if (option->scope == NODE_OPTION_COMMAND_LINE_ONLY) continue;
+        if (option->scope == NODE_OPTION_COMMAND_LINE_ONLY ||
+            option->scope == NODE_OPTION_NOT_IN_ENVIRONMENT)
+            continue;
         if (options->values[i].source > NODE_OPTION_ENVIRONMENT) continue;
         node__option_env_name(name, option->name);
         const char *where = name;

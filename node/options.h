@@ -20,8 +20,9 @@ enum node_option_kind {
 };
 enum node_option_scope {
     NODE_OPTION_EVERYWHERE = 0,
-    NODE_OPTION_NOT_IN_FILE,      /* --config itself, and secrets' environment names */
-    NODE_OPTION_COMMAND_LINE_ONLY /* --check-config, --help: acts, not settings */
+    NODE_OPTION_NOT_IN_FILE,        /* --config itself, and secrets' environment names */
+    NODE_OPTION_NOT_IN_ENVIRONMENT, /* commands, which blanks and commas would cut into pieces */
+    NODE_OPTION_COMMAND_LINE_ONLY   /* --check-config, --help: acts, not settings */
 };
 enum node_option_source {
     NODE_OPTION_UNSET = 0,

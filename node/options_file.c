@@ -71,7 +71,9 @@ int node__options_file_text(struct node_options *options, const char *path, cons
     }
     if (strspn(text, " \t\r\n") == len) return BASE_OK; /* fmemopen() inside refuses nothing */
     for (size_t i = 0; i < table->option_count; i++) {
-        if (table->options[i].scope != NODE_OPTION_EVERYWHERE) continue;
+        if (table->options[i].scope != NODE_OPTION_EVERYWHERE &&
+            table->options[i].scope != NODE_OPTION_NOT_IN_ENVIRONMENT)
+            continue;
         node__option_key(keys[count], table->options[i].name);
         cfg_opt_t scalar = CFG_STR_CB(keys[count], NULL, CFGF_NODEFAULT, file_value);
         cfg_opt_t list = CFG_STR_LIST_CB(keys[count], NULL, CFGF_NODEFAULT, file_value);

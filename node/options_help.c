@@ -43,7 +43,8 @@ static void help_option(struct base_buf *out, const struct node_option *option)
     if (option->repeatable) base_buf_puts(&text, " May be given several times.");
     if (option->kind == NODE_OPTION_CHOICE) base_buf_printf(&text, " One of %s.", option->choices);
     if (option->fallback != NULL) base_buf_printf(&text, " Default: %s.", option->fallback);
-    if (option->scope != NODE_OPTION_COMMAND_LINE_ONLY) {
+    if (option->scope != NODE_OPTION_COMMAND_LINE_ONLY &&
+        option->scope != NODE_OPTION_NOT_IN_ENVIRONMENT) {
         node__option_env_name(env, option->name);
         base_buf_printf(&text, " [%s", env);
         if (option->env_alias != NULL) base_buf_printf(&text, ", %s", option->env_alias);
@@ -122,6 +123,7 @@ void node_options_print(struct base_buf *out, const struct node_options *options
 {
     for (size_t i = 0; i < options->table->option_count; i++)
         if (options->values[i].count > 0 &&
-            options->table->options[i].scope == NODE_OPTION_EVERYWHERE)
+            (options->table->options[i].scope == NODE_OPTION_EVERYWHERE ||
+             options->table->options[i].scope == NODE_OPTION_NOT_IN_ENVIRONMENT))
             print_option(out, options, i);
 }

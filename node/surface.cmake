@@ -13,15 +13,16 @@ foreach(item "page;page.html" "openapi;openapi.json")
 endforeach()
 
 nftmesh_library(node_surface
-  SOURCES url.c options.c options_file.c options_help.c config.c config_table.c store.c logsink.c
+  SOURCES url.c options.c options_file.c options_help.c config.c config_table.c handler_spec.c store.c logsink.c
           view.c view_json.c expiry.c metrics.c metrics_process.c http.c http_route.c http_command.c
           http_event.c http_docs.c ${http_docs}
   DEPS base PkgConfig::CONFUSE PkgConfig::MICROHTTPD Threads::Threads)
 target_compile_definitions(node_surface PRIVATE _GNU_SOURCE)
 
-foreach(test test_node_expiry test_node_config test_node_store test_node_metrics test_node_http)
+foreach(test test_node_expiry test_node_handler_spec test_node_config test_node_store test_node_metrics test_node_http)
   nftmesh_test(${test} LABELS unit DEPS node_surface)
   target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
 endforeach()
 set_tests_properties(test_node_http PROPERTIES LABELS net)
+nftmesh_fuzz(fuzz_handler_spec DEPS node_surface CORPUS tests/fuzz/corpus/handler_spec)
 nftmesh_fuzz(fuzz_config DEPS node_surface CORPUS tests/fuzz/corpus/config)
