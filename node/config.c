@@ -131,6 +131,7 @@ static int mesh_take(struct node_config *config)
     if (rv == BASE_OK) rv = text_take(&config->advertise, options, "advertise");
     if (rv == BASE_OK) rv = text_take(&config->tls_ca, options, "tls-ca");
     if (rv != BASE_OK) return rv;
+    config->links_max = node_options_u64(options, "links-max");
     config->bootstrap_count = node_options_count(options, "bootstrap");
     config->dial_allow_count = node_options_count(options, "dial-allow");
     config->bootstrap = calloc(config->bootstrap_count + 1, sizeof *config->bootstrap);

@@ -64,7 +64,8 @@ struct node_config { /* strings are owned; lists have their count beside them */
     char *advertise;     /* NULL: no address that peers could dial is known */
     struct node_cidr *dial_allow;
     size_t dial_allow_count;
-    char *app_url; /* NULL for none */
+    char *app_url;      /* NULL for none */
+    uint64_t links_max; /* a full mesh while it fits, beyond it links on demand */
     struct node_bootstrap *bootstrap;
     size_t bootstrap_count;
     char *tls_ca;              /* NULL: the system's */

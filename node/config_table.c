@@ -390,6 +390,14 @@ static const struct node_option config_options[] = {
      .repeatable = true,
      .help = "Lets the node dial members in this private range. Without it addresses of loopback,"
              " link-local and private ranges are refused, except with --dev."},
+    {.name = "links-max",
+     .argument = "N",
+     .kind = NODE_OPTION_NUMBER,
+     .min = 8,
+     .max = 4095,
+     .fallback = "256",
+     .help = "Up to so many links every member is linked to every other; beyond that many more are"
+             " made only when one is needed. Each is a descriptor."},
     {.name = "tls-ca",
      .argument = "FILE",
      .kind = NODE_OPTION_TEXT,

@@ -94,6 +94,9 @@ struct node_link {
     uint8_t *input;       /* what came and was not yet used up */
     size_t input_len, input_size;
     struct node_inbox_item received;
+    bool is_held;     /* nothing is read */
+    bool is_resuming; /* from node_link_go_on() until `resumed` arrives */
+    struct node_inbox_item resumed;
 
     nng_aio *send_aio;
     nng_aio *now_aio;  /* tcp: without a callback, tried first; else NULL */
@@ -208,6 +211,7 @@ void node_link__stream_start(struct node_link *link, nng_stream *stream, bool is
 /* Ends the stream; operations that still run come to their end by that. */
 void node_link__stream_close(struct node_link *link);
 /* Queues the greeting or a frame. BASE_OK, BASE_ENOMEM. */
+void node_link__stream_go_on(struct node_link *link);
 int node_link__stream_send(struct node_link *link, const uint8_t *frame, size_t len);
 /* Frees buffers and operations; none runs. */
 void node_link__stream_free(struct node_link *link);

@@ -349,7 +349,7 @@ static bool admit(struct node_link *link)
 void node_link__free_if_done(struct node_link *link)
 {
     struct node_links *links = link->links;
-    if (!link->is_gone || link->is_receiving || link->is_sending) return;
+    if (!link->is_gone || link->is_receiving || link->is_sending || link->is_resuming) return;
     if (link->is_dialed && node_link__dial_is_busy(link)) return;
     node_link__stream_free(link);
     if (link->is_dialed) node_link__dial_free(link);
@@ -423,6 +423,18 @@ int node_link_send(struct node_links *links, node_link_id id, const uint8_t *fra
     if (link == NULL || link->state != NODE_LINK_UP) return BASE_ECLOSED;
     if (link->queue_count > NODE_LINK_QUEUE_MAX) return BASE_EFULL;
     return node_link__stream_send(link, frame, len);
+}
+
+void node_link_hold(struct node_links *links, node_link_id id)
+{
+    struct node_link *link = link_find(links, id);
+    if (link != NULL) link->is_held = true;
+}
+
+void node_link_go_on(struct node_links *links, node_link_id id)
+{
+    struct node_link *link = link_find(links, id);
+    if (link != NULL) node_link__stream_go_on(link);
 }
 
 size_t node_link_queued_count(const struct node_links *links, node_link_id id)

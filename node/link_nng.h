@@ -102,6 +102,11 @@ int node_link_dial_trusted(struct node_links *links, node_link_id *out, const ch
  * not up; BASE_ENOMEM. */
 int node_link_send(struct node_links *links, node_link_id id, const uint8_t *frame, size_t len);
 
+/* No frame of this link is shown, nor is anything read from it, until node_link_go_on(): the other
+ * end feels it by what it can send. Its end may be noticed later. Ids that are gone: nothing. */
+void node_link_hold(struct node_links *links, node_link_id id);
+void node_link_go_on(struct node_links *links, node_link_id id);
+
 /* Frames that wait or are on their way; 0 for an id that is gone. */
 size_t node_link_queued_count(const struct node_links *links, node_link_id id);
 

@@ -71,7 +71,7 @@ static size_t frames_use(struct node_link *link)
 {
     struct node_links *links = link->links;
     size_t used = 0, need = 0;
-    while (link->state == NODE_LINK_UP) {
+    while (link->state == NODE_LINK_UP && !link->is_held) {
         struct base_slice frame;
         enum node_link_wire_verdict verdict =
             node_link_wire_split(&frame, &need, link->input + used, link->input_len - used);
@@ -88,10 +88,17 @@ static size_t frames_use(struct node_link *link)
     return need;
 }
 
+/* Held: what has come in is kept, and nothing more is asked for. */
+static void go_on(struct node_link *link)
+{
+    size_t need = 0;
+    if (link->state == NODE_LINK_UP || greeting_use(link)) need = frames_use(link);
+    if (link->state != NODE_LINK_CLOSING && !link->is_held) receive_start(link, need);
+}
+
 static void handle_received(struct node_inbox_item *item)
 {
     struct node_link *link = item->ptr;
-    size_t need = 0;
     link->is_receiving = false;
     if (link->state == NODE_LINK_CLOSING) {
         node_link__free_if_done(link);
@@ -102,8 +109,26 @@ static void handle_received(struct node_inbox_item *item)
         return;
     }
     link->input_len += link->receive_count;
-    if (link->state == NODE_LINK_UP || greeting_use(link)) need = frames_use(link);
-    if (link->state != NODE_LINK_CLOSING) receive_start(link, need);
+    go_on(link);
+}
+
+static void handle_resumed(struct node_inbox_item *item)
+{
+    struct node_link *link = item->ptr;
+    link->is_resuming = false;
+    if (link->state == NODE_LINK_CLOSING) {
+        node_link__free_if_done(link);
+        return;
+    }
+    if (!link->is_held && !link->is_receiving) go_on(link);
+}
+
+void node_link__stream_go_on(struct node_link *link)
+{
+    link->is_held = false;
+    if (link->is_receiving || link->is_resuming || link->state != NODE_LINK_UP) return;
+    link->is_resuming = true;
+    node_links__post(link->links, &link->resumed);
 }
 
 /* Sending */
@@ -228,6 +253,7 @@ void node_link__stream_start(struct node_link *link, nng_stream *stream, bool is
     link->state = NODE_LINK_GREETING;
     link->out_last = &link->out_first;
     link->received = (struct node_inbox_item){.handle = handle_received, .ptr = link};
+    link->resumed = (struct node_inbox_item){.handle = handle_resumed, .ptr = link};
     link->sent = (struct node_inbox_item){.handle = handle_sent, .ptr = link};
     /* A frame waits for no other: streams, unlike nng's sockets, begin with Nagle's rule. */
     (void)nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true);

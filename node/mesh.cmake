@@ -18,8 +18,8 @@ nftmesh_test(test_node_wallet_work LABELS unit DEPS node_wallet_work)
 nftmesh_fuzz(fuzz_wallet_ask DEPS node_wallet_work CORPUS tests/fuzz/corpus/wallet_ask)
 
 nftmesh_library(node_transfer_store SOURCES transfer_store.c DEPS node_surface chain base)
-nftmesh_test(test_node_transfer_store LABELS unit DEPS node_handlers node_transfer_store)
-nftmesh_fuzz(fuzz_transfers DEPS node_handlers node_transfer_store CORPUS tests/fuzz/corpus/transfers)
+nftmesh_test(test_node_transfer_store LABELS unit DEPS node_transfer_store)
+nftmesh_fuzz(fuzz_transfers DEPS node_transfer_store CORPUS tests/fuzz/corpus/transfers)
 
 nftmesh_library(node_handlers SOURCES handlers.c DEPS node_surface base PkgConfig::UV)
 target_compile_definitions(node_handlers PRIVATE _GNU_SOURCE)
@@ -27,9 +27,9 @@ nftmesh_test(test_node_handlers LABELS net DEPS node_handlers)
 target_compile_definitions(test_node_handlers PRIVATE _GNU_SOURCE)
 
 nftmesh_library(node_mesh
-  SOURCES mesh.c mesh_authority.c mesh_boot.c mesh_chain.c mesh_contract.c mesh_control.c mesh_dial.c mesh_event.c mesh_expiry.c mesh_gossip.c mesh_handler.c mesh_info.c
+  SOURCES mesh.c mesh_authority.c mesh_boot.c mesh_budget.c mesh_chain.c mesh_contract.c mesh_control.c mesh_dial.c mesh_event.c mesh_expiry.c mesh_gossip.c mesh_handler.c mesh_info.c
           mesh_links.c mesh_view.c mesh_wallet.c
-  DEPS node_handlers node_transfer_store node_wallet_work node_wallet node_contract_info node_dial_rules node_ask node_binding node_session node_link
+  DEPS node_handlers node_peer_budget node_transfer_store node_wallet_work node_wallet node_contract_info node_dial_rules node_ask node_binding node_session node_link
        node_http_client node_surface node_version gossip chain attest base
        PkgConfig::UV)
 target_compile_definitions(node_mesh PRIVATE _GNU_SOURCE)

@@ -169,10 +169,12 @@ static int sign_statement(void *ctx, enum base_statement kind, const void *body,
 static int verify_statement(void *ctx, enum base_statement kind, const void *body, size_t len,
                             const struct base_sig65 *sig, const struct base_key33 *key)
 {
-    const struct mesh *m = ctx;
+    struct mesh *m = ctx;
     struct base_hash32 digest;
     base_eip712_statement(&digest, &m->identity.domain, kind, body, len);
-    return base_ecdsa_verify(&digest, sig, key);
+    int rv = base_ecdsa_verify(&digest, sig, key);
+    mesh_budget_statement(m, key, rv == BASE_OK);
+    return rv;
 }
 
 static struct base_slice text_slice(const char *text)
@@ -245,6 +247,7 @@ int mesh_boot_gossip(struct mesh *m)
     config.proof = (struct base_slice){blob, sizeof blob};
     config.weight = mesh_seat_weight(m, &m->identity.keys.node_key);
     config.incarnation_max = latest_time_s(m) + FUTURE_MAX_S;
+    config.links_max = (uint32_t)m->config->links_max;
     base_random(&config.seed, sizeof config.seed);
     int rv = gossip_new(&m->gossip, &config, &crypto, mesh_now());
     if (rv != BASE_OK) {

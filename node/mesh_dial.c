@@ -274,7 +274,7 @@ void mesh_dial_want(struct mesh *m, const struct base_key33 *key)
         gossip_record_decode(&record, view.record.data, view.record.len) == BASE_OK &&
         record_url(url, &record))
         t = target_put(m, key, MESH_SOURCE_GOSSIP, url);
-    if (t == NULL || m->leaving || !m->env.ready) {
+    if (t == NULL || m->leaving || !m->env.ready || mesh_budget_is_barred(m, key)) {
         mesh_gossip_later(m, GOSSIP_EV_DIAL_FAILED, key, GOSSIP_UNDECIDED, 0);
         return;
     }
@@ -485,7 +485,9 @@ static bool target_may(struct mesh *m, const struct mesh_target *t)
 /* Links to members that are alive are gossip's affair: it asks for those that it wants. */
 static bool target_is_needed(struct mesh *m, const struct mesh_target *t)
 {
-    if (t->wanted || t->command != NULL) return true;
+    if (t->command != NULL) return true;
+    if (mesh_budget_is_barred(m, &t->key)) return false;
+    if (t->wanted) return true;
     return !mesh_member_is_alive(m, &t->key) && mesh_conn_of(m, &t->key) == NULL;
 }
 

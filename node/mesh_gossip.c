@@ -194,8 +194,9 @@ static void on_judge(struct mesh *m, const struct gossip_action *a)
     } else if (reason == NODE_REASON_NO_SEAT || reason == NODE_REASON_NOT_READY) {
         verdict = GOSSIP_UNKNOWN;
         mesh_chain_wake(m);
-    } else if (mesh_refusal_is_shown(m)) {
-        mesh_refused(m, &refusal, &a->key, "gossip");
+    } else {
+        mesh_budget_refused(m);
+        if (mesh_refusal_is_shown(m)) mesh_refused(m, &refusal, &a->key, "gossip");
     }
     mesh_gossip_later(m, GOSSIP_EV_VERDICT, &a->key, verdict, mesh_seat_weight(m, &a->key));
 }
@@ -331,7 +332,9 @@ int mesh_gossip_frame(struct mesh *m, const struct gossip_event *frame)
     if (m->gossip == NULL) return BASE_ESTATE;
     gossip_counters(&before, m->gossip);
     count_frame(m, frame->u.frame.type, false);
+    m->frame_from = &frame->key;
     int rv = mesh_gossip_step(m, frame);
+    m->frame_from = NULL;
     gossip_counters(&after, m->gossip);
     if (frame->u.frame.type == GOSSIP_FRAME_UPDATE) mesh_dirty(m); /* tags may have changed */
     /* An ACK that ended a direct probe has left its round trip with the member. */

@@ -5,6 +5,7 @@
  *
  *   mesh.c          birth, the loop's turn, death
  *   mesh_boot.c     guest agent -> identity -> own seat
+ *   mesh_budget.c   what each member may cost us
  *   mesh_chain.c    poller <-> endpoints; a new snapshot and what follows from it
  *   mesh_authority.c owners' authorisations, where the contract stores no keys
  *   mesh_links.c    pipes <-> sessions; who is let in, who is a copy
@@ -38,6 +39,7 @@
 #include "node/logsink.h"
 #include "node/mesh.h"
 #include "node/metrics.h"
+#include "node/peer_budget.h"
 #include "node/session.h"
 #include "node/store.h"
 #include "node/view.h"
@@ -94,6 +96,7 @@ struct mesh_conn {
     uint64_t renew_ms;  /* old: a successor is dialled again then; UINT64_MAX: not old */
     bool authority_due; /* authorisations are still to be shown, from the cursor on */
     struct node_authority_cursor authority_cursor;
+    uint64_t resume_ms; /* its peer is over its budget: read again then; UINT64_MAX: it is not */
     uint64_t waste, waste_since_ms; /* statements that came to nothing, lately */
 };
 
@@ -111,6 +114,7 @@ struct mesh_member {
     bool proved_by_session;
     uint64_t verified_block;
     uint64_t state_wall_ms;
+    struct node_peer_budget budget;
     /* With event handlers: what they were told of it last, and of which record that was. */
     char *line;
     uint64_t line_incarnation, line_sequence;
@@ -266,11 +270,14 @@ struct mesh {
     struct mesh_conn_later *conn_later, **conn_later_tail;
     uint64_t refusals_since_ms, refusals_hidden;
     unsigned refusals_shown;
+    char descriptors_warning[160]; /* empty: there are enough for --links-max */
 
     /* Membership. */
     struct gossip *gossip;
     struct gossip_signed_record record;
     bool gossip_busy;
+    const struct base_key33 *frame_from; /* whose frame gossip reads now; NULL: nobody's */
+    uint64_t budget_peak_permille;       /* the most that any member has used of its budget */
     struct mesh_gossip_later *later, **later_tail;
     struct mesh_member *members; /* sorted by key */
     size_t member_count, member_cap;
@@ -308,6 +315,13 @@ void mesh_boot_advice(const struct mesh *m, char *out, size_t cap);
 #define MESH_COMMAND_BYTES 768
 void mesh_boot_command(const struct mesh *m, char *out, size_t cap, const char *verb,
                        const struct base_u256 *token);
+
+/* mesh_budget.c */
+void mesh_budget_frame(struct mesh_conn *c, size_t len); /* one has been read: and now? */
+void mesh_budget_go_on(struct mesh_conn *c);
+void mesh_budget_statement(struct mesh *m, const struct base_key33 *signer, bool holds);
+void mesh_budget_refused(struct mesh *m); /* a record that a frame brought, by admission */
+bool mesh_budget_is_barred(struct mesh *m, const struct base_key33 *key);
 
 /* mesh_chain.c */
 int mesh_chain_new(struct mesh *m);

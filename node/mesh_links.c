@@ -9,10 +9,11 @@
 #include "base/aead.h"
 #include "base/err.h"
 
-#define DRAIN_MS       15000  /* the other end closes the surplus pipe of a pair; else we do */
-#define RENEW_RETRY_MS 600000 /* an old session whose successor did not come */
-#define REFUSAL_BURST  20
-#define REFUSAL_GAP_MS 500
+#define DRAIN_MS            15000  /* the other end closes the surplus pipe of a pair; else we do */
+#define RENEW_RETRY_MS      600000 /* an old session whose successor did not come */
+#define REFUSAL_BURST       20
+#define DESCRIPTORS_BESIDES 128
+#define REFUSAL_GAP_MS      500
 
 /* ---- the list of pipes ---- */
 
@@ -44,6 +45,7 @@ static struct mesh_conn *conn_new(struct mesh *m, node_link_id link, bool dialed
     c->deadline_ms = UINT64_MAX;
     c->drain_ms = UINT64_MAX;
     c->renew_ms = UINT64_MAX;
+    c->resume_ms = UINT64_MAX;
     c->next = m->conns;
     m->conns = c;
     m->conn_count++;
@@ -226,6 +228,10 @@ static void on_judged(struct mesh_conn *c, const struct node_session_peer *peer)
     struct mesh_conn *old = mesh_conn_of(m, &peer->facts.node_key);
     if (peer->has_bundle) on_waiting(c, &peer->bundle);
     if (!m->chain_fresh && !mesh_member_is_listed(m, &peer->facts.node_key)) {
+        ev.kind = NODE_SESSION_EV_DENY;
+        ev.deny.reason = NODE_REASON_BUSY;
+    } else if (mesh_budget_is_barred(m, &peer->facts.node_key)) {
+        node_metric_count(&m->metrics->over_budget, "refused", NULL, NULL);
         ev.kind = NODE_SESSION_EV_DENY;
         ev.deny.reason = NODE_REASON_BUSY;
     } else if (old != NULL && !same_process(old, peer)) {
@@ -493,6 +499,8 @@ static void on_link_frame(void *ctx, node_link_id id, const uint8_t *frame, size
     ev.frame.data = frame;
     ev.frame.len = len;
     mesh_conn_step(c, &ev);
+    mesh_budget_frame(c, len);
+    mesh_conns_later(m);
 }
 
 static void on_link_sent(void *ctx, node_link_id id)
@@ -550,6 +558,7 @@ void mesh_conns_timer(struct mesh *m, uint64_t now_ms)
     /* A step frees no conn: that happens in on_link_down only. */
     for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
         if (c->deadline_ms <= now_ms) mesh_conn_step(c, &ev);
+        if (c->resume_ms <= now_ms) mesh_budget_go_on(c);
         if (c->renew_ms <= now_ms && c->is_up && !c->is_closing) on_renew(c);
         if (c->drain_ms > now_ms) continue;
         c->drain_ms = UINT64_MAX;
@@ -564,6 +573,7 @@ uint64_t mesh_conns_deadline_ms(const struct mesh *m)
     for (const struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
         if (c->deadline_ms < first) first = c->deadline_ms;
         if (c->drain_ms < first) first = c->drain_ms;
+        if (c->resume_ms < first) first = c->resume_ms;
         if (c->is_up && !c->is_closing && c->renew_ms < first) first = c->renew_ms;
     }
     return first;
@@ -597,6 +607,19 @@ void mesh_conns_goodbye(struct mesh *m, enum node_reason reason)
     }
 }
 
+/* A descriptor a link, and some for all else: endpoints, HTTP, files, links that open. */
+static void check_descriptors(struct mesh *m)
+{
+    struct node_links_stats stats;
+    node_links_stats(m->links, &stats);
+    if (stats.descriptors_max >= m->config->links_max + DESCRIPTORS_BESIDES) return;
+    snprintf(m->descriptors_warning, sizeof m->descriptors_warning,
+             "this process may have %u descriptors, too few for --links-max %" PRIu64
+             ": raise the limit (ulimit -n, LimitNOFILE=) or lower --links-max",
+             stats.descriptors_max, m->config->links_max);
+    mesh_log(m, BASE_LOG_WARN, "link", "descriptors", "%s", m->descriptors_warning);
+}
+
 int mesh_links_new(struct mesh *m)
 {
     const struct node_links_config config = {.ca_file = m->config->tls_ca};
@@ -613,6 +636,7 @@ int mesh_links_new(struct mesh *m)
         snprintf(m->why, sizeof m->why, "cannot start links: %s", base_strerror(rv));
         return rv;
     }
+    check_descriptors(m);
     for (size_t i = 0; i < m->config->listen_count; i++) {
         uint16_t port;
         const char *url = m->config->listen[i];

@@ -225,6 +225,7 @@ static void add_warnings(const struct mesh *m, struct node_view *view)
 {
     char text[MESH_COMMAND_BYTES + 256];
     if (mesh_expiry_warning(m, text, sizeof text)) node_view_add_warning(view, text);
+    if (m->descriptors_warning[0] != '\0') node_view_add_warning(view, m->descriptors_warning);
     for (size_t i = 0; i < m->config->warning_count; i++)
         node_view_add_warning(view, m->config->warnings[i]);
 }
@@ -240,6 +241,7 @@ static void copy_counters(struct mesh *m)
     node_metric_set(&m->metrics->probes_failed, c.probes_failed);
     node_metric_set(&m->metrics->gossip_invalid,
                     c.frames_malformed + c.statements_forged + c.statements_invalid);
+    node_metric_set(&m->metrics->budget_peak_permille, m->budget_peak_permille);
     node_metric_set(&m->metrics->log_lines_dropped, node_logsink_dropped(m->sink));
 }
 

@@ -321,6 +321,7 @@ static void render_mesh(struct base_buf *out, const struct node_metrics *m)
 {
     static const char *const result[] = {"result", NULL, NULL};
     static const char *const result_reason[] = {"result", "reason", NULL};
+    static const char *const what[] = {"what", NULL, NULL};
     static const char *const reason[] = {"reason", NULL, NULL};
     static const char *const type[] = {"type", NULL, NULL};
     static const char *const verdict[] = {"verdict", NULL, NULL};
@@ -364,6 +365,12 @@ static void render_mesh(struct base_buf *out, const struct node_metrics *m)
             value_of(&m->suspicions));
     put_one(out, "refutations_total", "counter", "Suspicions that were refuted.",
             value_of(&m->refutations));
+    put_family(out, "peer_over_budget_total", "counter",
+               "Members over their budget: rests of a link, closed links, refused ones.",
+               &m->over_budget, what);
+    put_one(out, "peer_budget_peak_permille", "gauge",
+            "The most of its budget that a member has used at once, since the start.",
+            value_of(&m->budget_peak_permille));
     put_one(out, "user_events_total", "counter", "User events delivered.",
             value_of(&m->user_events));
 }

@@ -41,11 +41,13 @@ struct node_metrics {
     struct node_metric_family rpc_requests;    /* endpoint, method, result */
     struct node_metric_family rpc_head_block;  /* endpoint; a gauge */
     struct node_metric_family inbound_dials;   /* result */
+    struct node_metric_family over_budget;     /* what */
     struct node_metric_family event_handlers;  /* result */
     struct node_metric_family http_requests;   /* listener, code; counted by node/http */
     _Atomic uint64_t gossip_invalid, suspicions, refutations, probes, probes_failed;
     _Atomic uint64_t links_established, received_bytes, sent_bytes;
     _Atomic uint64_t user_events, chain_reorgs, log_lines_dropped;
+    _Atomic uint64_t budget_peak_permille; /* a gauge */
     _Atomic uint64_t chain_ref_block;
     _Atomic uint64_t loop_turns;
     struct node_metric_histogram peer_rtt;           /* seconds */

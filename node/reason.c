@@ -135,6 +135,10 @@ static const struct reason_entry REASONS[NODE_REASON_COUNT] = {
     [NODE_REASON_REFUSED] = {"refused", NODE_CODE_NONE,
                              "The peer refused this node; it tells a coarse code only, the exact "
                              "reason is in its own log."},
+    [NODE_REASON_OVER_BUDGET] = {"over_budget", NODE_CODE_BUSY,
+                                 "The member sent more frames, bytes or signed statements than a "
+                                 "member may, and went on while its link was slowed down; it may "
+                                 "come back after a while."},
     [NODE_REASON_DUPLICATE] = {"duplicate", NODE_CODE_DUPLICATE,
                                "Two links to one process: one of them stays."},
     [NODE_REASON_REPLACED] = {"replaced", NODE_CODE_REPLACED,

@@ -49,17 +49,18 @@ enum node_reason {
     NODE_REASON_BOOTSTRAP_NOT_A_MEMBER,
     NODE_REASON_ROLLED_BACK_OR_COPIED, /* a record of ours that our disk does not know */
     /* How a link ends. */
-    NODE_REASON_HANDSHAKE, /* act 2 or act 3 does not verify */
-    NODE_REASON_PROTOCOL,  /* a counter, a tag, an acknowledgement, a type out of its place */
-    NODE_REASON_TIMEOUT,   /* not READY in time */
-    NODE_REASON_STUCK,     /* what we send is not acknowledged any more */
-    NODE_REASON_EVICTED,   /* the peer says that our seat does not count any more */
-    NODE_REASON_REFUSED,   /* the peer refused us; its code is beside this */
-    NODE_REASON_DUPLICATE, /* a second pipe to the same process */
-    NODE_REASON_REPLACED,  /* the peer came back as another process */
-    NODE_REASON_RENEWED,   /* a younger session with new keys took over */
-    NODE_REASON_LEAVING,   /* goodbye: one side stops */
-    NODE_REASON_CLOSED,    /* the pipe is gone, nobody said why */
+    NODE_REASON_HANDSHAKE,   /* act 2 or act 3 does not verify */
+    NODE_REASON_PROTOCOL,    /* a counter, a tag, an acknowledgement, a type out of its place */
+    NODE_REASON_TIMEOUT,     /* not READY in time */
+    NODE_REASON_STUCK,       /* what we send is not acknowledged any more */
+    NODE_REASON_EVICTED,     /* the peer says that our seat does not count any more */
+    NODE_REASON_REFUSED,     /* the peer refused us; its code is beside this */
+    NODE_REASON_OVER_BUDGET, /* the member sends more than anybody may, and goes on */
+    NODE_REASON_DUPLICATE,   /* a second pipe to the same process */
+    NODE_REASON_REPLACED,    /* the peer came back as another process */
+    NODE_REASON_RENEWED,     /* a younger session with new keys took over */
+    NODE_REASON_LEAVING,     /* goodbye: one side stops */
+    NODE_REASON_CLOSED,      /* the pipe is gone, nobody said why */
     NODE_REASON_NO_MEMORY
 };
 #define NODE_REASON_COUNT (NODE_REASON_NO_MEMORY + 1)

@@ -3,6 +3,8 @@ nftmesh_library(node_session
   SOURCES reason.c identity.c admission.c authority.c authority_judge.c bundle.c session.c session_body.c session_frame.c
           session_hello.c session_send.c
   DEPS attest chain gossip base)
+nftmesh_library(node_peer_budget SOURCES peer_budget.c DEPS base)
+nftmesh_test(test_node_peer_budget LABELS unit DEPS node_peer_budget)
 nftmesh_test(test_node_admission LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_admission.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_session)

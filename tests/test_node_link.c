@@ -411,6 +411,81 @@ static void test_busy_loop_holds_peers_back(void **state)
     ends_until(&loop, accepted->down_count == 1);
 }
 
+/* A link that is held shows nothing, not even what has come in already, and the others go on. Then
+ * everything comes, in order. */
+static node_link_id held_id;
+
+static void hold_at_the_third(struct end *end, struct end_link *link, const uint8_t *frame,
+                              size_t len)
+{
+    (void)frame;
+    (void)len;
+    if (link->frame_count != 3 || held_id != 0) return;
+    held_id = link->id;
+    node_link_hold(end->links, link->id);
+}
+
+static void send_burst(const struct end_link *link, uint64_t from, uint64_t count)
+{
+    uint8_t number[8];
+    for (uint64_t i = from; i < from + count; i++) {
+        base_put_u64be(number, i);
+        assert_int_equal(node_link_send(b.links, link->id, number, sizeof number), BASE_OK);
+    }
+}
+
+static void test_a_held_link_rests_alone(void **state)
+{
+    uint16_t port = end_listen(&a, "tcp://127.0.0.1:0");
+    struct end_link *one, *other, *held;
+    (void)state;
+    held_id = 0;
+    a.on_frame = hold_at_the_third;
+    one = end_dial(&b, "tcp://127.0.0.1:%u", (unsigned)port);
+    ends_until(&loop, one->is_up && end_accepted(&a, 0) != NULL);
+    other = end_dial(&b, "tcp://127.0.0.1:%u", (unsigned)port);
+    ends_until(&loop, other->is_up && end_accepted(&a, 1) != NULL);
+    send_burst(one, 0, 40);
+    ends_until(&loop, one->sent_count == 40 && held_id != 0);
+    held = end_link(&a, held_id);
+    send_burst(other, 0, 40);
+    ends_until(&loop, end_accepted(&a, 1)->frame_count == 40);
+    assert_int_equal(held->frame_count, 3);
+    node_link_go_on(a.links, held_id);
+    node_link_go_on(a.links, held_id);      /* twice is once */
+    assert_int_equal(held->frame_count, 3); /* no callback inside of the call */
+    ends_until(&loop, held->frame_count == 40);
+    node_link_hold(a.links, held_id);
+    node_link_go_on(a.links, held_id); /* while a read is under way */
+    send_burst(one, 40, 1);
+    ends_until(&loop, held->frame_count == 41);
+    assert_false(held->is_out_of_order);
+    assert_true(one->is_up && other->is_up);
+}
+
+/* Closed meanwhile, by either end. */
+static void test_a_held_link_ends(void **state)
+{
+    uint16_t port = end_listen(&a, "tcp://127.0.0.1:0");
+    (void)state;
+    a.on_frame = hold_at_the_third;
+    for (int round = 0; round < 3; round++) {
+        struct end_link *one = end_dial(&b, "tcp://127.0.0.1:%u", (unsigned)port), *held;
+        held_id = 0;
+        ends_until(&loop, one->is_up);
+        send_burst(one, 0, 10);
+        ends_until(&loop, held_id != 0 && one->sent_count == 10);
+        held = end_link(&a, held_id);
+        if (round == 2) node_link_close(b.links, one->id, NODE_LINK_WHY_LOCAL);
+        if (round >= 1) node_link_go_on(a.links, held_id);
+        if (round <= 1) node_link_close(a.links, held_id, NODE_LINK_WHY_LOCAL);
+        ends_until(&loop, held->down_count == 1);
+        assert_int_equal(held->frame_count, round == 2 ? 10 : 3);
+        node_link_hold(a.links, held_id); /* gone: nothing */
+        node_link_go_on(a.links, held_id);
+    }
+}
+
 /* A peer that says why, and closes: the last word is heard before the down. */
 static void test_last_word_is_heard(void **state)
 {
@@ -476,6 +551,8 @@ int main(void)
         LINK_TEST(test_closing_all_in_every_state),
         LINK_TEST(test_churn),
         LINK_TEST(test_busy_loop_holds_peers_back),
+        LINK_TEST(test_a_held_link_rests_alone),
+        LINK_TEST(test_a_held_link_ends),
         LINK_TEST(test_last_word_is_heard),
         LINK_TEST(test_stats),
     };

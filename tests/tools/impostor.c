@@ -9,13 +9,19 @@
  *   app_id, app_sig, kms_sig  the signature chain it shows
  *   foreign_kms            instead of the two: a KMS root of its own signs, for the same app id
  *   token, instance        the seat it claims
+ *   flood, seat, kms_root  a member that floods once it is up: with `bytes`, large frames of a type
+ *                          that nobody knows, or with `forgeries`, one a frame; seat is the
+ * target's, as the chain has it (token, owner, instance, node_key, proof_key), by which it takes
+ * the target for a member
  *
  * Prints one JSON object: {"outcome":"refused","code":1,"text":".."}, {"outcome":"closed"} when
- * the pipe was closed without a word, or {"outcome":"let_in"}. Exit 0 when it was kept out. */
+ * the pipe was closed without a word, or {"outcome":"let_in"}; after a flood how it was ended,
+ * {"outcome":"ended","code":5,"flood_ms":..,"frames":..}. Exit 0 when it was kept out. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -24,12 +30,16 @@
 #include "base/ecdsa.h"
 #include "base/err.h"
 #include "base/keccak256.h"
+#include "gossip/frame.h"
+#include "gossip/gossip.h"
 #include "node/inbox.h"
 #include "node/link_nng.h"
 #include "node/nng_shim.h"
 #include "node/session.h"
 
 #define DEADLINE_MS 15000
+
+enum flood { FLOOD_NONE = 0, FLOOD_BYTES, FLOOD_FORGERIES };
 
 struct impostor {
     uv_loop_t loop;
@@ -48,6 +58,11 @@ struct impostor {
     struct base_key33 target;
     char url[257];
     bool done, let_in;
+    enum flood flood;
+    bool is_judged;          /* the target is a member: let it in */
+    uint64_t flood_since_ms; /* 0: it is not up yet */
+    uint64_t flood_frames;
+    struct chain_snapshot *snapshot;
 };
 
 static void fail(const char *what)
@@ -103,6 +118,46 @@ static void make_record(struct impostor *im)
     (void)base_ecdsa_sign(&im->record.sig, &digest, &im->identity.keys.node_priv);
 }
 
+/* One seat, one root, one app: all that is needed to find the target in order. */
+static void make_snapshot(struct impostor *im, const json_t *json)
+{
+    const json_t *told = json_object_get(json, "seat");
+    struct base_eth_address root;
+    struct chain_snapshot head = {.kind = CHAIN_KIND_NFTMESH,
+                                  .chain_id = im->identity.chain_id,
+                                  .contract = im->identity.contract,
+                                  .root_epoch = 1,
+                                  .app_id_count = 1,
+                                  .root_count = 1};
+    struct chain_seat seat = {
+        .has_keys = true, .root_epoch = 1, .expires_at = UINT32_MAX, .active = true, .weight = 1};
+    take_hex(root.bytes, 20, json, "kms_root");
+    head.block.number = 1;
+    head.block.time_s = 1;
+    head.kms_root = root;
+    head.app_ids[0] = im->identity.keys.app_id;
+    head.roots[0] = (struct chain_root){root, 1};
+    seat.token_id =
+        base_u256_from_u64((uint64_t)json_integer_value(json_object_get(told, "token")));
+    take_hex(seat.owner.bytes, 20, told, "owner");
+    take_hex(seat.instance.bytes, 20, told, "instance");
+    take_hex(seat.node_key.bytes, 33, told, "node_key");
+    take_hex(seat.proof_key.bytes, 33, told, "proof_key");
+    seat.bound_by = seat.owner;
+    seat.app_id = im->identity.keys.app_id;
+    if (attest_pins_set_flags(&im->pins, &root, 1, &seat.app_id, 1) != BASE_OK ||
+        chain_snapshot_new(&im->snapshot, &head, &seat, 1) != BASE_OK)
+        fail("seat");
+}
+
+static void read_flood(struct impostor *im, const json_t *json)
+{
+    const char *flood = json_string_value(json_object_get(json, "flood"));
+    if (flood == NULL) return;
+    im->flood = strcmp(flood, "forgeries") == 0 ? FLOOD_FORGERIES : FLOOD_BYTES;
+    make_snapshot(im, json);
+}
+
 static void read_lies(struct impostor *im)
 {
     json_error_t error;
@@ -132,8 +187,9 @@ static void read_lies(struct impostor *im)
         sign_foreign(keys, json);
     else
         copy_chain(keys, json);
-    im->identity.start_incarnation = 1;
+    im->identity.start_incarnation = (uint64_t)time(NULL) + 3600; /* above what its node has had */
     base_random(im->identity.boot_id, sizeof im->identity.boot_id);
+    read_flood(im, json);
     json_decref(json);
     make_record(im);
 }
@@ -144,6 +200,55 @@ static void finish(struct impostor *im)
     im->done = true;
     uv_close((uv_handle_t *)&im->timer, NULL);
     node_link_close(im->links, im->link, NODE_LINK_WHY_LOCAL);
+}
+
+/* A record of ours that is ever newer, and that we did not sign. */
+static size_t forge(struct impostor *im, uint8_t *body, size_t cap)
+{
+    static struct gossip_frame frame;
+    struct gossip_record record;
+    uint8_t changed[GOSSIP_RECORD_BYTES_MAX];
+    size_t len, changed_len;
+    if (gossip_record_decode(&record, im->record.body, im->record.body_len) != BASE_OK) return 0;
+    record.sequence = im->flood_frames + 1;
+    if (gossip_record_encode(changed, &changed_len, sizeof changed, &record) != BASE_OK) return 0;
+    frame.type = GOSSIP_FRAME_UPDATE;
+    frame.u.news.item_count = 1;
+    frame.u.news.items[0] = (struct gossip_item){
+        .kind = BASE_STATEMENT_RECORD, .body = {changed, changed_len}, .sig = im->record.sig};
+    return gossip_frame_encode(body, &len, cap, &frame) == BASE_OK ? len : 0;
+}
+
+static void step(struct impostor *im, const struct node_session_event *ev);
+
+/* As much as the session takes; the next SENT or FRAME makes room for more. */
+static void flood(struct impostor *im)
+{
+    static uint8_t body[GOSSIP_FRAME_BYTES_MAX];
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_QUEUE};
+    if (im->flood_since_ms == 0 || im->done) return;
+    while (!im->done && node_session_stats(im->session).queued < 8) {
+        ev.queue.type = GOSSIP_FRAME_TYPE_LAST;
+        ev.queue.body = body;
+        ev.queue.len = sizeof body;
+        if (im->flood == FLOOD_FORGERIES) {
+            ev.queue.type = GOSSIP_FRAME_UPDATE;
+            ev.queue.len = forge(im, body, sizeof body);
+            if (ev.queue.len == 0) fail("forge");
+        }
+        im->flood_frames++;
+        step(im, &ev);
+    }
+}
+
+static void flood_ended(struct impostor *im, const struct node_session_action *a)
+{
+    if (im->done || im->flood_since_ms == 0) return;
+    printf("{\"outcome\":\"ended\",\"code\":%u,\"flood_ms\":%llu,\"frames\":%llu}\n",
+           a->down.by_peer ? a->down.code : 0,
+           (unsigned long long)(uv_hrtime() / 1000000 - im->flood_since_ms),
+           (unsigned long long)im->flood_frames);
+    finish(im);
 }
 
 static void perform(struct impostor *im, const struct node_session_action *a)
@@ -169,8 +274,20 @@ static void perform(struct impostor *im, const struct node_session_action *a)
         finish(im);
         break;
     case NODE_SESSION_JUDGED:
+        if (im->flood != FLOOD_NONE) {
+            im->is_judged = true;
+            break;
+        }
+        im->let_in = true;
+        if (!im->done) printf("{\"outcome\":\"let_in\"}\n");
+        finish(im);
+        break;
     case NODE_SESSION_UP:
         im->let_in = true;
+        if (im->flood != FLOOD_NONE) {
+            im->flood_since_ms = uv_hrtime() / 1000000;
+            break;
+        }
         if (!im->done) printf("{\"outcome\":\"let_in\"}\n");
         finish(im);
         break;
@@ -179,6 +296,8 @@ static void perform(struct impostor *im, const struct node_session_action *a)
         finish(im);
         break;
     case NODE_SESSION_DOWN:
+        flood_ended(im, a);
+        break;
     case NODE_SESSION_WAITING:
     case NODE_SESSION_FRAME:
     case NODE_SESSION_ANSWER:
@@ -193,6 +312,16 @@ static void step(struct impostor *im, const struct node_session_event *ev)
     if (node_session_step(im->session, uv_hrtime() / 1000000, ev, &im->out) != BASE_OK) return;
     for (size_t i = 0; i < im->out.count; i++)
         perform(im, &im->out.list[i]);
+}
+
+static void go_on(struct impostor *im)
+{
+    struct node_session_event admit = {.kind = NODE_SESSION_EV_ADMIT};
+    if (im->is_judged) {
+        im->is_judged = false;
+        step(im, &admit);
+    }
+    flood(im);
 }
 
 static void on_up(void *ctx, node_link_id id, bool dialed, const char *remote)
@@ -216,6 +345,7 @@ static void on_frame(void *ctx, node_link_id id, const uint8_t *frame, size_t le
     ev.frame.data = frame;
     ev.frame.len = len;
     step(ctx, &ev);
+    go_on(ctx);
 }
 
 static void on_sent(void *ctx, node_link_id id)
@@ -223,6 +353,7 @@ static void on_sent(void *ctx, node_link_id id)
     struct node_session_event ev = {.kind = NODE_SESSION_EV_SENT};
     (void)id;
     step(ctx, &ev);
+    go_on(ctx);
 }
 
 static void on_inbox_closed(void *ctx)
@@ -251,6 +382,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct node_session_event ev = {.kind = NODE_SESSION_EV_TIMER};
     step(timer->data, &ev);
+    go_on(timer->data);
 }
 
 int main(void)
@@ -261,7 +393,8 @@ int main(void)
     struct node_links_config config = {0};
     if (im == NULL || base_aead_init() != BASE_OK || base_ecdsa_init() != BASE_OK) fail("start");
     read_lies(im);
-    im->admission = (struct node_admission){.pins = &im->pins,
+    im->admission = (struct node_admission){.snapshot = im->snapshot,
+                                            .pins = &im->pins,
                                             .chain_id = im->identity.chain_id,
                                             .contract = im->identity.contract,
                                             .domain = im->identity.domain,

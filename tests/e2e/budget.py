@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""A member over its budget (docs/decisions/0018): its link is slowed down, then closed, and nobody else
+feels it. Prints `ok NAME` or `not ok NAME: why`, and exits 1 when one failed. Usage: budget.py [NAME..]"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import mesh  # noqa: E402
+from cases import APP_ID, World, expect, main, test, together  # noqa: E402
+from mesh import wait_for  # noqa: E402
+
+
+def insider(w):
+    """A member's own keys, with its node stopped: what the impostor needs to be that member."""
+    node = w.node("insider")
+    key = node.agent.get_key(mesh.proof_path(w.contract, node.agent.instance))
+    node.kill()
+    with open(os.path.join(node.dir, "seed"), "rb") as f:
+        seed = f.read()
+    priv = mesh.hkdf(bytes.fromhex(key["key"]) + seed, b"nftmesh", b"node-key-v1")
+    return {"node_priv": priv.hex(), "proof_priv": key["key"], "app_sig": key["signature_chain"][0],
+            "kms_sig": key["signature_chain"][1], "app_id": APP_ID, "instance": node.agent.instance,
+            "token": node.token}
+
+
+def flood(w, target, keys, kind):
+    """Starts the impostor that floods the target once it is up."""
+    status, seat = target.status(), w.chain.seats(w.contract)[target.token]
+    told = {"url": target.listen, "target": status["node"], "chain_id": mesh.CHAIN_ID,
+            "contract": w.contract, "settings": status["settings"], "flood": kind,
+            "kms_root": w.host.kms_root(), **keys,
+            "seat": {"token": target.token, "owner": seat["owner"], "node_key": seat["node_key"],
+                     "proof_key": seat["proof_key"], "instance": target.agent.instance}}
+    p = subprocess.Popen([mesh.IMPOSTOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    p.stdin.write(json.dumps(told))
+    p.stdin.close()
+    p.stdin = None  # communicate() would flush it
+    return p
+
+
+def over_budget(w, kind, what):
+    a, b = w.pair(f"{kind}-a", f"{kind}-b")
+    keys = insider(w)
+    since, began = time.time(), time.monotonic()
+    p = flood(w, a, keys, kind)
+    try:
+        wait_for("its link rests", lambda: a.metric("nftmesh_peer_over_budget_total", what="rests"), 60)
+        line = wait_for("and is closed", lambda: [e for e in a.events("refused", since)
+                                                  if e["reason"] == "over_budget"], 90)[0]
+        expect(f"says of what: {line}", what in line["expected"])
+        expect("not at once", time.monotonic() - began > 25)
+        out, _ = p.communicate(timeout=30 * mesh.SCALE)
+    finally:
+        p.kill()
+    ended = json.loads(out.splitlines()[-1])
+    expect(f"told why: {ended}", ended["outcome"] == "ended" and ended["code"] == 5)
+    why = a.get(f"/v1/why?id={line['peer'][:16]}")
+    expect(f"why has it: {why}", "over_budget" in json.dumps(why))
+    again = flood(w, a, keys, kind)
+    out, _ = again.communicate(timeout=30 * mesh.SCALE)
+    told = json.loads(out.splitlines()[-1])
+    expect(f"no link for a while: {told}", told["outcome"] == "refused" and told["code"] == 5)
+    expect("counted", a.metric("nftmesh_peer_over_budget_total", what="closed") == 1 and
+           a.metric("nftmesh_peer_over_budget_total", what="refused") >= 1)
+    others = [e for e in a.events("suspect", since) + b.events("suspect", since)
+              if e["peer"] in (a.key(), b.key())]
+    expect(f"a and b have not felt it: {others}", not others and a.ready() and b.ready())
+    expect("b's budget is whole", b.metric("nftmesh_peer_budget_peak_permille") < 500)
+    together(a, b)
+
+
+@test
+def a_member_that_floods_is_slowed_and_then_closed(w):
+    over_budget(w, "bytes", "bytes")
+
+
+@test
+def a_member_that_forges_is_slowed_and_then_closed(w):
+    over_budget(w, "forgeries", "statements")
+
+
+if __name__ == "__main__":
+    sys.exit(main(World))
