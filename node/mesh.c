@@ -165,12 +165,12 @@ static uint64_t earliest(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static uint64_t next_deadline_ms(const struct mesh *m, uint64_t now_ms)
+static uint64_t next_deadline_ms(struct mesh *m, uint64_t now_ms)
 {
     uint64_t at_ms = now_ms + MESH_TURN_MS;
     at_ms = earliest(at_ms, chain_poll_deadline_ms(m->poll));
     at_ms = earliest(at_ms, mesh_boot_deadline_ms(m));
-    at_ms = earliest(at_ms, mesh_conns_deadline_ms(m));
+    at_ms = earliest(at_ms, m->conns_due_ms);
     at_ms = earliest(at_ms, mesh_dial_deadline_ms(m));
     if (m->leaving) at_ms = earliest(at_ms, m->stop_ms);
     if (m->gossip != NULL) at_ms = earliest(at_ms, gossip_deadline_ms(m->gossip));
@@ -405,6 +405,7 @@ static void mesh_free(struct mesh *m)
         free(m->members[i].line);
     free(m->members);
     free(m->targets);
+    free(m->conn_slots);
     free(m->info_asked_ms);
     for (size_t i = 0; i < sizeof m->session_out / sizeof m->session_out[0]; i++)
         free(m->session_out[i]);

@@ -74,6 +74,7 @@ void mesh_budget_frame(struct mesh_conn *c, size_t len)
         return;
     case NODE_PEER_REST:
         node_link_hold(m->links, c->link);
+        mesh_conn_due(c);
         node_metric_count(&m->metrics->over_budget, "rests", NULL, NULL);
         return;
     case NODE_PEER_CLOSE:

@@ -173,6 +173,7 @@ static struct mesh_bootstrap *bootstrap_slot(struct mesh *m)
 int mesh_dial_bootstrap(struct mesh *m, const char *url, struct node_command *command, char *why,
                         size_t cap)
 {
+    m->dial_moved = true;
     struct node_bootstrap parsed;
     int rv = node_bootstrap_parse(&parsed, url, why, cap);
     if (rv != BASE_OK) return rv;
@@ -217,6 +218,7 @@ static void await_seat(struct mesh *m, const struct base_key33 *key, const char 
 
 void mesh_dial_config(struct mesh *m)
 {
+    m->dial_moved = true;
     for (size_t i = 0; i < m->config->bootstrap_count; i++) {
         const struct node_bootstrap *from = &m->config->bootstrap[i];
         char why[256];
@@ -238,6 +240,7 @@ void mesh_dial_config(struct mesh *m)
  * spread by chance over all of them, so that no bootstrap chooses our neighbours. */
 void mesh_dial_registry(struct mesh *m)
 {
+    m->dial_moved = true;
     if (m->gossip == NULL || m->snapshot == NULL || m->leaving) return;
     for (size_t i = 0; i < m->target_count;) {
         struct node_refusal refusal;
@@ -266,6 +269,7 @@ void mesh_dial_registry(struct mesh *m)
 
 void mesh_dial_want(struct mesh *m, const struct base_key33 *key)
 {
+    m->dial_moved = true;
     struct gossip_member_view view;
     struct gossip_record record;
     struct mesh_target *t = target_find(m, key);
@@ -286,6 +290,7 @@ void mesh_dial_want(struct mesh *m, const struct base_key33 *key)
 
 void mesh_dial_up(struct mesh *m, const struct base_key33 *key)
 {
+    m->dial_moved = true;
     struct mesh_target *t = target_find(m, key);
     if (t == NULL) return;
     char hex[2 * BASE_KEY33_BYTES + 1];
@@ -303,6 +308,7 @@ void mesh_dial_up(struct mesh *m, const struct base_key33 *key)
 void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t code,
                      uint32_t retry_s, const char *why)
 {
+    m->dial_moved = true;
     struct mesh_target *t = NULL;
     uint64_t wait_ms;
     for (size_t i = 0; i < m->target_count && t == NULL; i++) {
@@ -410,6 +416,7 @@ int mesh_dial_read_info(struct mesh *m, struct mesh_found *out, const void *data
 int mesh_dial_found(struct mesh *m, const struct mesh_found *found, struct node_command *command,
                     char *why, size_t cap)
 {
+    m->dial_moved = true;
     return bootstrap_key(m, &found->key, MESH_SOURCE_INFO, found->url, command, why, cap);
 }
 
@@ -440,6 +447,7 @@ static void on_info(void *ctx, const struct node_http_answer *answer)
     struct mesh_bootstrap *b = NULL;
     char why[256];
     int rv = BASE_EREMOTE;
+    m->dial_moved = true;
     if (m->stopping) return;
     for (size_t i = 0; i < m->bootstrap_count; i++) {
         if (m->bootstraps[i].asking) b = &m->bootstraps[i];
@@ -541,6 +549,7 @@ static void visit_target(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
 
 void mesh_dial_step(struct mesh *m, uint64_t now_ms)
 {
+    m->dial_moved = true;
     bool asking = false;
     if (m->gossip == NULL || m->leaving || m->stopping || !m->env.ready) return;
     for (size_t i = 0; i < m->bootstrap_count; i++)
@@ -557,10 +566,9 @@ void mesh_dial_step(struct mesh *m, uint64_t now_ms)
     }
 }
 
-uint64_t mesh_dial_deadline_ms(const struct mesh *m)
+static uint64_t look_for_due(const struct mesh *m)
 {
     uint64_t first = UINT64_MAX;
-    if (m->gossip == NULL || m->leaving || !m->env.ready) return first;
     for (size_t i = 0; i < m->target_count; i++) {
         if (m->targets[i].link == 0 && m->targets[i].next_ms < first) first = m->targets[i].next_ms;
     }
@@ -569,4 +577,13 @@ uint64_t mesh_dial_deadline_ms(const struct mesh *m)
         if (!b->done && !b->asking && b->next_ms < first) first = b->next_ms;
     }
     return first;
+}
+
+/* Asked on every turn of the loop, and the answer seldom changes. */
+uint64_t mesh_dial_deadline_ms(struct mesh *m)
+{
+    if (m->gossip == NULL || m->leaving || !m->env.ready) return UINT64_MAX;
+    if (m->dial_moved) m->dial_due_ms = look_for_due(m);
+    m->dial_moved = false;
+    return m->dial_due_ms;
 }

@@ -8,6 +8,7 @@
  *   mesh_budget.c   what each member may cost us
  *   mesh_chain.c    poller <-> endpoints; a new snapshot and what follows from it
  *   mesh_authority.c owners' authorisations, where the contract stores no keys
+ *   mesh_conns.c    the pipes that there are
  *   mesh_links.c    pipes <-> sessions; who is let in, who is a copy
  *   mesh_gossip.c   sessions <-> membership; what the table's changes mean outside
  *   mesh_dial.c     whom to dial, when, and how often
@@ -81,15 +82,18 @@ void mesh_log(struct mesh *m, enum base_log_level level, const char *mod, const 
               const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* ---- a pipe and the session on it ---- */
+#define MESH_CONN_BUCKETS 512
 struct mesh_conn {
-    struct mesh_conn *next;
+    struct mesh_conn *next, *previous;
+    struct mesh_conn *next_of_key; /* whose keys fall into one bucket */
     struct mesh *mesh;
     node_link_id link;
     struct node_session *session;   /* NULL until the pipe is up */
     struct base_key33 expected;     /* dialed: whom */
     bool dialed, is_up, is_closing; /* is_closing: nothing more is sent on it */
-    bool is_counted;                /* how the handshake ended is in the metrics */
-    node_link_id newcomer;          /* waits for this one's answer to COPY?; 0 for none */
+    bool is_in_bucket;
+    bool is_counted;       /* how the handshake ended is in the metrics */
+    node_link_id newcomer; /* waits for this one's answer to COPY?; 0 for none */
     char remote[NODE_LINK_REMOTE_BYTES];
     uint64_t start_ms, up_wall_ms, deadline_ms;
     uint64_t drain_ms;  /* the surplus pipe of a pair: closed by us then; UINT64_MAX: no */
@@ -263,6 +267,10 @@ struct mesh {
     /* Links and sessions. */
     struct mesh_conn *conns;
     size_t conn_count;
+    struct mesh_conn **conn_slots; /* by the link's slot */
+    size_t conn_slot_cap;
+    struct mesh_conn *conns_by_key[MESH_CONN_BUCKETS]; /* those that are, or have been, up */
+    uint64_t conns_due_ms;                             /* none is due before */
     struct node_session_env env;
     struct node_ephemerals ephemerals;
     struct node_session_actions *session_out[2]; /* one a depth: see step() in mesh_links.c */
@@ -288,6 +296,8 @@ struct mesh {
     size_t target_count;
     struct mesh_bootstrap bootstraps[MESH_BOOTSTRAPS_MAX];
     size_t bootstrap_count;
+    bool dial_moved; /* one of their times has changed: dial_due_ms is to be looked up anew */
+    uint64_t dial_due_ms;
     struct node_dial_hints hints;
 
     /* Addresses of applications, with the prototype's contract. */
@@ -333,16 +343,23 @@ void mesh_chain_judge_again(struct mesh *m);
 int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap);
 uint64_t mesh_chain_lag_blocks(const struct mesh *m);
 
-/* mesh_links.c */
-int mesh_links_new(struct mesh *m);
+/* mesh_conns.c */
 struct mesh_conn *mesh_conn_find(struct mesh *m, node_link_id link);
 struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key); /* up, the one used */
+struct mesh_conn *mesh_conn_new(struct mesh *m, node_link_id link,
+                                bool dialed); /* NULL: no memory */
+void mesh_conn_free(struct mesh_conn *c);
+void mesh_conn_is_up(struct mesh_conn *c); /* once */
+uint64_t mesh_conn_deadline_ms(const struct mesh_conn *c);
+void mesh_conn_due(const struct mesh_conn *c); /* call when one of its times has changed */
+
+/* mesh_links.c */
+int mesh_links_new(struct mesh *m);
 /* BASE_OK, or what node_link_dial() says. trusted: whatever its address. */
 int mesh_conn_dial(struct mesh *m, node_link_id *out, const char *url, const struct base_key33 *key,
                    bool trusted);
 void mesh_conn_step(struct mesh_conn *c, const struct node_session_event *event);
 void mesh_conns_timer(struct mesh *m, uint64_t now_ms);
-uint64_t mesh_conns_deadline_ms(const struct mesh *m);
 void mesh_conns_snapshot(struct mesh *m); /* the env has changed */
 void mesh_conns_later(struct mesh *m);    /* what waited for a step to end */
 void mesh_conn_close(struct mesh *m, const struct base_key33 *key, enum node_reason reason);
@@ -417,7 +434,7 @@ void mesh_dial_up(struct mesh *m, const struct base_key33 *key);
 void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t code,
                      uint32_t retry_s, const char *why);
 void mesh_dial_step(struct mesh *m, uint64_t now_ms);
-uint64_t mesh_dial_deadline_ms(const struct mesh *m);
+uint64_t mesh_dial_deadline_ms(struct mesh *m);
 bool mesh_dial_allow(void *ctx, const struct sockaddr *address);
 bool mesh_dial_all_tried(const struct mesh *m);
 

@@ -15,54 +15,6 @@
 #define DESCRIPTORS_BESIDES 128
 #define REFUSAL_GAP_MS      500
 
-/* ---- the list of pipes ---- */
-
-struct mesh_conn *mesh_conn_find(struct mesh *m, node_link_id link)
-{
-    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
-        if (c->link == link) return c;
-    }
-    return NULL;
-}
-
-struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key)
-{
-    for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
-        if (!c->is_up || c->is_closing) continue;
-        if (base_key33_equal(node_session_remote(c->session), key)) return c;
-    }
-    return NULL;
-}
-
-static struct mesh_conn *conn_new(struct mesh *m, node_link_id link, bool dialed)
-{
-    struct mesh_conn *c = calloc(1, sizeof *c);
-    if (c == NULL) return NULL;
-    c->mesh = m;
-    c->link = link;
-    c->dialed = dialed;
-    c->start_ms = mesh_now();
-    c->deadline_ms = UINT64_MAX;
-    c->drain_ms = UINT64_MAX;
-    c->renew_ms = UINT64_MAX;
-    c->resume_ms = UINT64_MAX;
-    c->next = m->conns;
-    m->conns = c;
-    m->conn_count++;
-    return c;
-}
-
-static void conn_free(struct mesh_conn *c)
-{
-    struct mesh_conn **at = &c->mesh->conns;
-    while (*at != c)
-        at = &(*at)->next;
-    *at = c->next;
-    c->mesh->conn_count--;
-    node_session_free(c->session);
-    free(c);
-}
-
 /* ---- what has to wait until the step under way is over ---- */
 
 /* Event: one without pointers. */
@@ -295,6 +247,7 @@ static void settle_pair(struct mesh_conn *old, struct mesh_conn *c,
     } else { /* not ours to close: it drains until the other end does, and we send no more on it */
         loser->is_closing = true;
         loser->drain_ms = mesh_now() + DRAIN_MS;
+        mesh_conn_due(loser);
     }
 }
 
@@ -305,7 +258,7 @@ static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
     struct mesh_member *member = mesh_member_put(m, &peer->facts.node_key);
     struct mesh_conn *old = mesh_conn_of(m, &peer->facts.node_key);
     c->up_wall_ms = mesh_wall();
-    c->is_up = true;
+    mesh_conn_is_up(c);
     c->is_counted = true;
     node_links_mark_proved(m->links, c->link);
     node_metric_inc(&m->metrics->links_established);
@@ -360,6 +313,7 @@ static void on_renew(struct mesh_conn *c)
 {
     struct base_key33 key = node_session_peer(c->session)->facts.node_key;
     c->renew_ms = mesh_now() + RENEW_RETRY_MS;
+    mesh_conn_due(c);
     mesh_dial_want(c->mesh, &key);
 }
 
@@ -430,6 +384,7 @@ static int step(struct mesh_conn *c, const struct node_session_event *event)
     for (size_t i = 0; i < out->count; i++)
         perform(c, &out->list[i]);
     c->deadline_ms = node_session_deadline_ms(c->session);
+    mesh_conn_due(c);
     m->session_depth--;
     return rv;
 }
@@ -479,7 +434,7 @@ static void on_link_up(void *ctx, node_link_id id, bool dialed, const char *remo
 {
     struct mesh *m = ctx;
     struct mesh_conn *c = mesh_conn_find(m, id);
-    if (c == NULL) c = conn_new(m, id, dialed);
+    if (c == NULL) c = mesh_conn_new(m, id, dialed);
     if (c == NULL) {
         node_link_close(m->links, id, NODE_LINK_WHY_LOCAL);
         return;
@@ -525,7 +480,7 @@ static void on_link_down(void *ctx, node_link_id id, enum node_link_why why)
                  "--dial-allow if it is yours",
                  c->remote);
     if (c->dialed) mesh_dial_ended(m, id, false, 0, 0, node_link_why_name(why));
-    conn_free(c);
+    mesh_conn_free(c);
     mesh_conns_later(m);
     mesh_dirty(m);
 }
@@ -536,7 +491,7 @@ int mesh_conn_dial(struct mesh *m, node_link_id *out, const char *url, const str
     node_link_id id = 0;
     int rv =
         trusted ? node_link_dial_trusted(m->links, &id, url) : node_link_dial(m->links, &id, url);
-    struct mesh_conn *c = rv == BASE_OK ? conn_new(m, id, true) : NULL;
+    struct mesh_conn *c = rv == BASE_OK ? mesh_conn_new(m, id, true) : NULL;
     if (c == NULL) {
         if (rv == BASE_OK) {
             node_link_close(m->links, id, NODE_LINK_WHY_LOCAL);
@@ -552,31 +507,27 @@ int mesh_conn_dial(struct mesh *m, node_link_id *out, const char *url, const str
     return BASE_OK;
 }
 
+/* Looks through all of them only when one may be due. */
 void mesh_conns_timer(struct mesh *m, uint64_t now_ms)
 {
     struct node_session_event ev = {.kind = NODE_SESSION_EV_TIMER};
+    if (m->conns_due_ms > now_ms) {
+        mesh_conns_later(m);
+        return;
+    }
+    m->conns_due_ms = UINT64_MAX;
     /* A step frees no conn: that happens in on_link_down only. */
     for (struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
         if (c->deadline_ms <= now_ms) mesh_conn_step(c, &ev);
         if (c->resume_ms <= now_ms) mesh_budget_go_on(c);
         if (c->renew_ms <= now_ms && c->is_up && !c->is_closing) on_renew(c);
-        if (c->drain_ms > now_ms) continue;
-        c->drain_ms = UINT64_MAX;
-        close_later(c, NODE_REASON_DUPLICATE);
+        if (c->drain_ms <= now_ms) {
+            c->drain_ms = UINT64_MAX;
+            close_later(c, NODE_REASON_DUPLICATE);
+        }
+        mesh_conn_due(c);
     }
     mesh_conns_later(m);
-}
-
-uint64_t mesh_conns_deadline_ms(const struct mesh *m)
-{
-    uint64_t first = UINT64_MAX;
-    for (const struct mesh_conn *c = m->conns; c != NULL; c = c->next) {
-        if (c->deadline_ms < first) first = c->deadline_ms;
-        if (c->drain_ms < first) first = c->drain_ms;
-        if (c->resume_ms < first) first = c->resume_ms;
-        if (c->is_up && !c->is_closing && c->renew_ms < first) first = c->renew_ms;
-    }
-    return first;
 }
 
 /* No session gets another event before all have got this one: gossip is held back, and says what

@@ -44,11 +44,18 @@ def pss_kib(pid):
 
 
 class Churn(World):
-    AGENTS = 24
+    """A crowd: seats by the hundred, and agents of several processes, which have a bound each."""
+
+    AGENTS = 60
 
     def __init__(self, directory):
-        type(self).AGENTS = 2 * OPTIONS.nodes + 4
         super().__init__(directory)
+        for i in range(1, 2 * OPTIONS.nodes // self.AGENTS + 1):
+            names = [f"vm{i}-{k}" for k in range(self.AGENTS)]
+            more = mesh.AgentHost(directory, names, os.path.join(directory, "kms.key"), APP_ID,
+                                  label=f"agents{i}")
+            self.host.agents.update(more.agents)
+            self.free += names
         self.contract, _ = self.chain.deploy(self.host.kms_root(), [APP_ID], max_nodes=9000)
         self.lock = threading.Lock()
         self.count = 0
