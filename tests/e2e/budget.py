@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A member over its budget (docs/decisions/0018): its link is slowed down, then closed, and nobody else
-feels it. Prints `ok NAME` or `not ok NAME: why`, and exits 1 when one failed. Usage: budget.py [NAME..]"""
+"""Bounds of a node: a member over its budget (docs/decisions/0018), whose link is slowed down, then
+closed, while nobody else feels it; and descriptors. Prints `ok NAME` or `not ok NAME: why`, and exits 1 when one failed. Usage: budget.py [NAME..]"""
 import json
 import os
 import subprocess
@@ -82,6 +82,23 @@ def a_member_that_floods_is_slowed_and_then_closed(w):
 @test
 def a_member_that_forges_is_slowed_and_then_closed(w):
     over_budget(w, "forgeries", "statements")
+
+
+@test
+def too_few_descriptors_for_the_links_are_named(w):
+    node = w.node("narrow", start=False, seat=False, extra=["--links-max", "500"])
+    node.argv = ["/bin/sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *node.argv]
+    node.start()
+    line = wait_for("it says so", lambda: node.events("descriptors"), 30)[0]
+    expect(f"both figures: {line}", "300 descriptors" in line["msg"] and "--links-max 500" in line["msg"])
+    wait_for("status says so too", lambda: "--links-max 500" in json.dumps(node.status()), 30)
+    wide = w.node("wide", seat=False)
+    wait_for("it answers", lambda: wide.status().get("node"), 30)
+    expect("nothing to say", not wide.events("descriptors"))
+    argv = [word for word in node.argv[5:] if word not in ("--links-max", "500")]
+    for value in ("7", "4096", "many"):
+        code, _, err = mesh.run(*argv, "--check-config", "--links-max", value, check=False)
+        expect(f"{value} is refused: {err}", code == 2 and "--links-max" in err)
 
 
 if __name__ == "__main__":
