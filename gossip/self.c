@@ -59,9 +59,9 @@ int gossip__self_refute(struct gossip *g, uint64_t incarnation)
 {
     struct gossip_record self = g->self;
     if (incarnation < self.incarnation) incarnation = self.incarnation;
+    g->refute_ms = GOSSIP__NEVER;
     if (incarnation >= INT64_MAX || g->left) return BASE_OK; /* nothing above it to claim */
     self.incarnation = incarnation + 1;
-    g->refute_ms = GOSSIP__NEVER;
     g->refuted_ms = g->now_ms;
     g->counters.refutations_own++;
     return self_publish(g, &self);
