@@ -1,6 +1,5 @@
-/* The simulator's machine: virtual time, links, processes. sim_check.c looks over its shoulder. */
-#include "sim.h"
-
+/* The simulator's machine: what is due next in virtual time, and one step of a core. sim_check.c
+ * looks over its shoulder; sim_internal.h lists the other files. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,140 +8,36 @@
 #include "gossip/statement.h"
 #include "sim_internal.h"
 
-#define DIAL_TIMEOUT_MS   5000
-#define SNAPSHOT_LAG_MS   3000
-#define REGISTRY_MS       1000
-#define TIMER_SPINS_MAX   5000
-#define EPOCH_INCARNATION 1000
-
-/* ---- links ---- */
-
-/* A link's old frames belong to nobody any more: their generation has passed. */
-static void link_close_at(struct sim *s, uint32_t i, uint32_t j, uint32_t generation)
-{
-    struct sim__end *end = sim__end_of(s, i, j);
-    if (end->generation != generation || !end->is_up) return;
-    end->is_up = false;
-    if (s->nodes[i].core == NULL) return;
-    struct gossip_event ev = {.type = GOSSIP_EV_PEER_DOWN, .key = s->nodes[j].key};
-    sim__step(s, i, &ev);
-}
-
-/* The close travels behind the frames before it. */
-static void send_close(struct sim *s, uint32_t from, uint32_t to, uint32_t generation)
-{
-    struct sim__event *ev = sim__event_new(SIM__CLOSE, to, from, 0);
-    ev->generation = generation;
-    sim__way_send(s, ev);
-}
-
-/* i closes the link as it says it would: behind what it has sent, and at its own end at once. */
-static void drop_link(struct sim *s, uint32_t i, uint32_t j)
-{
-    uint32_t generation = sim__end_of(s, i, j)->generation;
-    struct sim__event *close = sim__event_new(SIM__CLOSE, i, j, 0);
-    close->generation = generation;
-    sim__event_at(s, close, s->now_ms);
-    send_close(s, i, j, generation);
-}
-
-void sim_break(struct sim *s, uint32_t i, uint32_t j)
-{
-    if (i == j) return;
-    send_close(s, i, j, sim__link_of(s, i, j)->generation);
-    send_close(s, j, i, sim__link_of(s, i, j)->generation);
-}
-
-static void dial(struct sim *s, uint32_t i, uint32_t j)
-{
-    struct sim__event *ev = sim__event_new(SIM__DIAL, i, j, 0);
-    ev->process = s->nodes[i].process;
-    sim__event_at(s, ev, s->now_ms + sim__delay_ms(s) + 1);
-}
-
-static void dial_fails_in(struct sim *s, const struct sim__event *dialed, uint64_t ms)
-{
-    struct sim__event *ev = sim__event_new(SIM__DIAL_FAILED, dialed->node, dialed->peer, 0);
-    ev->process = dialed->process;
-    sim__event_at(s, ev, s->now_ms + ms);
-}
-
-static bool is_admitted(const struct sim *s, uint32_t by, uint32_t whom)
-{
-    return s->nodes[by].view[whom] && s->nodes[whom].view[by];
-}
-
-static void peer_up(struct sim *s, uint32_t i, uint32_t j,
-                    const struct gossip_signed_record *record, bool dialed)
-{
-    struct gossip_event ev = {.type = GOSSIP_EV_PEER_UP, .key = s->nodes[j].key};
-    ev.u.peer_up.record = (struct base_slice){record->body, record->body_len};
-    ev.u.peer_up.sig = record->sig;
-    ev.u.peer_up.proof = sim__slice("proof");
-    ev.u.peer_up.weight = 1;
-    ev.u.peer_up.dialed = dialed;
-    *sim__end_of(s, i, j) = (struct sim__end){true, sim__link_of(s, i, j)->generation};
-    sim__step(s, i, &ev);
-}
-
-/* The handshake is through: the dialler is up as it sends READY, the other when it gets it. */
-static void link_open(struct sim *s, uint32_t i, uint32_t j)
-{
-    struct sim__link *link = sim__link_of(s, i, j);
-    struct gossip_signed_record theirs;
-    if (sim__is_linked(s, j, i)) sim__stuck_at(s, j, i, true); /* unless READY replaces it */
-    link->generation++;
-    sim__way_drop(sim__way(s, i, j));
-    sim__way_drop(sim__way(s, j, i));
-    struct sim__event *ready =
-        sim__event_new(SIM__READY, j, i, sizeof(struct gossip_signed_record));
-    ready->generation = link->generation;
-    ready->process = s->nodes[j].process;
-    gossip_self_record((struct gossip_signed_record *)(void *)ready->bytes, s->nodes[i].core);
-    gossip_self_record(&theirs, s->nodes[j].core);
-    sim__way_send(s, ready);
-    peer_up(s, i, j, &theirs, true);
-}
-
-static void dial_arrives(struct sim *s, const struct sim__event *ev)
-{
-    uint32_t i = ev->node, j = ev->peer;
-    struct sim__node *from = &s->nodes[i], *to = &s->nodes[j];
-    if (from->core == NULL || from->process != ev->process) return;
-    if (sim__way(s, i, j)->cut || sim__way(s, j, i)->cut || to->is_paused || to->is_host_gone) {
-        dial_fails_in(s, ev, DIAL_TIMEOUT_MS);
-    } else if (to->core == NULL || !is_admitted(s, i, j) || from->has_left || to->has_left) {
-        dial_fails_in(s, ev, sim__delay_ms(s));
-    } else if (sim__is_linked(s, i, j) && sim__is_linked(s, j, i)) {
-        dial_fails_in(s, ev, 0); /* the session there is stays */
-    } else {
-        link_open(s, i, j);
-    }
-}
+#define TIMER_SPINS_MAX 5000
 
 /* ---- steps ---- */
 
-static void judge(struct sim *s, uint32_t i, const struct base_key33 *key)
-{
-    struct gossip_event ev = {.type = GOSSIP_EV_VERDICT, .key = *key};
-    uint32_t j = sim__index(s, key);
-    ev.u.verdict.verdict = j < s->count && s->nodes[i].view[j] ? GOSSIP_OK : GOSSIP_UNKNOWN;
-    ev.u.verdict.weight = 1;
-    sim__step(s, i, &ev);
-}
-
 static void perform_send(struct sim *s, uint32_t i, uint32_t j, const struct gossip_action *act)
 {
-    struct sim__event *ev = sim__event_new(SIM__FRAME, j, i, act->u.send.body.len);
+    struct sim_liar *l = s->nodes[i].liar;
+    const struct base_slice *body = &act->u.send.body;
+    if (l != NULL && l->kind->says != NULL &&
+        !l->kind->says(l, j, act->u.send.type, body->data, body->len))
+        return;
+    struct sim__event *ev = sim__event_new(SIM__FRAME, j, i, body->len);
     ev->type = act->u.send.type;
+    ev->kind = act->u.send.kind;
     ev->generation = sim__end_of(s, i, j)->generation;
-    memcpy(ev->bytes, act->u.send.body.data, ev->len);
+    memcpy(ev->bytes, body->data, ev->len);
     s->frames++;
     sim__way_send(s, ev);
 }
 
+struct verdicts { /* of what one step asked; given when all of its actions are performed */
+    struct {
+        struct base_key33 key;
+        enum gossip_verdict verdict;
+    } * list;
+    size_t count;
+};
+
 static void perform(struct sim *s, uint32_t i, const struct gossip_action *act,
-                    struct base_key33 *asked, size_t *asked_count)
+                    struct verdicts *verdicts)
 {
     uint32_t j = sim__index(s, &act->key);
     switch (act->type) {
@@ -150,19 +45,20 @@ static void perform(struct sim *s, uint32_t i, const struct gossip_action *act,
         perform_send(s, i, j, act);
         break;
     case GOSSIP_ACT_WANT_LINK:
-        if (j < s->count) dial(s, i, j);
+        if (j < s->count) sim__dial(s, i, j);
         break;
     case GOSSIP_ACT_DROP_LINK:
-        drop_link(s, i, j);
+        sim__link_drop(s, i, j);
         break;
     case GOSSIP_ACT_JUDGE:
-        asked[(*asked_count)++] = act->key;
+        verdicts->list[verdicts->count].key = act->key;
+        verdicts->list[verdicts->count++].verdict = sim__judge_member(s, i, act);
         break;
     case GOSSIP_ACT_LEFT:
         s->nodes[i].is_gone = true;
         break;
     case GOSSIP_ACT_SELF:
-        s->nodes[i].incarnation = act->u.self.incarnation; /* to its disk */
+        s->nodes[i].incarnation = s->nodes[i].disk_incarnation = act->u.self.incarnation;
         break;
     case GOSSIP_ACT_STATE:
     case GOSSIP_ACT_EVENT:
@@ -171,13 +67,35 @@ static void perform(struct sim *s, uint32_t i, const struct gossip_action *act,
     }
 }
 
-static void timer_arm(struct sim *s, uint32_t i)
+static void verdicts_begin(struct verdicts *verdicts, const struct gossip_actions *out)
+{
+    size_t asked = 0;
+    for (size_t a = 0; a < out->count; a++)
+        asked += out->items[a].type == GOSSIP_ACT_JUDGE;
+    *verdicts = (struct verdicts){0};
+    if (asked == 0) return;
+    verdicts->list = malloc(asked * sizeof *verdicts->list);
+    assert(verdicts->list != NULL);
+}
+
+static void verdicts_give(struct sim *s, uint32_t i, struct verdicts *verdicts)
+{
+    for (size_t v = 0; v < verdicts->count; v++) {
+        struct gossip_event ev = {.type = GOSSIP_EV_VERDICT, .key = verdicts->list[v].key};
+        uint32_t j = sim__index(s, &ev.key);
+        ev.u.verdict.verdict = verdicts->list[v].verdict;
+        ev.u.verdict.weight = j < s->count ? sim__weight_of(s, i, j) : 1;
+        sim__step(s, i, &ev);
+    }
+    free(verdicts->list);
+}
+
+void sim__timer_arm(struct sim *s, uint32_t i)
 {
     struct sim__node *n = &s->nodes[i];
     uint64_t due = gossip_deadline_ms(n->core);
     if (due == UINT64_MAX) return;
-    due = due > n->skew_ms ? due - n->skew_ms : 0;
-    if (due < s->now_ms) due = s->now_ms;
+    due = sim__true_ms(s, n, due);
     if (n->timer_armed && n->timer_ms <= due) return;
     n->timer_armed = true;
     n->timer_ms = due;
@@ -186,85 +104,55 @@ static void timer_arm(struct sim *s, uint32_t i)
     sim__event_at(s, ev, due);
 }
 
-static void process_end(struct sim *s, uint32_t i, bool visible)
-{
-    struct sim__node *n = &s->nodes[i];
-    gossip_free(n->core);
-    n->core = NULL;
-    n->process++;
-    n->timer_armed = false;
-    n->is_host_gone = !visible;
-    while (n->parked != NULL) {
-        struct sim__event *ev = n->parked;
-        n->parked = ev->next;
-        free(ev);
-    }
-    n->is_paused = false;
-    for (uint32_t j = 0; j < s->count; j++) {
-        if (j == i) continue;
-        bool was_up = sim__is_linked(s, i, j);
-        if (visible && was_up) send_close(s, i, j, sim__end_of(s, i, j)->generation);
-        sim__end_of(s, i, j)->is_up = false;
-        if (!visible && sim__is_linked(s, j, i)) sim__stuck_at(s, j, i, true);
-    }
-}
-
 int sim__step(struct sim *s, uint32_t i, const struct gossip_event *ev)
 {
     struct sim__node *n = &s->nodes[i];
     struct gossip_actions out;
-    struct base_key33 asked[GOSSIP_ASIDE_MAX + 64];
-    size_t asked_count = 0;
+    struct verdicts verdicts;
     uint32_t process = n->process;
     if (n->core == NULL) return BASE_ESTATE;
-    int rv = gossip_step(n->core, s->now_ms + n->skew_ms, ev, &out);
+    int rv = gossip_step(n->core, sim__local_ms(s, n), ev, &out);
     s->steps++;
     sim__check_step(s, i, ev, rv, &out);
+    verdicts_begin(&verdicts, &out);
     for (size_t a = 0; a < out.count; a++)
-        perform(s, i, &out.items[a], asked, &asked_count);
-    for (size_t a = 0; a < asked_count; a++)
-        judge(s, i, &asked[a]);
+        perform(s, i, &out.items[a], &verdicts);
+    verdicts_give(s, i, &verdicts);
     if (n->core == NULL || n->process != process) return rv;
     if (n->is_gone) {
-        process_end(s, i, true);
+        sim__process_end(s, i, true);
         return rv;
     }
-    timer_arm(s, i);
+    sim__timer_arm(s, i);
     return rv;
 }
 
 /* ---- what happens to a node ---- */
+
+static bool is_hidden(struct sim *s, const struct sim__event *ev)
+{
+    struct sim__node *n = &s->nodes[ev->node];
+    struct sim_liar *l = n->liar;
+    if (s->nodes[ev->peer].liar != NULL) n->heard++;
+    if (n->is_mute && ev->type == GOSSIP_FRAME_PING_REQ) return true;
+    return l != NULL && l->kind->hears != NULL &&
+           !l->kind->hears(l, ev->peer, ev->type, ev->bytes, ev->len);
+}
 
 static void frame_arrives(struct sim *s, const struct sim__event *ev)
 {
     struct sim__node *n = &s->nodes[ev->node];
     const struct sim__end *end = sim__end_of(s, ev->node, ev->peer);
     if (end->generation != ev->generation || !end->is_up) return;
-    if (n->is_mute && ev->type == GOSSIP_FRAME_PING_REQ) return;
+    if (is_hidden(s, ev)) return;
     struct gossip_event in = {.type = GOSSIP_EV_FRAME, .key = s->nodes[ev->peer].key};
     in.u.frame.type = ev->type;
     in.u.frame.body = (struct base_slice){ev->bytes, ev->len};
     int rv = sim__step(s, ev->node, &in);
     if (rv == BASE_OK || n->core == NULL) return;
-    send_close(s, ev->node, ev->peer,
-               ev->generation); /* as the session does with a malformed frame */
-    link_close_at(s, ev->node, ev->peer, ev->generation);
-}
-
-static void snapshot_arrives(struct sim *s, uint32_t i)
-{
-    struct sim__node *n = &s->nodes[i];
-    for (uint32_t j = 0; j < s->count; j++) {
-        bool had = n->view[j];
-        n->view[j] = s->nodes[j].has_seat;
-        if (!had || n->view[j] || j == i || n->core == NULL) continue;
-        if (sim__is_linked(s, i, j)) send_close(s, i, j, sim__end_of(s, i, j)->generation);
-        sim__end_of(s, i, j)->is_up = false;
-        struct gossip_event ev = {.type = GOSSIP_EV_EVICT, .key = s->nodes[j].key};
-        sim__step(s, i, &ev);
-    }
-    struct gossip_event moved = {.type = GOSSIP_EV_SNAPSHOT_MOVED};
-    if (n->core != NULL) sim__step(s, i, &moved);
+    /* as the session does with a malformed frame */
+    sim__send_close(s, ev->node, ev->peer, ev->generation);
+    sim__link_close(s, ev->node, ev->peer, ev->generation);
 }
 
 static void timer_fires(struct sim *s, const struct sim__event *ev)
@@ -282,88 +170,11 @@ static void timer_fires(struct sim *s, const struct sim__event *ev)
     sim__step(s, ev->node, &in);
 }
 
-static void ready_arrives(struct sim *s, const struct sim__event *ev)
+static void liar_acts(struct sim *s, uint32_t i)
 {
-    const struct sim__node *n = &s->nodes[ev->node];
-    if (sim__link_of(s, ev->node, ev->peer)->generation != ev->generation) return; /* superseded */
-    if (n->core == NULL || n->process != ev->process || n->has_left) return;
-    if (!is_admitted(s, ev->node, ev->peer)) {
-        send_close(s, ev->node, ev->peer, ev->generation);
-        return;
-    }
-    peer_up(s, ev->node, ev->peer, (const struct gossip_signed_record *)(const void *)ev->bytes,
-            false);
-}
-
-static void dial_failed_arrives(struct sim *s, const struct sim__event *ev)
-{
-    struct gossip_event in = {.type = GOSSIP_EV_DIAL_FAILED, .key = s->nodes[ev->peer].key};
-    if (s->nodes[ev->node].process != ev->process) return;
-    sim__step(s, ev->node, &in);
-}
-
-static void registry_dial_soon(struct sim *s, uint32_t i)
-{
-    struct sim__event *ev = sim__event_new(SIM__REGISTRY, i, i, 0);
-    ev->process = s->nodes[i].process;
-    /* Alone, it is in a hurry. */
-    uint64_t every = s->nodes[i].seen_count > 1 ? 3 * REGISTRY_MS : REGISTRY_MS;
-    sim__event_at(s, ev, s->now_ms + every + sim_random(s, REGISTRY_MS));
-}
-
-/* The rim knows every seat from the chain, and now and then dials one that its table lacks. */
-static void registry_dial(struct sim *s, const struct sim__event *ev)
-{
-    const struct sim__node *n = &s->nodes[ev->node];
-    if (n->core == NULL || n->process != ev->process) return;
-    uint32_t first = (uint32_t)sim_random(s, s->count);
-    for (uint32_t at = 0; at < s->count; at++) {
-        uint32_t j = (first + at) % s->count;
-        if (j == ev->node || !n->view[j] || n->seen[j].state != GOSSIP_NONE) continue;
-        dial(s, ev->node, j);
-        break;
-    }
-    registry_dial_soon(s, ev->node);
-}
-
-static bool is_for_process(enum sim__what what)
-{
-    return what != SIM__DIAL && what != SIM__STUCK;
-}
-
-static bool is_stalled(struct sim *s, uint32_t i, uint32_t j)
-{
-    return sim__way(s, i, j)->first != NULL || sim__way(s, j, i)->first != NULL ||
-           s->nodes[i].is_paused || s->nodes[j].is_paused;
-}
-
-static void stuck(struct sim *s, const struct sim__event *ev)
-{
-    if (ev->type == 0) {
-        sim__link_of(s, ev->node, ev->peer)->stuck_armed = false;
-        if (!is_stalled(s, ev->node, ev->peer)) return;
-    }
-    for (int end = 0; end < 2; end++) {
-        struct sim__event *close = end == 0 ? sim__event_new(SIM__CLOSE, ev->node, ev->peer, 0)
-                                            : sim__event_new(SIM__CLOSE, ev->peer, ev->node, 0);
-        close->generation = ev->generation;
-        sim__event_at(s, close, s->now_ms);
-    }
-}
-
-/* A stopped process finds everything when it goes on, in the order in which it came. */
-static bool is_parked(struct sim *s, struct sim__event *ev)
-{
-    struct sim__node *n = &s->nodes[ev->node];
-    if (!n->is_paused || !is_for_process(ev->what)) return false;
-    ev->next = NULL;
-    if (n->parked == NULL)
-        n->parked = ev;
-    else
-        n->parked_last->next = ev;
-    n->parked_last = ev;
-    if (ev->what == SIM__FRAME) sim__stuck_soon(s, ev->peer, ev->node);
-    return true;
+    struct sim_liar *l = s->nodes[i].liar;
+    if (sim_is_up(s, i) && !s->nodes[i].is_paused) l->kind->acts(l);
+    sim__event_at(s, sim__event_new(SIM__LIAR, i, i, 0), s->now_ms + l->kind->period_ms);
 }
 
 static void happen(struct sim *s, const struct sim__event *ev)
@@ -376,25 +187,31 @@ static void happen(struct sim *s, const struct sim__event *ev)
         frame_arrives(s, ev);
         break;
     case SIM__READY:
-        ready_arrives(s, ev);
+        sim__ready_arrives(s, ev);
         break;
     case SIM__CLOSE:
-        link_close_at(s, ev->node, ev->peer, ev->generation);
+        sim__link_close(s, ev->node, ev->peer, ev->generation);
         break;
     case SIM__DIAL:
-        dial_arrives(s, ev);
+        sim__dial_arrives(s, ev);
         break;
     case SIM__DIAL_FAILED:
-        dial_failed_arrives(s, ev);
+        sim__dial_failed_arrives(s, ev);
         break;
     case SIM__REGISTRY:
-        registry_dial(s, ev);
+        sim__registry_dial(s, ev);
         break;
     case SIM__STUCK:
-        stuck(s, ev);
+        sim__stuck(s, ev);
         break;
     case SIM__SNAPSHOT:
-        snapshot_arrives(s, ev->node);
+        sim__snapshot_arrives(s, ev);
+        break;
+    case SIM__BLOCK:
+        sim__block_due(s);
+        break;
+    case SIM__LIAR:
+        liar_acts(s, ev->node);
         break;
     }
 }
@@ -404,9 +221,9 @@ static bool run_next(struct sim *s, uint64_t until_ms)
     if (s->queue_count == 0 || s->queue[0]->at_ms > until_ms || s->failure[0] != 0) return false;
     struct sim__event *ev = sim__queue_pop(s);
     s->now_ms = ev->at_ms;
-    if (is_parked(s, ev)) return true;
+    if (sim__is_parked(s, ev)) return true;
     happen(s, ev);
-    free(ev);
+    sim__event_free(ev);
     return true;
 }
 
@@ -433,96 +250,6 @@ bool sim_until(struct sim *s, bool (*is_so)(struct sim *), uint64_t ms)
     return s->failure[0] == 0;
 }
 
-/* ---- processes ---- */
-
-static void process_start(struct sim *s, uint32_t i, uint32_t via)
-{
-    struct sim__node *n = &s->nodes[i];
-    struct gossip_config cfg;
-    struct gossip_crypto crypto = sim_crypto(i);
-    assert(n->core == NULL);
-    n->incarnation++;
-    sim_config_of(&cfg, i, n->incarnation);
-    cfg.seed = base_prng_u64(&s->prng);
-    cfg.members_max = s->count + 4;
-    if (s->links_max > 0) cfg.links_max = s->links_max;
-    cfg.weight = 1;
-    n->started_incarnation = n->incarnation;
-    n->has_left = n->is_gone = n->is_host_gone = false;
-    for (uint32_t j = 0; j < s->count; j++)
-        n->view[j] = s->nodes[j].has_seat;
-    sim__check_reset(s, i);
-    int rv = gossip_new(&n->core, &cfg, &crypto, s->now_ms + n->skew_ms);
-    assert(rv == BASE_OK);
-    timer_arm(s, i);
-    if (via != i) dial(s, i, via);
-    registry_dial_soon(s, i);
-}
-
-void sim_links_max(struct sim *s, uint32_t links_max)
-{
-    s->links_max = links_max;
-}
-
-void sim_start(struct sim *s, uint32_t i, uint32_t via)
-{
-    process_start(s, i, via);
-}
-
-void sim_start_all(struct sim *s)
-{
-    for (uint32_t i = 0; i < s->count; i++) {
-        process_start(s, i, 0);
-        sim_run(s, 10);
-    }
-}
-
-void sim_crash(struct sim *s, uint32_t i, bool visible)
-{
-    if (s->nodes[i].core != NULL) process_end(s, i, visible);
-}
-
-void sim_restart(struct sim *s, uint32_t i, uint32_t via)
-{
-    sim_crash(s, i, true);
-    process_start(s, i, via);
-}
-
-void sim_pause(struct sim *s, uint32_t i)
-{
-    if (s->nodes[i].core != NULL) s->nodes[i].is_paused = true;
-}
-
-void sim_resume(struct sim *s, uint32_t i)
-{
-    struct sim__node *n = &s->nodes[i];
-    if (!n->is_paused) return;
-    n->is_paused = false;
-    while (n->parked != NULL) {
-        struct sim__event *ev = n->parked;
-        n->parked = ev->next;
-        sim__event_at(s, ev, s->now_ms);
-    }
-}
-
-void sim_leave(struct sim *s, uint32_t i)
-{
-    struct gossip_event ev = {.type = GOSSIP_EV_LEAVE};
-    if (s->nodes[i].core == NULL || s->nodes[i].is_paused) return;
-    s->nodes[i].has_left = true;
-    sim__step(s, i, &ev);
-}
-
-/* ---- chain ---- */
-
-void sim_seat(struct sim *s, uint32_t i, bool has)
-{
-    s->nodes[i].has_seat = has;
-    for (uint32_t j = 0; j < s->count; j++)
-        sim__event_at(s, sim__event_new(SIM__SNAPSHOT, j, j, 0),
-                      s->now_ms + sim_random(s, SNAPSHOT_LAG_MS));
-}
-
 /* ---- applications ---- */
 
 int sim_event(struct sim *s, uint32_t i, const char *name)
@@ -542,52 +269,6 @@ void sim_tag(struct sim *s, uint32_t i, const char *value)
     if (!s->nodes[i].is_paused) sim__step(s, i, &ev);
 }
 
-/* ---- liars ---- */
-
-bool sim_inject_bytes(struct sim *s, uint32_t from, uint32_t to, uint8_t type, const void *body,
-                      size_t len)
-{
-    if (!sim__is_linked(s, from, to)) return false;
-    struct sim__event *ev = sim__event_new(SIM__FRAME, to, from, len);
-    ev->type = type;
-    ev->generation = sim__end_of(s, from, to)->generation;
-    if (len > 0) memcpy(ev->bytes, body, len);
-    sim__way_send(s, ev);
-    return true;
-}
-
-bool sim_inject(struct sim *s, uint32_t from, uint32_t to, const struct gossip_frame *frame)
-{
-    uint8_t body[GOSSIP_FRAME_BYTES_MAX];
-    size_t len = 0;
-    int rv = gossip_frame_encode(body, &len, sizeof body, frame);
-    assert(rv == BASE_OK);
-    return sim_inject_bytes(s, from, to, frame->type, body, len);
-}
-
-void sim_accuse(struct sim *s, uint32_t liar, uint32_t target, enum base_statement kind)
-{
-    static struct gossip_frame frame;
-    uint8_t body[GOSSIP_STATEMENT_BYTES_MAX];
-    struct gossip_accusation accusation = {s->nodes[target].key, sim_incarnation(s, target),
-                                           s->nodes[liar].key};
-    frame.type = GOSSIP_FRAME_UPDATE;
-    frame.u.news.reach = s->count;
-    frame.u.news.repair = false;
-    frame.u.news.item_count = 1;
-    frame.u.news.items[0] = (struct gossip_item){.kind = kind};
-    frame.u.news.items[0].body =
-        (struct base_slice){body, gossip_accusation_encode(body, &accusation)};
-    sim_sign(liar, kind, body, frame.u.news.items[0].body.len, &frame.u.news.items[0].sig);
-    for (uint32_t j = 0; j < s->count; j++)
-        if (j != liar && j != target) sim_inject(s, liar, j, &frame);
-}
-
-void sim_mute(struct sim *s, uint32_t i, bool mute)
-{
-    s->nodes[i].is_mute = mute;
-}
-
 /* ---- life ---- */
 
 struct sim *sim_new(uint64_t seed, uint32_t nodes, const struct sim_net *net)
@@ -605,14 +286,14 @@ struct sim *sim_new(uint64_t seed, uint32_t nodes, const struct sim_net *net)
     for (uint32_t i = 0; i < nodes; i++) {
         struct sim__node *n = &s->nodes[i];
         n->key = sim_key_of(i);
-        n->has_seat = true;
-        n->incarnation = EPOCH_INCARNATION;
-        n->skew_ms = sim_random(s, 100000); /* no two clocks agree */
+        n->local_ms = sim_random(s, 100000); /* no two clocks agree */
         n->view = calloc(nodes, sizeof *n->view);
         n->seen = calloc(nodes, sizeof *n->seen);
         assert(n->view != NULL && n->seen != NULL);
     }
     sim__index_build(s);
+    sim__admission_init(s);
+    sim__chain_init(s);
     return s;
 }
 
@@ -621,15 +302,19 @@ void sim_free(struct sim *s)
     if (s == NULL) return;
     for (uint32_t i = 0; i < s->count; i++) {
         struct sim__node *n = &s->nodes[i];
-        if (n->core != NULL) process_end(s, i, false);
+        if (n->core != NULL) sim__process_end(s, i, false);
+        sim__block_release(n->reference);
+        if (n->liar != NULL) free(n->liar->memory);
+        free(n->liar);
         free(n->view);
         free(n->seen);
         free(n->delivered);
     }
     while (s->queue_count > 0)
-        free(sim__queue_pop(s));
+        sim__event_free(sim__queue_pop(s));
     for (size_t w = 0; w < (size_t)s->count * s->count; w++)
         sim__way_drop(&s->ways[w]);
+    sim__chain_free(s);
     free(s->queue);
     free(s->nodes);
     free(s->ways);

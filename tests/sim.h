@@ -7,20 +7,21 @@
 #include "gossip/frame.h"
 #include "gossip/gossip.h"
 
-/* N gossip cores in virtual time, from one seed: links, the network under them, processes that
- * pause and die, and a chain that says who has a seat. Nothing sleeps, and the same seed gives the
- * same trace on every machine.
+/* Whole nodes' cores in virtual time, from one seed: gossip and admission of each node, the links
+ * and the network under them, processes that pause and die, and a chain with blocks that says who
+ * has a seat. Nothing sleeps, and the same seed gives the same trace on every machine. What is real
+ * and what is modelled: docs/simulation.md.
  *
- * The network is reliable and ordered per link, as TCP is: loss is a retransmission's delay, a cut
- * is silence in one direction (frames wait for its end), and a link whose frames have waited for
- * SIM_STUCK_MS is closed by both ends, as the session does.
+ * The network is reliable and ordered per link, as a session is: loss is a retransmission's delay,
+ * a cut is silence in one direction (frames wait for its end, as many as a session's queue holds),
+ * and a link whose frames have waited for SIM_STUCK_MS is closed by both ends.
  *
- * Checkers run after every step of every core; the first thing that they find is sim_failure():
- *   incarnations only grow; nobody lists a member whose eviction it was told of; the table is what
- *   STATE actions said, to the member; our own record is there; frames decode, are within bounds
- *   and go to linked peers; an event is delivered once; a timer does not spin. */
+ * Checkers run after every step of every core; the first thing that they find is sim_failure(). */
 #define SIM_NODES_MAX 1024
 #define SIM_STUCK_MS  15000
+#define SIM_QUEUE_MAX 96    /* frames on one way of a link: a session's queue and its window */
+#define SIM_DEAD_MS   90000 /* after that much time nobody lists the dead as alive */
+#define SIM_REORG_MAX 5
 #define SEC           1000u
 
 struct sim_net {
@@ -28,6 +29,7 @@ struct sim_net {
     uint32_t loss_permille;              /* each loss costs 200 ms, 400 ms, .. */
 };
 extern const struct sim_net SIM_LAN;   /* 0 to 2 ms */
+extern const struct sim_net SIM_WAN;   /* 20 to 120 ms, 1 % */
 extern const struct sim_net SIM_LOSSY; /* 1 to 40 ms, 10 % */
 
 struct sim;
@@ -40,11 +42,13 @@ uint64_t sim_now_ms(const struct sim *s);
 uint64_t sim_trace(const struct sim *s); /* of every action so far */
 uint32_t sim_node_count(const struct sim *s);
 uint64_t sim_random(struct sim *s, uint64_t bound);
-void sim_verbose(struct sim *s, FILE *to); /* every change of state, one line */
+void sim_verbose(struct sim *s, FILE *to);  /* every change of state, one line */
+void sim_trace_to(struct sim *s, FILE *to); /* every step and action, one line */
 
 /* ---- processes ---- */
 void sim_links_max(struct sim *s, uint32_t links_max); /* of processes started from now on */
-/* Starts node i and lets it dial via (its bootstrap); via == i: the first of the mesh. */
+/* Starts node i and lets it dial via (its bootstrap); via == i: the first of the mesh. Without an
+ * answer from its endpoints it waits for one, as a node does. */
 void sim_start(struct sim *s, uint32_t i, uint32_t via);
 void sim_start_all(struct sim *s); /* 0 first, the others through it, 10 ms apart */
 void sim_crash(struct sim *s, uint32_t i, bool visible); /* visible: the kernel closes its links */
@@ -54,18 +58,39 @@ void sim_resume(struct sim *s, uint32_t i);
 void sim_leave(struct sim *s, uint32_t i);
 bool sim_is_up(const struct sim *s, uint32_t i); /* runs, and has not left */
 bool sim_has_left(const struct sim *s, uint32_t i);
+/* Its clock, from now on: a rate in millionths beside true time, and what `date` says. */
+void sim_clock(struct sim *s, uint32_t i, int32_t rate_ppm, int32_t wall_skew_s);
+enum sim_disk { SIM_DISK_LOST, SIM_DISK_OLD };
+void sim_disk(struct sim *s, uint32_t i, enum sim_disk what); /* before its next start */
 
 /* ---- network ---- */
 void sim_cut(struct sim *s, uint32_t from, uint32_t to, bool cut); /* one direction, silently */
 void sim_partition(struct sim *s, const uint8_t *group);           /* a group number a node */
 void sim_isolate(struct sim *s, uint32_t i);
+void sim_ring(struct sim *s); /* each reaches its two neighbours */
+void sim_bridge(struct sim *s, const uint8_t *group, uint32_t bridge); /* reaches all groups */
 void sim_break(struct sim *s, uint32_t i, uint32_t j); /* the link closes, both ends see it */
+/* A second handshake of i with j: it replaces the link, and with reorder its frames overtake. */
+void sim_redial(struct sim *s, uint32_t i, uint32_t j);
+void sim_reorder(struct sim *s, bool on); /* a new link's frames overtake those of the old one */
 void sim_set_net(struct sim *s, const struct sim_net *net);
-void sim_calm(struct sim *s); /* no cuts, no loss, nobody paused */
+void sim_calm(struct sim *s); /* no cuts, no loss, nobody paused, endpoints answer, no reorg */
 
-/* ---- chain ---- */
-void sim_seat(struct sim *s, uint32_t i, bool has); /* snapshots show it within 3 s */
-bool sim_has_seat(const struct sim *s, uint32_t i);
+/* ---- chain: what is sent now stands in one of the next blocks ---- */
+void sim_chain(struct sim *s, uint32_t block_ms, uint32_t lag_max_ms);
+void sim_seat(struct sim *s, uint32_t i, bool has); /* sold; bought back, or minted */
+void sim_burn(struct sim *s, uint32_t i);           /* and its keys are forgotten */
+void sim_deactivate(struct sim *s, uint32_t i, bool active);
+void sim_suspend(struct sim *s, uint32_t i, uint32_t for_s);
+void sim_expire(struct sim *s, uint32_t i, uint32_t in_s); /* renewed until then */
+void sim_weight(struct sim *s, uint32_t i, uint32_t weight);
+/* Its token now names the keys of j, which is another machine's or a new key's process. */
+void sim_rotate(struct sim *s, uint32_t i, uint32_t j);
+void sim_reorg(struct sim *s, uint32_t depth);        /* with the next block */
+void sim_outage(struct sim *s, uint32_t i, bool out); /* its endpoints are silent */
+bool sim_has_seat(const struct sim *s, uint32_t i);   /* as of the head */
+uint32_t sim_weight_of(const struct sim *s, uint32_t i);
+bool sim_chain_is_settled(struct sim *s); /* nothing is waiting, and all have seen the head */
 
 /* ---- applications ---- */
 int sim_event(struct sim *s, uint32_t i, const char *name);
@@ -82,10 +107,21 @@ struct gossip *sim_core(struct sim *s, uint32_t i);
 const struct base_key33 *sim_key(const struct sim *s, uint32_t i);
 uint32_t sim_failed_count(const struct sim *s, uint32_t target); /* ALIVE or SUSPECT -> FAILED */
 uint32_t sim_suspect_count(const struct sim *s, uint32_t target);
-/* Everybody who is up sees all who are up as alive, nobody who is not, and nobody without seat. */
+uint64_t sim_refused_count(const struct sim *s); /* sessions and members, by admission */
+/* Every honest node who is up sees all honest ones who are up as alive, none who is not, and nobody
+ * without seat. */
 bool sim_all_right(struct sim *s);
+/* From now on no honest member that runs may be buried by an honest one, whatever is said of it. */
+void sim_quiet(struct sim *s, bool quiet);
+struct sim_load { /* the busiest second of the busiest honest node */
+    uint64_t frames, bytes;
+};
+struct sim_load sim_load_max(const struct sim *s);
 
-/* ---- liars: frames of their own making, over their own links ---- */
+/* ---- liars: frames of their own making, over their own links (sim_liar.h) ---- */
+void sim_make_liar(struct sim *s, uint32_t i, const char *kind); /* one of SIM_LIARS */
+bool sim_is_liar(const struct sim *s, uint32_t i);
+bool sim_is_linked(struct sim *s, uint32_t i, uint32_t j);
 bool sim_inject(struct sim *s, uint32_t from, uint32_t to, const struct gossip_frame *frame);
 bool sim_inject_bytes(struct sim *s, uint32_t from, uint32_t to, uint8_t type, const void *body,
                       size_t len);

@@ -1,4 +1,5 @@
-/* The simulator's conscience: what must hold after every step, and what a test may ask. */
+/* The simulator's conscience: what must hold after every step. docs/simulation.md lists it, and
+ * tests/test_sim.c has a bad history for each. */
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -6,6 +7,14 @@
 
 #include "base/err.h"
 #include "sim_internal.h"
+
+#define TABLE_PART 64u /* members of a large table that are looked at in one step */
+/* What one honest node may send in a second: so much for itself, for each node of the mesh, and for
+ * each frame that it was sent by a liar in this second or the one before. */
+#define FRAMES_BASE      200u
+#define FRAMES_A_NODE    60u
+#define FRAMES_A_LIE     8u
+#define FRAME_BYTES_MEAN 2048u
 
 void sim__fail(struct sim *s, const char *format, ...)
 {
@@ -77,33 +86,90 @@ static void trace_bytes(struct sim *s, const struct base_slice *bytes)
 
 /* ---- after every step ---- */
 
+static const char *const TYPE_NAMES[] = {"PING",      "ACK",    "PING_REQ", "NACK",
+                                         "CHALLENGE", "REFUTE", "SYNC",     "LIST",
+                                         "PULL",      "UPDATE", "EVENT"};
+
+static const char *type_name(uint8_t type)
+{
+    size_t index = (size_t)type - GOSSIP_FRAME_PING;
+    return index < sizeof TYPE_NAMES / sizeof TYPE_NAMES[0] ? TYPE_NAMES[index] : "?";
+}
+
+/* Runs, and has run for all of the quiet time: whoever buries it was lied to. */
+static bool is_healthy(const struct sim *s, uint32_t j)
+{
+    const struct sim__node *n = &s->nodes[j];
+    return n->core != NULL && !n->has_left && !n->is_paused && n->liar == NULL &&
+           n->up_ms < s->quiet_ms;
+}
+
+static void state_print(const struct sim *s, FILE *to, uint32_t i, uint32_t j,
+                        const struct gossip_action *act)
+{
+    fprintf(to, "%8llu n%u: n%u %s -> %s (%s, %llu)\n", (unsigned long long)s->now_ms, i, j,
+            gossip_state_name(act->u.state.from), gossip_state_name(act->u.state.to),
+            gossip_reason_name(act->u.state.reason), (unsigned long long)act->u.state.incarnation);
+}
+
 static void check_state(struct sim *s, uint32_t i, const struct gossip_action *act)
 {
     struct sim__node *n = &s->nodes[i];
     uint32_t j = sim__index(s, &act->key);
+    enum gossip_state from = act->u.state.from, to = act->u.state.to;
     if (j == s->count) {
         sim__fail(s, "node %u: a stranger in its table", i);
         return;
     }
     struct sim__seen *seen = &n->seen[j];
-    trace_word(s, (uint64_t)act->u.state.to << 32 | act->u.state.reason);
-    if (s->verbose != NULL)
-        fprintf(s->verbose, "%8llu n%u: n%u %s -> %s (%s, %llu)\n", (unsigned long long)s->now_ms,
-                i, j, gossip_state_name(act->u.state.from), gossip_state_name(act->u.state.to),
-                gossip_reason_name(act->u.state.reason),
-                (unsigned long long)act->u.state.incarnation);
-    if (seen->state != act->u.state.from || act->u.state.from == act->u.state.to)
+    trace_word(s, (uint64_t)to << 32 | act->u.state.reason);
+    if (s->verbose != NULL) state_print(s, s->verbose, i, j, act);
+    if (s->trace_to != NULL) state_print(s, s->trace_to, i, j, act);
+    if (seen->state != from || from == to)
         sim__fail(s, "node %u: STATE of node %u from %s, but it was %s", i, j,
-                  gossip_state_name(act->u.state.from), gossip_state_name(seen->state));
-    if (!n->view[j] && act->u.state.to != GOSSIP_NONE && j != i)
+                  gossip_state_name(from), gossip_state_name(seen->state));
+    if (!n->view[j] && to != GOSSIP_NONE && j != i)
         sim__fail(s, "node %u: lists node %u, which has no seat", i, j);
-    if (act->u.state.from == GOSSIP_NONE) n->seen_count++;
-    if (act->u.state.to == GOSSIP_NONE) n->seen_count--;
-    seen->state = act->u.state.to;
-    if (act->u.state.to == GOSSIP_NONE) seen->incarnation = 0;
-    s->nodes[j].failed_count +=
-        act->u.state.to == GOSSIP_FAILED && act->u.state.from != GOSSIP_NONE;
-    s->nodes[j].suspect_count += act->u.state.to == GOSSIP_SUSPECT;
+    if (s->is_quiet && to == GOSSIP_FAILED && n->liar == NULL && n->view[i] && is_healthy(s, j))
+        sim__fail(s, "node %u: buries node %u, which is healthy (%s)", i, j,
+                  gossip_reason_name(act->u.state.reason));
+    if (from == GOSSIP_NONE) n->seen_count++;
+    if (to == GOSSIP_NONE) n->seen_count--;
+    seen->state = to;
+    if (to == GOSSIP_NONE) seen->incarnation = 0;
+    if (n->liar != NULL) return; /* what it believes is its own affair */
+    s->nodes[j].failed_count += to == GOSSIP_FAILED && from != GOSSIP_NONE;
+    s->nodes[j].suspect_count += to == GOSSIP_SUSPECT;
+}
+
+/* What a node sends is bounded by the size of the mesh, whatever it is told: frames of liars are
+ * answered and passed on, but not multiplied. */
+static void check_load(struct sim *s, uint32_t i, size_t bytes)
+{
+    struct sim__node *n = &s->nodes[i];
+    uint64_t second = s->now_ms / 1000;
+    if (n->second_ms != second) {
+        n->heard_was = n->second_ms + 1 == second ? n->heard : 0;
+        n->heard = 0;
+        n->second_ms = second;
+        n->load = (struct sim_load){0};
+    }
+    n->load.frames++;
+    n->load.bytes += bytes;
+    if (n->load.frames > s->load_max.frames) s->load_max.frames = n->load.frames;
+    if (n->load.bytes > s->load_max.bytes) s->load_max.bytes = n->load.bytes;
+    uint64_t bound =
+        FRAMES_BASE + (uint64_t)FRAMES_A_NODE * s->count + FRAMES_A_LIE * (n->heard + n->heard_was);
+    if (n->load.frames > bound || n->load.bytes > bound * FRAME_BYTES_MEAN)
+        sim__fail(s, "node %u: sends %llu frames, %llu bytes in one second", i,
+                  (unsigned long long)n->load.frames, (unsigned long long)n->load.bytes);
+}
+
+void sim__check_way(struct sim *s, uint32_t from, uint32_t to)
+{
+    const struct sim__way *way = sim__way(s, from, to);
+    if (way->waiting_count > SIM_QUEUE_MAX + 2) /* and a READY and a CLOSE */
+        sim__fail(s, "node %u: %u frames wait for node %u", from, way->waiting_count, to);
 }
 
 static void check_send(struct sim *s, uint32_t i, const struct gossip_action *act)
@@ -113,7 +179,11 @@ static void check_send(struct sim *s, uint32_t i, const struct gossip_action *ac
     const struct base_slice *body = &act->u.send.body;
     trace_word(s, act->u.send.type);
     trace_bytes(s, body);
-    if (j == s->count || j == i || !sim__is_linked(s, i, j))
+    if (s->trace_to != NULL)
+        fprintf(s->trace_to, "%8llu n%u: %s to n%u, %zu bytes\n", (unsigned long long)s->now_ms, i,
+                type_name(act->u.send.type), j, body->len);
+    if (s->nodes[i].liar == NULL) check_load(s, i, body->len);
+    if (j == s->count || j == i || !sim_is_linked(s, i, j))
         sim__fail(s, "node %u: sends to somebody without a link", i);
     if (act->u.send.type < GOSSIP_FRAME_TYPE_FIRST || act->u.send.type > GOSSIP_FRAME_TYPE_LAST ||
         body->len > GOSSIP_FRAME_BYTES_MAX)
@@ -144,37 +214,57 @@ static void check_event(struct sim *s, uint32_t i, const struct gossip_action *a
     memcpy(d->name, act->u.event.name.data, act->u.event.name.len);
 }
 
+/* The dead answer nobody, whoever says that they live. */
+static bool is_resurrected(const struct sim *s, uint32_t i, uint32_t j)
+{
+    const struct sim__node *by = &s->nodes[i], *n = &s->nodes[j];
+    return n->core == NULL && !n->has_left && n->down_ms + SIM_DEAD_MS < s->now_ms &&
+           by->up_ms + SIM_DEAD_MS < s->now_ms && by->liar == NULL;
+}
+
+static void check_member(struct sim *s, uint32_t i, const struct gossip_member_view *view)
+{
+    struct sim__node *n = &s->nodes[i];
+    uint32_t j = sim__index(s, &view->key);
+    if (j == s->count || n->seen[j].state != view->state) {
+        sim__fail(s, "node %u: its table and what it said of node %u differ", i, j);
+        return;
+    }
+    if (view->incarnation < n->seen[j].incarnation)
+        sim__fail(s, "node %u: incarnation of node %u went back", i, j);
+    n->seen[j].incarnation = view->incarnation;
+    if (!n->view[j] && j != i) sim__fail(s, "node %u: lists node %u without seat", i, j);
+    if (view->is_self != (j == i)) sim__fail(s, "node %u: mistakes %u for itself", i, j);
+    if (view->is_linked != (j != i && sim_is_linked(s, i, j)))
+        sim__fail(s, "node %u: link with node %u", i, j);
+    if ((view->state == GOSSIP_ALIVE || view->state == GOSSIP_SUSPECT) && is_resurrected(s, i, j))
+        sim__fail(s, "node %u: node %u is dead for long and still listed as %s", i, j,
+                  gossip_state_name(view->state));
+}
+
+/* All of a table, or of a large one as much as is fair, in turns. */
 static void check_table(struct sim *s, uint32_t i)
 {
     struct sim__node *n = &s->nodes[i];
     struct gossip_member_view view;
-    size_t count = gossip_member_count(n->core);
-    if (count != n->seen_count)
-        sim__fail(s, "node %u: %zu members, but STATE said %u", i, count, n->seen_count);
-    for (size_t at = 0; at < count; at++) {
-        gossip_member_at(&view, n->core, at);
-        uint32_t j = sim__index(s, &view.key);
-        if (j == s->count || n->seen[j].state != view.state) {
-            sim__fail(s, "node %u: its table and what it said of node %u differ", i, j);
-            return;
-        }
-        if (view.incarnation < n->seen[j].incarnation)
-            sim__fail(s, "node %u: incarnation of node %u went back", i, j);
-        n->seen[j].incarnation = view.incarnation;
-        if (!n->view[j] && j != i) sim__fail(s, "node %u: lists node %u without seat", i, j);
-        if (view.is_self != (j == i)) sim__fail(s, "node %u: mistakes %u for itself", i, j);
-        if (view.is_linked != (j != i && sim__is_linked(s, i, j)))
-            sim__fail(s, "node %u: link with node %u", i, j);
-    }
+    uint32_t count = (uint32_t)gossip_member_count(n->core);
+    uint32_t part = count < TABLE_PART ? count : TABLE_PART;
     if (gossip_member_find(&view, n->core, &n->key) != BASE_OK || view.record.len == 0)
         sim__fail(s, "node %u: has lost its own record", i);
+    if (count != n->seen_count)
+        sim__fail(s, "node %u: %u members, but STATE said %u", i, count, n->seen_count);
+    for (uint32_t c = 0; c < part; c++) {
+        gossip_member_at(&view, n->core, (n->check_at + c) % count);
+        check_member(s, i, &view);
+    }
+    n->check_at = part < count ? (n->check_at + part) % count : 0;
 }
 
 void sim__check_reset(struct sim *s, uint32_t i)
 {
     struct sim__node *n = &s->nodes[i];
     memset(n->seen, 0, s->count * sizeof *n->seen);
-    n->seen_count = 0;
+    n->seen_count = n->check_at = 0;
     n->delivered_count = 0;
 }
 
@@ -183,6 +273,9 @@ void sim__check_step(struct sim *s, uint32_t i, const struct gossip_event *ev, i
 {
     trace_word(s, s->now_ms << 16 | i);
     trace_word(s, (uint64_t)ev->type << 32 | (uint32_t)rv);
+    if (s->trace_to != NULL)
+        fprintf(s->trace_to, "%8llu n%u: event %d: %d, %zu actions\n",
+                (unsigned long long)s->now_ms, i, (int)ev->type, rv, out->count);
     if (out->count > GOSSIP_ACTIONS_MAX) sim__fail(s, "node %u: %zu actions", i, out->count);
     for (size_t a = 0; a < out->count; a++) {
         const struct gossip_action *act = &out->items[a];
@@ -194,104 +287,4 @@ void sim__check_step(struct sim *s, uint32_t i, const struct gossip_event *ev, i
         trace_word(s, act->type);
     }
     check_table(s, i);
-}
-
-/* ---- questions ---- */
-
-uint64_t sim_now_ms(const struct sim *s)
-{
-    return s->now_ms;
-}
-
-uint64_t sim_trace(const struct sim *s)
-{
-    return s->trace;
-}
-
-uint32_t sim_node_count(const struct sim *s)
-{
-    return s->count;
-}
-
-void sim_verbose(struct sim *s, FILE *to)
-{
-    s->verbose = to;
-}
-
-bool sim_is_up(const struct sim *s, uint32_t i)
-{
-    return s->nodes[i].core != NULL && !s->nodes[i].has_left;
-}
-
-bool sim_has_left(const struct sim *s, uint32_t i)
-{
-    return s->nodes[i].has_left;
-}
-
-bool sim_has_seat(const struct sim *s, uint32_t i)
-{
-    return s->nodes[i].has_seat;
-}
-
-enum gossip_state sim_state(const struct sim *s, uint32_t observer, uint32_t target)
-{
-    return s->nodes[observer].seen[target].state;
-}
-
-uint64_t sim_incarnation(const struct sim *s, uint32_t i)
-{
-    return s->nodes[i].incarnation;
-}
-
-uint64_t sim_start_incarnation(const struct sim *s, uint32_t i)
-{
-    return s->nodes[i].started_incarnation;
-}
-
-struct gossip *sim_core(struct sim *s, uint32_t i)
-{
-    return s->nodes[i].core;
-}
-
-const struct base_key33 *sim_key(const struct sim *s, uint32_t i)
-{
-    return &s->nodes[i].key;
-}
-
-uint32_t sim_failed_count(const struct sim *s, uint32_t target)
-{
-    return s->nodes[target].failed_count;
-}
-
-uint32_t sim_suspect_count(const struct sim *s, uint32_t target)
-{
-    return s->nodes[target].suspect_count;
-}
-
-uint32_t sim_event_count(const struct sim *s, uint32_t i, const char *name)
-{
-    uint32_t count = 0;
-    for (uint32_t d = 0; d < s->nodes[i].delivered_count; d++)
-        count += strcmp(s->nodes[i].delivered[d].name, name) == 0;
-    return count;
-}
-
-static bool is_member(const struct sim *s, uint32_t i)
-{
-    return sim_is_up(s, i) && s->nodes[i].has_seat && !s->nodes[i].is_paused;
-}
-
-bool sim_all_right(struct sim *s)
-{
-    for (uint32_t i = 0; i < s->count; i++) {
-        if (!is_member(s, i)) continue;
-        for (uint32_t j = 0; j < s->count; j++) {
-            enum gossip_state state = s->nodes[i].seen[j].state;
-            if (!s->nodes[j].has_seat && state != GOSSIP_NONE) return false;
-            if (is_member(s, j) ? state != GOSSIP_ALIVE
-                                : state == GOSSIP_ALIVE || state == GOSSIP_SUSPECT)
-                return false;
-        }
-    }
-    return true;
 }

@@ -1,225 +1,224 @@
-/* nftmesh-sim: random faults from one seed a run, then calm; what must be right then, is.
- *
- *   nftmesh-sim [--seed N] [--nodes N] [--count C] [--verbose]
- *
- * Runs C seeds from N on. Prints `sim: C seeds, N nodes, trace hash X`; or the first seed that
- * fails, with what was wrong, and exits 1. The hash is the same for gcc and clang, on any machine.
- */
+/* nftmesh-sim: whole meshes in virtual time, one seed a run. docs/simulation.md. */
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim.h"
+#include "sim_seed.h"
 
-#define FAULTS_MS  60000u
-#define CALM_MS    30000u
-#define EVENT_MS   10000u
-#define DOWN_LIMIT 3 /* one in so many may be down at a time, so that there is a mesh to join */
-
-struct plan { /* swarm testing: each seed draws its own subset of faults */
-    bool cuts, one_way, halves, isolation, pauses, crashes, leaves, sales, breaks, slander, tags;
-    uint64_t gap_ms;
+struct command {
+    struct sim_seed_options seed;
+    uint64_t count;
+    const char *net, *faults, *liars; /* as given, for the line that repeats a failure */
+    bool verbose;
+    const char *trace;
 };
 
-static void plan_draw(struct plan *p, struct sim *s)
+static const struct {
+    const char *name;
+    const struct sim_net *net;
+} NETS[] = {{"lan", &SIM_LAN}, {"wan", &SIM_WAN}, {"lossy", &SIM_LOSSY}};
+
+static const char *const USAGE =
+    "usage: nftmesh-sim [--seed N] [--nodes N] [--count C] [--minutes M] [--net NET]\n"
+    "                   [--faults LIST] [--liars LIST] [--verbose] [--trace FILE]\n"
+    "\n"
+    "Runs a mesh of N nodes in virtual time, from one seed, C times with the next seed each: it\n"
+    "forms, faults strike for M minutes while some members lie, the network calms down, and then\n"
+    "all must be right. After every step of every node the checkers look. Prints the seeds and a\n"
+    "hash of everything that happened, the same on every machine and with every compiler; or the\n"
+    "first seed that fails, what was wrong, and the command that repeats it, and exits 1.\n"
+    "\n"
+    "  --seed N       the first seed (1)\n"
+    "  --nodes N      members at the start, 2 to 800 (10)\n"
+    "  --count C      how many seeds (1)\n"
+    "  --minutes M    how long faults strike, in virtual time (1)\n"
+    "  --net NET      lan, wan or lossy; by default drawn from the seed\n"
+    "  --faults LIST  exactly these, e.g. loss,flap; all; none; by default each seed draws half\n"
+    "  --liars LIST   exactly these kinds; all; none; by default half of the seeds have some.\n"
+    "                 Liars stay below a third of the weight\n"
+    "  --verbose      every change of state in every table, on standard error\n"
+    "  --trace FILE   every step and every frame, to hold two runs side by side\n";
+
+static void help(void)
 {
-    bool *const which[] = {&p->cuts,   &p->one_way, &p->halves, &p->isolation,
-                           &p->pauses, &p->crashes, &p->leaves, &p->sales,
-                           &p->breaks, &p->slander, &p->tags};
-    for (size_t i = 0; i < sizeof which / sizeof which[0]; i++)
-        *which[i] = sim_random(s, 2) == 0;
-    p->gap_ms = 200 + sim_random(s, 4000);
+    printf("%s\nfaults:\n", USAGE);
+    for (size_t f = 0; f < SIM_FAULTS_COUNT; f++)
+        printf("  %-13s %s\n", SIM_FAULTS[f].name, SIM_FAULTS[f].what);
+    printf("\nliars:\n");
+    for (size_t k = 0; k < SIM_LIARS_COUNT; k++)
+        printf("  %-13s %s\n", SIM_LIARS[k]->name, SIM_LIARS[k]->lie);
+    printf("\nexamples:\n"
+           "  nftmesh-sim --seed 1 --count 1000 --nodes 8\n"
+           "  nftmesh-sim --seed 42 --nodes 20 --faults halves,crash --liars none --verbose\n"
+           "  nftmesh-sim --nodes 30 --faults none --liars slanderer,mute\n");
 }
 
-static uint32_t any_node(struct sim *s)
+/* ---- arguments ---- */
+
+static bool number(uint64_t *out, const char *text, uint64_t min, uint64_t max)
 {
-    return (uint32_t)sim_random(s, sim_node_count(s));
+    char *end;
+    *out = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == 0 && *out >= min && *out <= max;
 }
 
-static uint32_t down_count(struct sim *s)
+static const char *fault_name(size_t at)
 {
-    uint32_t down = 0;
-    for (uint32_t i = 0; i < sim_node_count(s); i++)
-        down += !sim_is_up(s, i) || !sim_has_seat(s, i);
-    return down;
+    return SIM_FAULTS[at].name;
 }
 
-static bool may_go(struct sim *s)
+static const char *liar_name(size_t at)
 {
-    return down_count(s) < sim_node_count(s) / DOWN_LIMIT;
+    return SIM_LIARS[at]->name;
 }
 
-static void fault_network(struct sim *s, const struct plan *p)
+/* A list of names, all or none. False names the one that does not exist. */
+static bool names(uint64_t *bits, const char *list, const char *(*name)(size_t), size_t count)
 {
-    uint8_t group[SIM_NODES_MAX];
-    uint32_t i = any_node(s), j = any_node(s);
-    switch (sim_random(s, 6)) {
-    case 0:
-        if (p->cuts && i != j) {
-            sim_cut(s, i, j, true);
-            sim_cut(s, j, i, true);
-        }
-        break;
-    case 1:
-        if (p->one_way && i != j) sim_cut(s, i, j, true);
-        break;
-    case 2:
-        for (uint32_t n = 0; n < sim_node_count(s); n++)
-            group[n] = (uint8_t)sim_random(s, 2);
-        if (p->halves) sim_partition(s, group);
-        break;
-    case 3:
-        if (p->isolation) sim_isolate(s, i);
-        break;
-    case 4:
-        if (p->breaks) sim_break(s, i, j);
-        break;
-    case 5: /* it gets better, too */
-        memset(group, 0, sizeof group);
-        sim_partition(s, group);
-        break;
-    }
-}
-
-static void fault_node(struct sim *s, const struct plan *p)
-{
-    uint32_t i = any_node(s);
-    switch (sim_random(s, 6)) {
-    case 0:
-        if (p->pauses) sim_pause(s, i);
-        break;
-    case 1:
-        sim_resume(s, i);
-        break;
-    case 2:
-        if (p->crashes && may_go(s)) sim_crash(s, i, sim_random(s, 2) == 0);
-        break;
-    case 3:
-        if (!sim_is_up(s, i)) sim_restart(s, i, any_node(s));
-        break;
-    case 4:
-        if (p->leaves && may_go(s)) sim_leave(s, i);
-        break;
-    case 5:
-        if (p->sales && (!sim_has_seat(s, i) || may_go(s))) sim_seat(s, i, !sim_has_seat(s, i));
-        break;
-    }
-}
-
-static void fault_application(struct sim *s, const struct plan *p)
-{
-    uint32_t i = any_node(s), j = any_node(s);
-    char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)sim_random(s, 1000));
-    if (p->tags && sim_is_up(s, i)) sim_tag(s, i, text);
-    if (sim_is_up(s, j)) sim_event(s, j, text);
-    if (p->slander && i != j && sim_is_up(s, i) && sim_is_up(s, j))
-        sim_accuse(s, i, j,
-                   sim_random(s, 2) == 0 ? BASE_STATEMENT_ACCUSATION : BASE_STATEMENT_CONFIRMATION);
-}
-
-static void faults(struct sim *s)
-{
-    struct plan plan;
-    struct sim_net net = {0, 1 + (uint32_t)sim_random(s, 100), (uint32_t)sim_random(s, 300)};
-    plan_draw(&plan, s);
-    sim_set_net(s, &net);
-    uint64_t end = sim_now_ms(s) + FAULTS_MS;
-    while (sim_now_ms(s) < end && sim_failure(s) == NULL) {
-        sim_run(s, 1 + sim_random(s, plan.gap_ms));
-        switch (sim_random(s, 3)) {
-        case 0:
-            fault_network(s, &plan);
-            break;
-        case 1:
-            fault_node(s, &plan);
-            break;
-        case 2:
-            fault_application(s, &plan);
-            break;
-        }
-    }
-}
-
-static bool all_heard(struct sim *s)
-{
-    for (uint32_t i = 0; i < sim_node_count(s); i++)
-        if (sim_is_up(s, i) && sim_has_seat(s, i) && sim_event_count(s, i, "after") != 1)
+    *bits = 0;
+    if (strcmp(list, "all") == 0) *bits = SIM_ALL;
+    if (strcmp(list, "all") == 0 || strcmp(list, "none") == 0) return true;
+    while (*list != 0) {
+        size_t len = strcspn(list, ","), at = 0;
+        while (at < count && (strlen(name(at)) != len || strncmp(name(at), list, len) != 0))
+            at++;
+        if (at == count) {
+            fprintf(stderr, "nftmesh-sim: there is no `%.*s`: see --help\n", (int)len, list);
             return false;
+        }
+        *bits |= UINT64_C(1) << at;
+        list += len + (list[len] == ',');
+    }
     return true;
 }
 
-static uint32_t any_member(struct sim *s)
+static bool net(struct command *c, const char *name)
 {
-    uint32_t i;
-    do {
-        i = any_node(s);
-    } while (!sim_is_up(s, i) || !sim_has_seat(s, i));
-    return i;
+    c->net = name;
+    for (size_t n = 0; n < sizeof NETS / sizeof NETS[0]; n++)
+        if (strcmp(NETS[n].name, name) == 0) c->seed.net = NETS[n].net;
+    if (c->seed.net == NULL)
+        fprintf(stderr, "nftmesh-sim: --net is lan, wan or lossy, not `%s`\n", name);
+    return c->seed.net != NULL;
 }
 
-/* NULL, or what went wrong. */
-static const char *run_seed(struct sim *s)
+static bool number_for(uint64_t *out, const char *option, const char *text, uint64_t min,
+                       uint64_t max)
 {
-    sim_start_all(s);
-    if (!sim_until(s, sim_all_right, 30 * SEC))
-        return sim_failure(s) != NULL ? sim_failure(s) : "never formed";
-    faults(s);
-    sim_calm(s);
-    if (!sim_until(s, sim_all_right, CALM_MS))
-        return sim_failure(s) != NULL ? sim_failure(s) : "tables not right after calm";
-    sim_event(s, any_member(s), "after");
-    if (!sim_until(s, all_heard, EVENT_MS))
-        return sim_failure(s) != NULL ? sim_failure(s) : "an event did not reach everybody";
-    return NULL;
+    if (number(out, text, min, max)) return true;
+    fprintf(stderr, "nftmesh-sim: --%s is a number from %llu to %llu, not `%s`\n", option,
+            (unsigned long long)min, (unsigned long long)max, text);
+    return false;
 }
 
-static void tables_print(struct sim *s)
+static const struct option OPTIONS[] = {{"seed", required_argument, NULL, 's'},
+                                        {"nodes", required_argument, NULL, 'n'},
+                                        {"count", required_argument, NULL, 'c'},
+                                        {"minutes", required_argument, NULL, 'm'},
+                                        {"net", required_argument, NULL, 't'},
+                                        {"faults", required_argument, NULL, 'f'},
+                                        {"liars", required_argument, NULL, 'l'},
+                                        {"verbose", no_argument, NULL, 'v'},
+                                        {"trace", required_argument, NULL, 'o'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
+
+static bool take(struct command *c, int option)
 {
-    for (uint32_t i = 0; i < sim_node_count(s); i++) {
-        fprintf(stderr, "n%-3u %s%s:", i, sim_is_up(s, i) ? "up" : "down",
-                sim_has_seat(s, i) ? "" : ", no seat");
-        for (uint32_t j = 0; j < sim_node_count(s); j++)
-            fprintf(stderr, " %s", gossip_state_name(sim_state(s, i, j)));
-        fprintf(stderr, "\n");
+    uint64_t value;
+    switch (option) {
+    case 's':
+        return number_for(&c->seed.seed, "seed", optarg, 0, UINT64_MAX / 2);
+    case 'n':
+        if (!number_for(&value, "nodes", optarg, 2, 800)) return false;
+        c->seed.nodes = (uint32_t)value;
+        return true;
+    case 'c':
+        return number_for(&c->count, "count", optarg, 1, 100000000);
+    case 'm':
+        if (!number_for(&value, "minutes", optarg, 1, 100000)) return false;
+        c->seed.minutes = (uint32_t)value;
+        return true;
+    case 't':
+        return net(c, optarg);
+    case 'f':
+        c->faults = optarg;
+        c->seed.draw_faults = false;
+        return names(&c->seed.faults, optarg, fault_name, SIM_FAULTS_COUNT);
+    case 'l':
+        c->liars = optarg;
+        c->seed.draw_liars = false;
+        return names(&c->seed.liars, optarg, liar_name, SIM_LIARS_COUNT);
+    case 'v':
+        c->seed.verbose = stderr;
+        return true;
+    case 'o':
+        c->seed.trace = fopen(optarg, "w");
+        if (c->seed.trace == NULL) perror(optarg);
+        return c->seed.trace != NULL;
+    default:
+        fprintf(stderr, "%s", USAGE);
+        return false;
     }
+}
+
+/* ---- running ---- */
+
+static void list(const char *what, uint64_t bits, const char *(*name)(size_t), size_t count)
+{
+    fprintf(stderr, "%s", what);
+    for (size_t at = 0; at < count; at++)
+        if ((bits >> at & 1) != 0) fprintf(stderr, " %s", name(at));
+    fprintf(stderr, "\n");
+}
+
+static void say_failure(const struct command *c, const struct sim_seed_result *r)
+{
+    list("faults:", r->faults, fault_name, SIM_FAULTS_COUNT);
+    list("liars:", r->liars, liar_name, SIM_LIARS_COUNT);
+    fprintf(stderr, "seed %llu: %s\nto repeat it: nftmesh-sim --seed %llu --nodes %u",
+            (unsigned long long)c->seed.seed, r->wrong, (unsigned long long)c->seed.seed,
+            c->seed.nodes);
+    if (c->seed.minutes != 1) fprintf(stderr, " --minutes %u", c->seed.minutes);
+    if (c->net != NULL) fprintf(stderr, " --net %s", c->net);
+    if (c->faults != NULL) fprintf(stderr, " --faults %s", c->faults);
+    if (c->liars != NULL) fprintf(stderr, " --liars %s", c->liars);
+    fprintf(stderr, " --verbose\n");
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = 1, count = 1, hash = 0;
-    uint32_t nodes = 10;
-    bool verbose = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--verbose") == 0)
-            verbose = true;
-        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
-            seed = strtoull(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc)
-            count = strtoull(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--nodes") == 0 && i + 1 < argc)
-            nodes = (uint32_t)strtoul(argv[++i], NULL, 10);
-        else
-            nodes = 0;
+    struct command c = {.count = 1};
+    struct sim_seed_result r;
+    uint64_t hash = 0, frames = 0, lied = 0, refused = 0;
+    int option;
+    sim_seed_options_default(&c.seed);
+    while ((option = getopt_long(argc, argv, "h", OPTIONS, NULL)) != -1) {
+        if (option == 'h') {
+            help();
+            return 0;
+        }
+        if (!take(&c, option)) return 2;
     }
-    if (nodes < 2 || nodes > SIM_NODES_MAX) {
-        fprintf(stderr, "usage: nftmesh-sim [--seed N] [--nodes 2..%d] [--count C] [--verbose]\n",
-                SIM_NODES_MAX);
+    if (optind < argc) {
+        fprintf(stderr, "nftmesh-sim: `%s` is no option: see --help\n", argv[optind]);
         return 2;
     }
-    for (uint64_t n = 0; n < count; n++) {
-        struct sim *s = sim_new(seed + n, nodes, &SIM_LAN);
-        if (verbose) sim_verbose(s, stderr);
-        const char *wrong = run_seed(s);
-        if (wrong != NULL) {
-            tables_print(s);
-            fprintf(stderr, "nftmesh-sim --seed %llu --nodes %u: %s\n",
-                    (unsigned long long)(seed + n), nodes, wrong);
+    for (uint64_t n = 0; n < c.count; n++, c.seed.seed++) {
+        sim_seed_run(&r, &c.seed);
+        if (!r.ok) {
+            say_failure(&c, &r);
             return 1;
         }
-        hash = (hash ^ sim_trace(s)) * 0x100000001b3;
-        sim_free(s);
+        hash = (hash ^ r.trace) * 0x100000001b3;
+        if (r.load.frames > frames) frames = r.load.frames;
+        lied += r.liar_count > 0;
+        refused += r.refused;
     }
-    printf("sim: %llu seeds, %u nodes, trace hash %016llx\n", (unsigned long long)count, nodes,
-           (unsigned long long)hash);
+    printf("sim: %llu seeds, %u nodes, %llu with liars, %llu refused by admission, at most %llu "
+           "frames a node and second, trace hash %016llx\n",
+           (unsigned long long)c.count, c.seed.nodes, (unsigned long long)lied,
+           (unsigned long long)refused, (unsigned long long)frames, (unsigned long long)hash);
+    if (c.seed.trace != NULL) fclose(c.seed.trace);
     return 0;
 }

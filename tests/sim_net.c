@@ -11,6 +11,7 @@
 #define HEAL_MS         500 /* until a stalled link's next retransmission */
 
 const struct sim_net SIM_LAN = {0, 2, 0};
+const struct sim_net SIM_WAN = {20, 120, 10};
 const struct sim_net SIM_LOSSY = {1, 40, 100};
 
 /* ---- the queue of things to come, by (time, order of their making) ---- */
@@ -69,6 +70,12 @@ void sim__event_at(struct sim *s, struct sim__event *ev, uint64_t at_ms)
     queue_push(s, ev);
 }
 
+void sim__event_free(struct sim__event *ev)
+{
+    sim__block_release(ev->block);
+    free(ev);
+}
+
 uint64_t sim_random(struct sim *s, uint64_t bound)
 {
     return base_prng_below(&s->prng, bound);
@@ -92,7 +99,7 @@ struct sim__end *sim__end_of(struct sim *s, uint32_t i, uint32_t j)
     return &sim__link_of(s, i, j)->ends[i < j ? 0 : 1];
 }
 
-bool sim__is_linked(struct sim *s, uint32_t i, uint32_t j)
+bool sim_is_linked(struct sim *s, uint32_t i, uint32_t j)
 {
     return sim__end_of(s, i, j)->is_up;
 }
@@ -123,16 +130,39 @@ void sim__stuck_soon(struct sim *s, uint32_t i, uint32_t j)
     sim__stuck_at(s, i, j, false);
 }
 
+/* As a session's queue: a frame of a kind takes the place of the one that waits, and what does not
+ * fit is not sent. */
+static bool way_takes(struct sim__way *way, struct sim__event *ev)
+{
+    for (struct sim__event **at = &way->first; ev->kind != 0 && *at != NULL; at = &(*at)->next) {
+        struct sim__event *old = *at;
+        if (old->what != SIM__FRAME || old->kind != ev->kind || old->generation != ev->generation)
+            continue;
+        ev->next = old->next;
+        if (way->last == old) way->last = ev;
+        *at = ev;
+        sim__event_free(old);
+        return true;
+    }
+    if (ev->what != SIM__FRAME || way->waiting_count < SIM_QUEUE_MAX) return false;
+    sim__event_free(ev);
+    return true;
+}
+
 static void way_stall(struct sim *s, struct sim__event *ev)
 {
-    struct sim__way *way = sim__way(s, ev->peer, ev->node);
+    uint32_t from = ev->peer, to = ev->node;
+    struct sim__way *way = sim__way(s, from, to);
+    sim__stuck_soon(s, from, to);
+    if (way_takes(way, ev)) return;
     ev->next = NULL;
     if (way->last == NULL)
         way->first = ev;
     else
         way->last->next = ev;
     way->last = ev;
-    sim__stuck_soon(s, ev->peer, ev->node);
+    way->waiting_count++;
+    sim__check_way(s, from, to);
 }
 
 /* In order behind what the same direction carries already. A lost one waits for its
@@ -168,6 +198,7 @@ static void way_release(struct sim *s, uint32_t from, uint32_t to)
         sim__event_at(s, ev, at);
     }
     way->last = NULL;
+    way->waiting_count = 0;
 }
 
 void sim__way_drop(struct sim__way *way)
@@ -175,9 +206,10 @@ void sim__way_drop(struct sim__way *way)
     while (way->first != NULL) {
         struct sim__event *ev = way->first;
         way->first = ev->next;
-        free(ev);
+        sim__event_free(ev);
     }
     way->last = NULL;
+    way->waiting_count = 0;
 }
 
 void sim_cut(struct sim *s, uint32_t from, uint32_t to, bool cut)
@@ -204,6 +236,25 @@ void sim_isolate(struct sim *s, uint32_t i)
     }
 }
 
+void sim_ring(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        for (uint32_t j = 0; j < s->count; j++)
+            if (i != j) sim_cut(s, i, j, (i + 1) % s->count != j && (j + 1) % s->count != i);
+}
+
+void sim_bridge(struct sim *s, const uint8_t *group, uint32_t bridge)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        for (uint32_t j = 0; j < s->count; j++)
+            if (i != j) sim_cut(s, i, j, group[i] != group[j] && i != bridge && j != bridge);
+}
+
+void sim_reorder(struct sim *s, bool on)
+{
+    s->reorders = on;
+}
+
 void sim_set_net(struct sim *s, const struct sim_net *net)
 {
     s->net = *net;
@@ -212,8 +263,10 @@ void sim_set_net(struct sim *s, const struct sim_net *net)
 void sim_calm(struct sim *s)
 {
     s->net.loss_permille = 0;
+    s->chain.reorg_depth = 0;
     for (uint32_t i = 0; i < s->count; i++) {
         sim_resume(s, i);
+        sim_outage(s, i, false);
         for (uint32_t j = 0; j < s->count; j++)
             if (i != j) sim_cut(s, i, j, false);
     }

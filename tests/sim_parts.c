@@ -7,30 +7,61 @@
 #include "base/err.h"
 #include "sim_internal.h"
 
+const struct base_eth_address SIM__CONTRACT = {{0xc0, 1}}, SIM__ROOT = {{0x40, 2}},
+                              SIM__APP = {{0xa0, 3}};
+
 /* ---- crypto: a keyed hash ---- */
+
+void sim__hash(struct base_hash32 *out, const char *what, uint32_t i)
+{
+    uint8_t number[4];
+    base_put_u32be(number, i);
+    base_sha256_2(out, what, strlen(what), number, sizeof number);
+}
 
 struct base_key33 sim_key_of(uint32_t i)
 {
-    uint8_t text[12] = "node key";
     struct base_hash32 hash;
     struct base_key33 key;
-    base_put_u32be(text + 8, i);
-    base_sha256(&hash, text, sizeof text);
+    sim__hash(&hash, "node key", i);
     key.bytes[0] = 2;
     memcpy(key.bytes + 1, hash.bytes, sizeof hash.bytes);
     return key;
 }
 
+const struct base_eip712_domain *sim__domain(void)
+{
+    static struct base_eip712_domain domain;
+    static bool is_known;
+    if (!is_known) base_eip712_domain_init(&domain, SIM__CHAIN_ID, &SIM__CONTRACT);
+    is_known = true;
+    return &domain;
+}
+
+/* "Signed": who knows the key and the digest can make it, so honest code never does it for
+ * another, and liars are handed their own index only. Names its key, so that it can be recovered.
+ */
+void sim__seal(struct base_sig65 *sig, const struct base_key33 *key,
+               const struct base_hash32 *digest)
+{
+    struct base_hash32 hash;
+    base_sha256_2(&hash, key->bytes, sizeof key->bytes, digest->bytes, sizeof digest->bytes);
+    memcpy(sig->bytes, hash.bytes, sizeof hash.bytes);
+    memcpy(sig->bytes + 32, key->bytes + 1, BASE_KEY33_BYTES - 1);
+    sig->bytes[64] = key->bytes[0] & 1;
+}
+
+/* A record's is over what admission checks; the others' digests only need to differ. */
 static void sign_as(const struct base_key33 *key, enum base_statement kind, const void *body,
                     size_t len, struct base_sig65 *sig)
 {
-    uint8_t head[BASE_KEY33_BYTES + 1];
-    struct base_hash32 hash;
-    memcpy(head, key->bytes, sizeof key->bytes);
-    head[BASE_KEY33_BYTES] = (uint8_t)kind;
-    base_sha256_2(&hash, head, sizeof head, body, len);
-    memset(sig, 0, sizeof *sig);
-    memcpy(sig->bytes, hash.bytes, sizeof hash.bytes);
+    struct base_hash32 digest;
+    uint8_t head = (uint8_t)kind;
+    if (kind == BASE_STATEMENT_RECORD)
+        base_eip712_statement(&digest, sim__domain(), kind, body, len);
+    else
+        base_sha256_2(&digest, &head, sizeof head, body, len);
+    sim__seal(sig, key, &digest);
 }
 
 int sim_sign(uint32_t i, enum base_statement kind, const void *body, size_t len,
@@ -81,7 +112,8 @@ void sim__record_fields(struct gossip_record *r, uint32_t i, uint64_t incarnatio
         .url_count = 1,
         .version = sim__slice("sim"),
     };
-    base_put_u32be(r->instance.bytes, i);
+    r->instance.bytes[0] = 1; /* not the zero address, which is nobody's */
+    base_put_u32be(r->instance.bytes + 1, i);
 }
 
 void sim_config_of(struct gossip_config *cfg, uint32_t i, uint64_t incarnation)
