@@ -133,7 +133,7 @@ static bool is_hidden(struct sim *s, const struct sim__event *ev)
 {
     struct sim__node *n = &s->nodes[ev->node];
     struct sim_liar *l = n->liar;
-    if (s->nodes[ev->peer].liar != NULL) n->heard++;
+    if (s->nodes[ev->peer].liar != NULL) s->lies++;
     if (n->is_mute && ev->type == GOSSIP_FRAME_PING_REQ) return true;
     return l != NULL && l->kind->hears != NULL &&
            !l->kind->hears(l, ev->peer, ev->type, ev->bytes, ev->len);

@@ -200,10 +200,12 @@ enum node_reason sim__judge_hello(struct sim *s, uint32_t i, uint32_t j, enum ba
     enum node_reason reason = node_admission_judge_key(&refusal, admission_of(s, i), &in.node_key);
     if (reason == NODE_REASON_NONE) {
         in.len = hello_make(s, bytes, j, role, &in.h, record);
-        reason = node_admission_judge_hello(&refusal, &hello, &facts, NULL, admission_of(s, i), &in);
+        reason =
+            node_admission_judge_hello(&refusal, &hello, &facts, NULL, admission_of(s, i), &in);
     }
     /* While the endpoints are silent members stay, and nobody else comes in. */
-    if (reason == NODE_REASON_NONE && s->nodes[i].is_out && s->nodes[i].seen[j].state == GOSSIP_NONE)
+    if (reason == NODE_REASON_NONE && s->nodes[i].is_out &&
+        s->nodes[i].seen[j].state == GOSSIP_NONE)
         reason = NODE_REASON_NOT_READY;
     if (reason != NODE_REASON_NONE) s->refused_count++;
     if (reason == NODE_REASON_NONE) s->nodes[i].seen[j].token = token_of(&facts.token_id);

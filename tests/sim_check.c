@@ -10,10 +10,11 @@
 
 #define TABLE_PART 64u /* members of a large table that are looked at in one step */
 /* What one honest node may send in a second: so much for itself, for each node of the mesh, and for
- * each frame that it was sent by a liar in this second or the one before. */
+ * each frame of a liar that anybody has read in the last seconds. */
 #define FRAMES_BASE      200u
 #define FRAMES_A_NODE    60u
 #define FRAMES_A_LIE     8u
+#define LIES_LAST_S      4u
 #define FRAME_BYTES_MEAN 2048u
 
 void sim__fail(struct sim *s, const char *format, ...)
@@ -148,9 +149,9 @@ static void check_load(struct sim *s, uint32_t i, size_t bytes)
 {
     struct sim__node *n = &s->nodes[i];
     uint64_t second = s->now_ms / 1000;
+    for (; s->lies_s < second; s->lies_s++)
+        s->lies -= (s->lies + LIES_LAST_S - 1) / LIES_LAST_S;
     if (n->second_ms != second) {
-        n->heard_was = n->second_ms + 1 == second ? n->heard : 0;
-        n->heard = 0;
         n->second_ms = second;
         n->load = (struct sim_load){0};
     }
@@ -158,8 +159,7 @@ static void check_load(struct sim *s, uint32_t i, size_t bytes)
     n->load.bytes += bytes;
     if (n->load.frames > s->load_max.frames) s->load_max.frames = n->load.frames;
     if (n->load.bytes > s->load_max.bytes) s->load_max.bytes = n->load.bytes;
-    uint64_t bound =
-        FRAMES_BASE + (uint64_t)FRAMES_A_NODE * s->count + FRAMES_A_LIE * (n->heard + n->heard_was);
+    uint64_t bound = FRAMES_BASE + (uint64_t)FRAMES_A_NODE * s->count + FRAMES_A_LIE * s->lies;
     if (n->load.frames > bound || n->load.bytes > bound * FRAME_BYTES_MEAN)
         sim__fail(s, "node %u: sends %llu frames, %llu bytes in one second", i,
                   (unsigned long long)n->load.frames, (unsigned long long)n->load.bytes);

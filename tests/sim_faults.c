@@ -113,8 +113,7 @@ static void flap(struct sim_faults *f)
     struct sim_flap *flap = &f->flaps[f->flap_count++];
     *flap = (struct sim_flap){.i = any_node(f->s)};
     flap->j = sim_random(f->s, 2) == 0 ? flap->i : any_node(f->s);
-    flap->period_ms =
-        FLAP_MIN_MS + (uint32_t)sim_random(f->s, FLAP_MAX_MS - FLAP_MIN_MS + 1);
+    flap->period_ms = FLAP_MIN_MS + (uint32_t)sim_random(f->s, FLAP_MAX_MS - FLAP_MIN_MS + 1);
 }
 
 static void flap_turn(struct sim_faults *f, struct sim_flap *flap, bool is_cut)
@@ -347,14 +346,14 @@ static void repair(struct sim_faults *f)
 {
     uint32_t i = any_node(f->s), via = any_node(f->s);
     sim_resume(f->s, i);
-    if (!sim_is_up(f->s, i) && (i < f->members || sim_has_seat(f->s, i)))
-        sim_restart(f->s, i, via);
+    if (!sim_is_up(f->s, i) && (i < f->members || sim_has_seat(f->s, i))) sim_restart(f->s, i, via);
 }
 
 static void flaps_turn(struct sim_faults *f)
 {
     for (uint32_t n = 0; n < f->flap_count; n++)
-        if (f->flaps[n].next_ms <= sim_now_ms(f->s)) flap_turn(f, &f->flaps[n], !f->flaps[n].is_cut);
+        if (f->flaps[n].next_ms <= sim_now_ms(f->s))
+            flap_turn(f, &f->flaps[n], !f->flaps[n].is_cut);
 }
 
 static void strike(struct sim_faults *f)

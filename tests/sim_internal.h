@@ -102,10 +102,9 @@ struct sim__node {
     struct sim__delivered *delivered;
     uint32_t delivered_count, delivered_cap;
     uint32_t failed_count, suspect_count; /* how often others came to think so of it */
-    uint64_t up_ms, down_ms;   /* since when it runs without a break, since when it is dead */
-    uint64_t second_ms;        /* the second that is counted */
-    struct sim_load load;      /* in it */
-    uint64_t heard, heard_was; /* frames from liars in it, and in the one before */
+    uint64_t up_ms, down_ms; /* since when it runs without a break, since when it is dead */
+    uint64_t second_ms;      /* the second that is counted */
+    struct sim_load load;    /* in it */
     struct sim_liar *liar;
 };
 
@@ -136,6 +135,7 @@ struct sim {
     bool reorders, is_quiet;
     uint64_t quiet_ms;
     struct sim_load load_max;
+    uint64_t lies, lies_s; /* frames of liars that were read; a part is forgotten each second */
     FILE *verbose, *trace_to;
     char failure[256];
 };

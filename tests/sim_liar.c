@@ -10,8 +10,8 @@
 #include "sim_internal.h"
 
 const struct sim_liar_kind *const SIM_LIARS[SIM_LIARS_COUNT] = {
-    &SIM_LIAR_SLANDERER, &SIM_LIAR_FORGER,     &SIM_LIAR_REPLAYER,    &SIM_LIAR_TWO_FACED,
-    &SIM_LIAR_MUTE,      &SIM_LIAR_FLOODER,    &SIM_LIAR_FAR_FUTURE,  &SIM_LIAR_RESURRECTER,
+    &SIM_LIAR_SLANDERER, &SIM_LIAR_FORGER,  &SIM_LIAR_REPLAYER,   &SIM_LIAR_TWO_FACED,
+    &SIM_LIAR_MUTE,      &SIM_LIAR_FLOODER, &SIM_LIAR_FAR_FUTURE, &SIM_LIAR_RESURRECTER,
     &SIM_LIAR_DIGEST,    &SIM_LIAR_GARBAGE};
 
 const struct sim_liar_kind *sim_liar_kind(const char *name)

@@ -6,9 +6,9 @@
 #include "base/err.h"
 #include "sim_internal.h"
 
-#define EPOCH_S     1000   /* of incarnations: `date` at the beginning of every run */
-#define DISK_AGE    1000u  /* how far below an old copy of the disk may be */
-#define PPM         1000000
+#define EPOCH_S  1000  /* of incarnations: `date` at the beginning of every run */
+#define DISK_AGE 1000u /* how far below an old copy of the disk may be */
+#define PPM      1000000
 
 /* ---- clocks ---- */
 

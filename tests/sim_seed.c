@@ -100,8 +100,10 @@ static void prepare(struct story *t)
     f->which = t->out->faults;
     f->gap_ms = 200 + sim_random(t->s, 4000);
     f->net = SIM_LAN;
-    if (given != NULL) f->net = *given;
-    else f->net.delay_max_ms = 1 + (uint32_t)sim_random(t->s, 30);
+    if (given != NULL)
+        f->net = *given;
+    else
+        f->net.delay_max_ms = 1 + (uint32_t)sim_random(t->s, 30);
     sim_set_net(t->s, &f->net);
     for (uint32_t i = t->o->nodes; i < sim_node_count(t->s); i++)
         sim_burn(t->s, i);
@@ -196,8 +198,10 @@ void sim_seed_run(struct sim_seed_result *out, const struct sim_seed_options *o)
     sim_verbose(t.s, o->verbose);
     sim_trace_to(t.s, o->trace);
     for (size_t c = 0; c < sizeof chapters / sizeof chapters[0] && out->wrong[0] == 0; c++) {
-        if (chapters[c] != NULL) chapters[c](&t);
-        else if (out->faults != 0) sim_faults_run(&t.faults, (uint64_t)o->minutes * 60 * SEC);
+        if (chapters[c] != NULL)
+            chapters[c](&t);
+        else if (out->faults != 0)
+            sim_faults_run(&t.faults, (uint64_t)o->minutes * 60 * SEC);
         if (sim_failure(t.s) != NULL) fail(&t, "");
     }
     out->ok = out->wrong[0] == 0;

@@ -32,8 +32,8 @@ void sim_seed_options_default(struct sim_seed_options *o);
 struct sim_seed_result {
     bool ok;
     char wrong[320];
-    uint64_t trace, steps_ms; /* steps_ms: virtual time that passed */
-    uint64_t faults, liars;   /* that there were */
+    uint64_t trace, steps_ms;           /* steps_ms: virtual time that passed */
+    uint64_t faults, liars;             /* that there were */
     uint32_t liar_count, liar_permille; /* of the nodes; of the weight */
     uint64_t refused;
     struct sim_load load;

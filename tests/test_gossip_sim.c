@@ -452,6 +452,33 @@ static void test_minority_does_not_shorten_a_suspicion(void **state)
     sim_free(s);
 }
 
+/* Goal: it is weight that confirms, not heads.
+ * Method: four of ten lie, with one token each, and the six others have three each: four heads are
+ * more than a third, their weight is less than a fifth. They confirm 9's death to 4, who has lost
+ * it and everybody else; 4's suspicion lasts its full time. */
+static void test_heads_do_not_count(void **state)
+{
+    (void)state;
+    struct sim *s = formed(103, 10, &SIM_LAN);
+    uint8_t group[10] = {0, 0, 0, 0, 0, 1, 1, 1, 1, 1};
+    for (uint32_t i = 4; i < 10; i++)
+        sim_weight(s, i, 3);
+    sim_run(s, 2 * SEC);
+    assert_until(s, sim_chain_is_settled, 20 * SEC);
+    sim_partition(s, group);
+    uint64_t start = sim_now_ms(s);
+    while (sim_state(s, 4, 9) != GOSSIP_FAILED && sim_now_ms(s) < start + 60 * SEC) {
+        for (uint32_t liar = 0; liar < 4; liar++)
+            sim_accuse(s, liar, 9, BASE_STATEMENT_CONFIRMATION);
+        sim_run(s, 50);
+        if (sim_state(s, 4, 9) == GOSSIP_ALIVE) start = sim_now_ms(s);
+    }
+    assert_sound(s);
+    assert_int_equal(sim_state(s, 4, 9), GOSSIP_FAILED);
+    assert_in_range(sim_now_ms(s) - start, 3900, 4500);
+    sim_free(s);
+}
+
 /* ---- more members than links ---- */
 
 static bool all_heard_few(struct sim *s)
@@ -534,6 +561,31 @@ static void test_event_survives_a_partition(void **state)
     assert_int_equal(sim_event_count(s, 7, "hello"), 0);
     sim_calm(s);
     assert_until(s, all_heard_hello, 20 * SEC);
+    sim_free(s);
+}
+
+static bool seat_2_is_everywhere(struct sim *s)
+{
+    return sim_has_seat(s, 2) && sim_all_right(s);
+}
+
+/* Goal: who is evicted and comes back brings no old news. Method: 2 says something, its seat is
+ * sold and bought back; the others still offer each other what it said. */
+static void test_evicted_and_back_is_heard_once(void **state)
+{
+    (void)state;
+    struct sim *s = formed(114, 6, &SIM_LAN);
+    assert_int_equal(sim_event(s, 2, "hello"), BASE_OK);
+    sim_run(s, SEC);
+    sim_seat(s, 2, false);
+    sim_run(s, 2 * SEC);
+    assert_until(s, seatless_2_is_gone, 4 * SEC);
+    sim_seat(s, 2, true);
+    assert_until(s, seat_2_is_everywhere, 30 * SEC);
+    sim_run(s, 60 * SEC);
+    assert_sound(s); /* nothing was delivered twice */
+    for (uint32_t i = 0; i < 6; i++)
+        assert_int_equal(sim_event_count(s, i, "hello"), 1);
     sim_free(s);
 }
 
@@ -639,10 +691,12 @@ int main(void)
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_slander_by_a_minority_changes_nothing),
         cmocka_unit_test(test_minority_does_not_shorten_a_suspicion),
+        cmocka_unit_test(test_heads_do_not_count),
         cmocka_unit_test(test_bounded_links),
         cmocka_unit_test(test_event_once_to_each),
         cmocka_unit_test(test_events_at_loss),
         cmocka_unit_test(test_event_survives_a_partition),
+        cmocka_unit_test(test_evicted_and_back_is_heard_once),
         cmocka_unit_test(test_restarted_node_gets_no_old_events),
         cmocka_unit_test(test_tags_travel),
         cmocka_unit_test(test_malformed_frame_closes_the_link),

@@ -24,8 +24,7 @@ static struct sim *formed(uint64_t seed, uint32_t nodes)
 static void assert_speaks(struct sim *s, const char *what)
 {
     if (sim_failure(s) == NULL) fail_msg("nobody noticed; `%s` expected", what);
-    if (strstr(sim_failure(s), what) == NULL)
-        fail_msg("`%s`, not `%s`", sim_failure(s), what);
+    if (strstr(sim_failure(s), what) == NULL) fail_msg("`%s`, not `%s`", sim_failure(s), what);
     sim_free(s);
 }
 
