@@ -5,6 +5,9 @@
 
 #include "sim_seed.h"
 
+#define MEMBERS_MIN 2
+#define MEMBERS_MAX 1000 /* there are seats for some more */
+
 struct command {
     struct sim_seed_options seed;
     uint64_t count;
@@ -29,7 +32,7 @@ static const char *const USAGE =
     "first seed that fails, what was wrong, and the command that repeats it, and exits 1.\n"
     "\n"
     "  --seed N       the first seed (1)\n"
-    "  --nodes N      members at the start, 2 to 800 (10)\n"
+    "  --nodes N      members at the start, 2 to 1000 (10)\n"
     "  --count C      how many seeds (1)\n"
     "  --minutes M    how long faults strike, in virtual time (1)\n"
     "  --net NET      lan, wan or lossy; by default drawn from the seed\n"
@@ -130,7 +133,7 @@ static bool take(struct command *c, int option)
     case 's':
         return number_for(&c->seed.seed, "seed", optarg, 0, UINT64_MAX / 2);
     case 'n':
-        if (!number_for(&value, "nodes", optarg, 2, 800)) return false;
+        if (!number_for(&value, "nodes", optarg, MEMBERS_MIN, MEMBERS_MAX)) return false;
         c->seed.nodes = (uint32_t)value;
         return true;
     case 'c':
@@ -176,7 +179,7 @@ static void say_failure(const struct command *c, const struct sim_seed_result *r
 {
     list("faults:", r->faults, fault_name, SIM_FAULTS_COUNT);
     list("liars:", r->liars, liar_name, SIM_LIARS_COUNT);
-    fprintf(stderr, "seed %llu: %s\nto repeat it: nftmesh-sim --seed %llu --nodes %u",
+    fprintf(stderr, "seed %llu: %s\nto repeat it: build/nftmesh-sim --seed %llu --nodes %u",
             (unsigned long long)c->seed.seed, r->wrong, (unsigned long long)c->seed.seed,
             c->seed.nodes);
     if (c->seed.minutes != 1) fprintf(stderr, " --minutes %u", c->seed.minutes);
