@@ -4,11 +4,13 @@ set(liars digest.c far_future.c flooder.c forger.c garbage.c mute.c replayer.c r
     slanderer.c two_faced.c)
 list(TRANSFORM liars PREPEND ${sim}/liars/)
 
-# The node's admission, line by line, with its calls of curve work going to a keyed hash.
+# The node's admission, line by line, with its calls of curve work going to a keyed hash, and a
+# statement's digest to the same function with a memory.
 add_library(sim_admission OBJECT ${CMAKE_SOURCE_DIR}/node/admission.c)
 target_include_directories(sim_admission PRIVATE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(sim_admission PRIVATE base_ecdsa_verify=sim_ecdsa_verify
-  base_ecdsa_recover=sim_ecdsa_recover attest_sigchain_verify=sim_sigchain_verify)
+  base_ecdsa_recover=sim_ecdsa_recover attest_sigchain_verify=sim_sigchain_verify
+  base_eip712_statement=sim_eip712_statement)
 
 add_library(gossip_sim STATIC
   ${sim}/sim.c ${sim}/sim_link.c ${sim}/sim_node.c ${sim}/sim_net.c ${sim}/sim_chain.c

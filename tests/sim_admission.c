@@ -1,8 +1,9 @@
 /* Who comes in: node/admission.c itself, all of its lines, over the simulated chain.
  *
  * It is compiled a second time for the simulator with its three calls of curve work renamed to the
- * functions at the top of this file (tests/sim.cmake), which judge by a keyed hash. Nothing else of
- * it differs: formats, look-ups, order of the lines, words of a refusal. */
+ * functions at the top of this file (tests/sim.cmake), which judge by a keyed hash; a statement's
+ * digest is looked up where it has been made before. Nothing else of it differs: formats, look-ups,
+ * order of the lines, words of a refusal. */
 #include <assert.h>
 #include <string.h>
 

@@ -35,36 +35,28 @@ const char *sim_failure(const struct sim *s)
 
 /* ---- keys ---- */
 
-static const struct sim *sorting;
-
-static int compare_nodes(const void *a, const void *b)
+/* Keys are hashes: their own bytes say where to look. */
+static uint32_t place_of(const struct base_key33 *key)
 {
-    return base_key33_compare(&sorting->nodes[*(const uint32_t *)a].key,
-                              &sorting->nodes[*(const uint32_t *)b].key);
+    return base_get_u32be(key->bytes + 1) % SIM__KEYS;
 }
 
 void sim__index_build(struct sim *s)
 {
-    s->by_key = calloc(s->count, sizeof *s->by_key);
+    s->by_key = calloc(SIM__KEYS, sizeof *s->by_key);
     assert(s->by_key != NULL);
-    for (uint32_t i = 0; i < s->count; i++)
-        s->by_key[i] = i;
-    sorting = s;
-    qsort(s->by_key, s->count, sizeof *s->by_key, compare_nodes);
+    for (uint32_t i = 0; i < s->count; i++) {
+        uint32_t at = place_of(&s->nodes[i].key);
+        while (s->by_key[at] != 0)
+            at = (at + 1) % SIM__KEYS;
+        s->by_key[at] = i + 1;
+    }
 }
 
 uint32_t sim__index(const struct sim *s, const struct base_key33 *key)
 {
-    uint32_t low = 0, high = s->count;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        int order = base_key33_compare(&s->nodes[s->by_key[mid]].key, key);
-        if (order == 0) return s->by_key[mid];
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
+    for (uint32_t at = place_of(key); s->by_key[at] != 0; at = (at + 1) % SIM__KEYS)
+        if (base_key33_equal(&s->nodes[s->by_key[at] - 1].key, key)) return s->by_key[at] - 1;
     return s->count;
 }
 

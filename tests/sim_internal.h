@@ -125,7 +125,7 @@ struct sim {
     struct sim__node *nodes;
     struct sim__way *ways;
     struct sim__link *links;
-    uint32_t *by_key;
+    uint32_t *by_key; /* SIM__KEYS places; 0: empty, else a node + 1 */
     struct sim__event **queue;
     size_t queue_count, queue_cap;
     struct sim__chain chain;
@@ -144,10 +144,13 @@ struct sim {
 struct base_slice sim__slice(const char *text);
 void sim__record_fields(struct gossip_record *r, uint32_t i, uint64_t incarnation);
 const struct base_eip712_domain *sim__domain(void);
+void sim_eip712_statement(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                          enum base_statement kind, const void *body, size_t len);
 void sim__hash(struct base_hash32 *out, const char *what, uint32_t i);
 void sim__seal(struct base_sig65 *sig, const struct base_key33 *key,
                const struct base_hash32 *digest);
 #define SIM__CHAIN_ID 31337
+#define SIM__KEYS     4096 /* a power of two, well above SIM_NODES_MAX */
 extern const struct base_eth_address SIM__CONTRACT, SIM__ROOT, SIM__APP;
 
 /* sim_net.c */

@@ -38,6 +38,37 @@ const struct base_eip712_domain *sim__domain(void)
     return &domain;
 }
 
+/* The same statement is checked by every node that it reaches: its digest is made once, and looked
+ * up by all of its bytes. What it is does not depend on that. */
+#define DIGESTS    1024
+#define BYTES_KEPT 512
+void sim_eip712_statement(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                          enum base_statement kind, const void *body, size_t len)
+{
+    static struct {
+        enum base_statement kind;
+        size_t len;
+        uint8_t body[BYTES_KEPT];
+        struct base_hash32 digest;
+    } kept[DIGESTS];
+    const uint8_t *bytes = body;
+    uint32_t mix = (uint32_t)kind;
+    for (size_t at = 0; at < len; at++)
+        mix = (mix ^ bytes[at]) * 16777619u;
+    size_t slot = (mix ^ mix >> 16) % DIGESTS;
+    if (len > 0 && len == kept[slot].len && kind == kept[slot].kind &&
+        memcmp(kept[slot].body, body, len) == 0) {
+        *digest = kept[slot].digest;
+        return;
+    }
+    base_eip712_statement(digest, domain, kind, body, len);
+    if (len > BYTES_KEPT) return;
+    kept[slot].kind = kind;
+    kept[slot].len = len;
+    memcpy(kept[slot].body, body, len);
+    kept[slot].digest = *digest;
+}
+
 /* "Signed": who knows the key and the digest can make it, so honest code never does it for
  * another, and liars are handed their own index only. Names its key, so that it can be recovered.
  */
@@ -58,7 +89,7 @@ static void sign_as(const struct base_key33 *key, enum base_statement kind, cons
     struct base_hash32 digest;
     uint8_t head = (uint8_t)kind;
     if (kind == BASE_STATEMENT_RECORD)
-        base_eip712_statement(&digest, sim__domain(), kind, body, len);
+        sim_eip712_statement(&digest, sim__domain(), kind, body, len);
     else
         base_sha256_2(&digest, &head, sizeof head, body, len);
     sim__seal(sig, key, &digest);
