@@ -7,6 +7,8 @@
 
 #define FORM_MS     30000u
 #define CALM_MS     30000u
+#define AFTER_MS    (SIM_STUCK_MS + 2000u) /* what was on its way at the calm, and stuck links */
+#define AGAIN_MS    5000u
 #define QUIET_MS    15000u
 #define DEATH_MS    40000u
 #define EVENT_MS    10000u
@@ -155,6 +157,8 @@ static void calm(struct story *t)
     sim_faults_end(&t->faults);
     if (!sim_until(t->s, sim_chain_is_settled, CALM_MS)) fail(t, "the chain never settled");
     if (!sim_until(t->s, all_settled, CALM_MS)) fail(t, "tables not right after calm");
+    sim_run(t->s, AFTER_MS);
+    if (!sim_until(t->s, all_settled, AGAIN_MS)) fail(t, "tables wrong again after calm");
 }
 
 /* The liars are alone with a healthy mesh, and then one of it dies. */
