@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "sim_internal.h"
 
-#define TABLE_PART 64u /* members of a large table that are looked at in one step */
+#define TABLE_WHOLE 64u /* members of a table that is looked through in every step */
+#define TABLE_PART  16u /* and of a larger one, in turns */
 /* What one honest node may send in a second: so much for itself, for each node of the mesh, and for
  * each frame of a liar that anybody has read in the last seconds. */
 #define FRAMES_BASE      200u
@@ -240,7 +241,7 @@ static void check_table(struct sim *s, uint32_t i)
     struct sim__node *n = &s->nodes[i];
     struct gossip_member_view view;
     uint32_t count = (uint32_t)gossip_member_count(n->core);
-    uint32_t part = count < TABLE_PART ? count : TABLE_PART;
+    uint32_t part = count <= TABLE_WHOLE ? count : TABLE_PART;
     if (gossip_member_find(&view, n->core, &n->key) != BASE_OK || view.record.len == 0)
         sim__fail(s, "node %u: has lost its own record", i);
     if (count != n->seen_count)
