@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 {
     struct command c = {.count = 1};
     struct sim_seed_result r;
-    uint64_t hash = 0, frames = 0, lied = 0, refused = 0;
+    uint64_t hash = 0, frames = 0, lied = 0, refused = 0, calm = 0;
     int option;
     sim_seed_options_default(&c.seed);
     while ((option = getopt_long(argc, argv, "h", OPTIONS, NULL)) != -1) {
@@ -215,13 +215,15 @@ int main(int argc, char **argv)
         }
         hash = (hash ^ r.trace) * 0x100000001b3;
         if (r.load.frames > frames) frames = r.load.frames;
+        if (r.calm_ms > calm) calm = r.calm_ms;
         lied += r.liar_count > 0;
         refused += r.refused;
     }
     printf("sim: %llu seeds, %u nodes, %llu with liars, %llu refused by admission, at most %llu "
-           "frames a node and second, trace hash %016llx\n",
+           "frames a node and second, right at most %llu ms after calm, trace hash %016llx\n",
            (unsigned long long)c.count, c.seed.nodes, (unsigned long long)lied,
-           (unsigned long long)refused, (unsigned long long)frames, (unsigned long long)hash);
+           (unsigned long long)refused, (unsigned long long)frames, (unsigned long long)calm,
+           (unsigned long long)hash);
     if (c.seed.trace != NULL) fclose(c.seed.trace);
     return 0;
 }

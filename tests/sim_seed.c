@@ -156,7 +156,9 @@ static void calm(struct story *t)
 {
     sim_faults_end(&t->faults);
     if (!sim_until(t->s, sim_chain_is_settled, CALM_MS)) fail(t, "the chain never settled");
+    uint64_t since = sim_now_ms(t->s);
     if (!sim_until(t->s, all_settled, CALM_MS)) fail(t, "tables not right after calm");
+    t->out->calm_ms = sim_now_ms(t->s) - since;
     sim_run(t->s, AFTER_MS);
     if (!sim_until(t->s, all_settled, AGAIN_MS)) fail(t, "tables wrong again after calm");
 }
@@ -211,7 +213,6 @@ void sim_seed_run(struct sim_seed_result *out, const struct sim_seed_options *o)
     out->ok = out->wrong[0] == 0;
     if (!out->ok) tables_print(t.s, stderr);
     out->trace = sim_trace(t.s);
-    out->steps_ms = sim_now_ms(t.s);
     out->refused = sim_refused_count(t.s);
     out->load = sim_load_max(t.s);
     sim_free(t.s);

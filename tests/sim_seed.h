@@ -32,7 +32,8 @@ void sim_seed_options_default(struct sim_seed_options *o);
 struct sim_seed_result {
     bool ok;
     char wrong[320];
-    uint64_t trace, steps_ms;           /* steps_ms: virtual time that passed */
+    uint64_t trace;
+    uint64_t calm_ms;                   /* from the calm, with the chain settled, to right tables */
     uint64_t faults, liars;             /* that there were */
     uint32_t liar_count, liar_permille; /* of the nodes; of the weight */
     uint64_t refused;
