@@ -79,19 +79,26 @@ void gossip__pending_add(struct gossip *g, struct gossip__member *from,
 
 /* ---- graves ---- */
 
+/* One a key: what is refused of somebody again and again takes no other's place. */
+static struct gossip__grave *grave_for(struct gossip__graves *graves, const struct base_key33 *key)
+{
+    for (uint32_t i = 0; i < graves->count; i++)
+        if (base_key33_equal(&graves->items[i].key, key)) return &graves->items[i];
+    struct gossip__grave *grave = &graves->items[graves->next];
+    graves->next = (graves->next + 1) % GOSSIP__GRAVES_MAX;
+    if (graves->count < GOSSIP__GRAVES_MAX) graves->count++;
+    *grave = (struct gossip__grave){.key = *key};
+    return grave;
+}
+
 struct gossip__grave *gossip__bury(struct gossip *g, struct gossip__graves *graves,
                                    const struct base_key33 *key, uint64_t incarnation,
                                    uint64_t sequence)
 {
-    struct gossip__grave *grave = &graves->items[graves->next];
-    *grave = (struct gossip__grave){
-        .key = *key,
-        .incarnation = incarnation,
-        .sequence = sequence,
-        .move = g->moves,
-    };
-    graves->next = (graves->next + 1) % GOSSIP__GRAVES_MAX;
-    if (graves->count < GOSSIP__GRAVES_MAX) graves->count++;
+    struct gossip__grave *grave = grave_for(graves, key);
+    grave->incarnation = incarnation;
+    grave->sequence = sequence;
+    grave->move = g->moves;
     return grave;
 }
 

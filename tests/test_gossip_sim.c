@@ -589,6 +589,52 @@ static void test_evicted_and_back_is_heard_once(void **state)
     sim_free(s);
 }
 
+/* The next record of node i, told to one peer of its only. */
+static void tell_record(struct sim *s, uint32_t i, uint32_t to, uint64_t sequence)
+{
+    static struct gossip_frame frame = {.type = GOSSIP_FRAME_UPDATE};
+    struct gossip_signed_record record;
+    struct gossip_member_view view;
+    struct gossip_item *item = &frame.u.news.items[0];
+    sim_record_of(&record, i, sim_incarnation(s, i), sequence);
+    assert_int_equal(gossip_member_find(&view, sim_core(s, to), sim_key(s, i)), BASE_OK);
+    *item = (struct gossip_item){.kind = BASE_STATEMENT_RECORD,
+                                 .body = {record.body, record.body_len},
+                                 .sig = record.sig,
+                                 .proof = view.proof};
+    frame.u.news.reach = 1;
+    frame.u.news.item_count = 1;
+    assert_true(sim_inject(s, i, to, &frame));
+}
+
+/* Goal: what an evicted member had said is remembered however much is refused meanwhile.
+ * Method: 2 says something; its seat is sold, and 5's, which goes on with one record after the
+ * other. 4 has not heard of the sales and passes everything on. Then 2 is bought back, and 4 still
+ * offers what it had said. */
+static void test_refusals_do_not_erase_memory(void **state)
+{
+    (void)state;
+    struct sim *s = formed(115, 6, &SIM_LAN);
+    assert_int_equal(sim_event(s, 2, "hello"), BASE_OK);
+    sim_run(s, 100);
+    sim_outage(s, 4, true);
+    sim_seat(s, 2, false);
+    sim_seat(s, 5, false);
+    sim_run(s, 5 * SEC);
+    assert_int_equal(sim_state(s, 0, 2), GOSSIP_NONE);
+    for (uint64_t sequence = 100; sequence < 500; sequence++) {
+        tell_record(s, 5, 4, sequence);
+        sim_run(s, 20);
+    }
+    sim_seat(s, 2, true);
+    sim_run(s, 20 * SEC);
+    assert_sound(s); /* nothing was delivered twice */
+    assert_int_equal(sim_state(s, 0, 2), GOSSIP_ALIVE);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_equal(sim_event_count(s, i, "hello"), 1);
+    sim_free(s);
+}
+
 /* Goal: events from before a process started are not its news. */
 static void test_restarted_node_gets_no_old_events(void **state)
 {
@@ -697,6 +743,7 @@ int main(void)
         cmocka_unit_test(test_events_at_loss),
         cmocka_unit_test(test_event_survives_a_partition),
         cmocka_unit_test(test_evicted_and_back_is_heard_once),
+        cmocka_unit_test(test_refusals_do_not_erase_memory),
         cmocka_unit_test(test_restarted_node_gets_no_old_events),
         cmocka_unit_test(test_tags_travel),
         cmocka_unit_test(test_malformed_frame_closes_the_link),
