@@ -24,6 +24,7 @@ void gossip_config_default(struct gossip_config *cfg)
     cfg->retry_max_ms = 60000;
     cfg->leave_linger_ms = 500;
     cfg->members_max = GOSSIP_MEMBERS_MAX;
+    cfg->shared = NULL;
 }
 
 static bool is_config_valid(const struct gossip_config *cfg)
