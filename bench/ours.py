@@ -15,17 +15,22 @@ class Cluster:
 
     endpoints  how many RPC endpoints each node asks; each counts its requests. 0: the chain itself.
     apart      the last node asks endpoints of its own, so that its requests are not the others'.
+    listen     where each listens and is dialled, as tcp://host:port; None: any ports of 127.0.0.1.
+    is_listed  its address stands in the registry, where the others find it by themselves. Without,
+               nobody is found but through a member, as with serf.
     """
 
-    def __init__(self, directory, count, endpoints=3, apart=False):
+    def __init__(self, directory, count, endpoints=3, apart=False, names=None, listen=None,
+                 is_listed=True):
         self.nodes, self.wallets = [], []
-        self.names = [f"node{i:02d}" for i in range(count)]
+        self.names = names or [f"node{i:02d}" for i in range(count)]
         self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
+        self.chain.rpc.call("evm_setAutomine", True)  # no registration waits for a block
         self.proxies = [mesh.Proxy(self.chain) for _ in range(endpoints)]
         others = [mesh.Proxy(self.chain) for _ in range(endpoints)] if apart else self.proxies
         self.hosts = mesh.AgentHost(directory, self.names, os.path.join(directory, "kms.key"),
                                     APP_ID)
-        self.contract, _ = self.chain.deploy(self.hosts.kms_root(), [APP_ID])
+        self.contract, _ = self.chain.deploy(self.hosts.kms_root(), [APP_ID], max_nodes=count)
         for i, name in enumerate(self.names):
             proxies = others if i == count - 1 else self.proxies
             rpcs = [p.url for p in proxies] or [self.chain.url]
@@ -33,10 +38,13 @@ class Cluster:
             self.chain.contract_call(self.contract, "mintNodeAccess(address)", wallet.address)
             self.wallets.append(wallet)
             self.nodes.append(mesh.Node(name, directory, self.hosts.agents[name], self.contract,
-                                        rpcs, start=False))
+                                        rpcs, start=False, listen=listen and listen[i]))
+            if not is_listed:
+                self.nodes[-1].advertise = ""  # what register() says; argv has the real one
         self.plain_argv = [list(node.argv) for node in self.nodes]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(self.register, range(count)))
+        self.mine_every(1)
 
     def register(self, index):
         self.nodes[index].register(self.wallets[index], index + 1)

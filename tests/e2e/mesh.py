@@ -632,10 +632,10 @@ class Node(Process):
 
     def register(self, wallet, token, *extra):
         """`nftmesh register`: binds the instance and registers this node's keys for a seat."""
+        url = ["--url", self.advertise] if self.advertise else []
         return run("register", "--data-dir", self.dir, "--dstack", self.agent.socket,
                    "--contract", self.contract, "--chain-id", CHAIN_ID, "--rpc", self.argv_rpc(),
-                   "--token", token, "--url", self.advertise, "--wallet-key-file", wallet.path,
-                   "--dev", *extra)
+                   "--token", token, *url, "--wallet-key-file", wallet.path, "--dev", *extra)
 
     def argv_rpc(self):
         return self.argv[self.argv.index("--rpc") + 1]
