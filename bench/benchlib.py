@@ -46,10 +46,11 @@ def short(value):
 
 
 class Figure:
-    """One line. goal: ours must not be above it; limit: ours over serf must not; else met says."""
+    """One line. goal: ours must not be above it; limit: ours over serf must not; else met says.
+    worst: it is the highest of ours that must not, and not the median."""
 
     def __init__(self, name, unit, n, ours=None, serf=None, goal=None, limit=None, reason=None,
-                 met=None):
+                 met=None, worst=False):
         self.name, self.unit, self.n, self.reason = name, unit, n, reason
         self.ours = Spread(ours) if ours else None
         self.serf = Spread(serf) if serf else None
@@ -57,13 +58,16 @@ class Figure:
         if self.ours and self.serf and self.serf.median > 0:
             self.ratio = self.ours.median / self.serf.median
         self.goal, self.goal_text = goal, short(goal)
-        if limit is not None and self.serf:
-            self.goal, self.goal_text = limit * self.serf.median, f"{limit:g} x serf"
+        if limit is not None:
+            self.goal_text = f"{limit:g} x serf"
+            self.goal = limit * self.serf.median if self.serf else None
+        elif worst:
+            self.goal_text = f"worst {short(goal)}"
         if met is not None:
             self.met, self.goal_text = met and reason is None, "constant"
         else:
-            self.met = bool(reason is None and self.ours and self.goal is not None
-                            and self.ours.median <= self.goal)
+            self.met = bool(reason is None and self.ours and self.goal is not None and
+                            (self.ours.range[1] if worst else self.ours.median) <= self.goal)
 
     def object(self):
         def number(value):
@@ -115,14 +119,18 @@ def parser(text):
     return p
 
 
+def need_root():
+    if os.geteuid() != 0:
+        raise CannotRun("needs root: it measures in a network namespace of its own")
+
+
 def enter_namespace():
     """Runs this program again in a network and process namespace that dies with it."""
     if os.environ.get(IN_NAMESPACE) == "1":
         from subprocess import run
         run(["ip", "link", "set", "lo", "up"], check=True)
         return
-    if os.geteuid() != 0:
-        raise CannotRun("needs root: it measures in a network namespace of its own")
+    need_root()
     for tool in ("unshare", "ip"):
         if not shutil.which(tool):
             raise CannotRun(f"needs `{tool}` (Debian: util-linux, iproute2)")

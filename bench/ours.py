@@ -1,7 +1,9 @@
 """Our side of a benchmark: a local chain, a contract with a registered seat for each node, guest
 agents, and nodes that can be started and stopped together.
 """
+import collections
 import concurrent.futures
+import json
 import os
 
 import mesh
@@ -93,16 +95,91 @@ class Cluster:
         """All that were made of the shared endpoints."""
         return sum(p.requests for p in self.proxies)
 
-    def block_time(self, seconds):
+    def block_time(self, seconds, nodes=None):
         """A block every so often. Nodes poll by the block time that they have seen, so blocks of
         that distance by their own time come fast until everybody has seen enough of them."""
+        nodes = nodes or self.running()
         self.chain.rpc.call("anvil_setBlockTimestampInterval", seconds)
         seen = self.chain.height() + 12
         wait_for(f"everybody's reference passes block {seen}",
                  lambda: all(n.status().get("block", {}).get("number", 0) > seen
-                             for n in self.running()), 60, 0.2)
+                             for n in nodes), 60, 0.2)
         self.chain.rpc.call("evm_setIntervalMining", seconds)
 
     def mine_every(self, seconds):
         """0: no block from now on."""
         self.chain.rpc.call("evm_setIntervalMining", seconds)
+
+
+def version():
+    return mesh.run("--version")[1].strip()
+
+
+class Side:
+    """A cluster as a fleet runs it: what to start, what to tell it, what its lines mean. Its nodes are
+    in the registry without an address: they stand alone until they are told to join."""
+    name = "ours"
+    KINDS = {"up": "up", "refute": "up", "down": "down", "removed": "down", "left": "left",
+             "suspect": "suspect", "msg": "msg"}
+
+    def __init__(self, directory, names, addresses, binary=None):
+        mesh.NFTMESH = binary or mesh.NFTMESH
+        self.cluster = Cluster(directory, len(names), 0, False, names,
+                               [f"tcp://{address}:7946" for address in addresses], False)
+        self.nodes = self.cluster.nodes
+        self.urls = {}
+
+    def argv(self, index):
+        return self.nodes[index].argv
+
+    def stands(self, index):
+        """Waits until it is in its own table: it has found its seat, and can be told to join."""
+        node = self.nodes[index]
+        wait_for(f"{node.short} stands", lambda: node.short in node.names(), 60)
+
+    def command(self, index, path, body):
+        code, text = self.nodes[index].request("POST", path, body)
+        if code != 200:
+            raise mesh.Failed(f"{self.nodes[index].short}: {path}: {code} {text}")
+
+    def join(self, index, seed):
+        if seed not in self.urls:  # the key of a seat does not change with a restart
+            self.urls[seed] = self.cluster.url(seed)
+        self.command(index, "/v1/join", {"url": self.urls[seed]})
+
+    def event(self, index, name, payload):
+        self.command(index, "/v1/event", {"name": name, "payload": payload.hex()})
+
+    def table(self, index):
+        return self.nodes[index].names("alive") | self.nodes[index].names("suspect")
+
+    def close(self, index):
+        """There is nothing open to a node."""
+
+    def quiet(self, indices):
+        """From now on a block every 12 s, as on Ethereum."""
+        self.cluster.block_time(12, [self.nodes[i] for i in indices])
+
+    def frames(self, indices):
+        """Frames that these have received so far, by type; and "bytes", of all of them."""
+        found = collections.Counter()
+        for i in indices:
+            for line in self.nodes[i].request("GET", "/metrics")[1].splitlines():
+                name, _, value = line.rpartition(" ")
+                if name == "nftmesh_peer_received_bytes_total":
+                    found["bytes"] += int(value)
+                elif name.startswith("nftmesh_gossip_messages_total{") and "_received" in name:
+                    found[name.split('"')[1].removesuffix("_received")] += int(value)
+        return found
+
+    @classmethod
+    def heard(cls, line):
+        """(kind, name) of a line that says what changed, or None. suspect: still in the table."""
+        if line.startswith("{"):
+            try:
+                said = json.loads(line)
+            except ValueError:
+                return None
+            kind = cls.KINDS.get(said.get("ev"))
+            return (kind, said.get("name", "")) if kind else None
+        return None

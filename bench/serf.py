@@ -2,6 +2,7 @@
 benchmark needs, in a msgpack of its own. Standard library only.
 """
 import os
+import re
 import socket
 import struct
 
@@ -131,6 +132,72 @@ class Agent(Process):
             if found:
                 seen.setdefault(name.split()[0], at)
         return seen
+
+
+class Side:
+    """Agents as a fleet runs them: what to start, what to tell them, what their lines mean.
+
+    A line is serf's own table, before it tells applications a second later. key: base64 of 32 bytes,
+    with which all packets are encrypted (AES).
+    """
+    RULES = [(re.compile(pattern), kind) for pattern, kind in (
+        (r"serf: EventMemberJoin: (\S+)", "up"), (r"serf: EventMemberFailed: (\S+)", "down"),
+        (r"serf: EventMemberLeave: (\S+)", "left"),
+        (r"memberlist: Suspect (\S+) has failed", "suspect"),
+        (r"agent: Received event: user-event: (\S+)", "msg"))]
+
+    def __init__(self, directory, names, addresses, key=None):
+        self.name = "serf-aes" if key else "serf"
+        self.names, self.addresses, self.key = names, addresses, key
+        self.rpc_ports = [free_port() for _ in names]
+        self.rpcs = {}
+
+    def argv(self, index):
+        address = f"{self.addresses[index]}:7946"
+        argv = ["serf", "agent", f"-node={self.names[index]}", f"-bind={address}",
+                f"-advertise={address}", f"-rpc-addr=127.0.0.1:{self.rpc_ports[index]}",
+                "-log-level=info"]
+        return argv + ([f"-encrypt={self.key}"] if self.key else [])
+
+    def stands(self, index):
+        def connect():
+            try:
+                return Rpc(self.rpc_ports[index])
+            except (OSError, EOFError):
+                return None
+        self.rpcs[index] = wait_for(f"{self.names[index]} answers", connect, 30)
+
+    def join(self, index, seed):
+        self.rpcs[index].call("join", {"Existing": [f"{self.addresses[seed]}:7946"],
+                                       "Replay": False}, has_reply=True)
+
+    def event(self, index, name, payload):
+        self.rpcs[index].call("event", {"Name": name, "Payload": payload.decode("latin-1"),
+                                        "Coalesce": False})
+
+    def table(self, index):
+        members = self.rpcs[index].call("members", has_reply=True)["Members"]
+        return {m["Name"] for m in members if m["Status"] == "alive"}
+
+    def close(self, index):
+        if index in self.rpcs:
+            self.rpcs.pop(index).close()
+
+    def quiet(self, indices):
+        """serf has no chain."""
+
+    def frames(self, indices):
+        """serf does not count them."""
+        return {}
+
+    @classmethod
+    def heard(cls, line):
+        """(kind, name) of a line that says what changed, or None. suspect: still in the table."""
+        for rule, kind in cls.RULES:
+            found = rule.search(line)
+            if found:
+                return kind, found.group(1).rstrip(":")
+        return None
 
 
 def start(directory, count, prefix="serf"):

@@ -1,0 +1,227 @@
+"""What `bench/membership` runs, in which order, and what becomes of the samples: pure, so that a file
+of samples gives the same table on any machine.
+"""
+import collections
+import statistics
+
+from benchlib import Figure, Spread
+
+BOTH = ("ours", "serf")
+ALL = ("ours", "serf", "serf-aes")
+
+# One thing that is done times times: to each side in turn, or to all of them at the same time.
+Step = collections.namedtuple("Step", "rows n op args times sides together")
+
+
+def step(rows, n, op, args=None, times=1, sides=BOTH, together=False):
+    return Step(rows.split(), n, op, args or {}, times, sides, together)
+
+
+def small(is_quick):
+    """Twenty members."""
+    few, more, window = (5, 10, 20) if is_quick else (6, 30, 30)
+    loss_s = 20 if is_quick else 60
+    return [
+        step("member", 5, "memory", {"n": 5}, 1),
+        step("join", 20, "join", {"n": 20}, 5),
+        step("idle", 20, "quiet", {"seconds": 10}, 1, ALL, True),
+        step("idle", 20, "idle", {"seconds": window}, 5, ALL, True),
+        step("event", 20, "events", {"count": 60, "gap_s": 0.1}, 5),
+        step("event", 20, "events", {"count": 60, "gap_s": 0.1, "loss": 10}, 5, BOTH, True),
+        step("kill", 20, "detection", {"how": "kill"}, few, BOTH, True),
+        step("kill", 20, "detection", {"how": "kill"}, 30 - few, ("ours",)),
+        step("hang", 20, "detection", {"how": "hang"}, few, BOTH, True),
+        step("hang", 20, "detection", {"how": "hang"}, more - few, ("ours",)),
+        step("pause", 20, "pause", {"seconds": 5}, 1, BOTH, True),
+        step("pause", 20, "pause", {"seconds": 15}, 1, BOTH, True),
+        step("loss", 20, "loss", {"percent": 10, "seconds": loss_s}, 1, BOTH, True),
+        step("loss", 20, "loss", {"percent": 30, "seconds": loss_s}, 1, BOTH, True),
+        step("loss", 20, "loss", {"percent": 50, "seconds": loss_s}, 1, BOTH, True),
+        step("part", 20, "part", {"seconds": 15}, 1, BOTH, True),
+    ]
+
+
+def middle():
+    """Fifty."""
+    return [
+        step("join", 50, "join", {"n": 50}, 5),
+        step("join", 50, "join", {"n": 50}, 45, ("ours",)),
+        step("member", 50, "memory", {"n": 50}, 1),
+        step("idle", 50, "quiet", {"seconds": 10}, 1, BOTH, True),
+        step("idle", 50, "idle", {"seconds": 30}, 5, BOTH, True),
+        step("hang", 50, "detection", {"how": "hang"}, 5, BOTH, True),
+        step("pause", 50, "pause", {"seconds": 5}, 1, BOTH, True),
+        step("pause", 50, "pause", {"seconds": 15}, 1, BOTH, True),
+        step("loss", 50, "loss", {"percent": 10, "seconds": 600}, 1, BOTH, True),
+        step("loss", 50, "loss", {"percent": 30, "seconds": 60}, 5, BOTH, True),
+        step("loss", 50, "loss", {"percent": 50, "seconds": 60}, 5, BOTH, True),
+        step("part", 50, "part", {"seconds": 30}, 3, BOTH, True),
+    ]
+
+
+def large():
+    """A hundred; and two hundred of ours alone."""
+    return [
+        step("join", 100, "join", {"n": 100}, 5),
+        step("event", 100, "events", {"count": 60, "gap_s": 0.2}, 5),
+        step("event", 100, "events", {"count": 60, "gap_s": 0.2, "loss": 10}, 5, BOTH, True),
+        step("kill", 100, "detection", {"how": "kill"}, 5, BOTH, True),
+        step("large", 200, "join", {"n": 200}, 1, ("ours",)),
+        step("large", 200, "deaths", {"count": 10}, 1, ("ours",)),
+        step("large", 200, "part", {"seconds": 30}, 1, ("ours",)),
+    ]
+
+
+def steps(is_quick):
+    return small(True) if is_quick else small(False) + middle() + large()
+
+
+# ---- the table -----------------------------------------------------------------------------------
+
+class Samples:
+    """All that was measured: (figure, n, side) -> values in their order."""
+
+    def __init__(self, lines):
+        self.of, self.whole, self.reasons = {}, {}, {}
+        for line in lines:
+            if "reason" in line:
+                self.reasons.setdefault((line["row"], line["n"]), line["reason"])
+            if "figure" in line:
+                key = line["figure"], line["n"], line["side"]
+                self.whole.setdefault(key, []).append(line)
+                if line["value"] is not None:
+                    self.of.setdefault(key, []).append(line["value"])
+
+    def values(self, figure, n, side):
+        return self.of.get((figure, n, side), [])
+
+    def total(self, figure, n, side, field):
+        return sum(line[field] for line in self.whole.get((figure, n, side), []))
+
+
+class Line:
+    """One line of the table: which samples, and what is asked of them.
+
+    limit  ours over serf's, medians; goal: what ours must not be above; worst: by its worst sample.
+    """
+
+    def __init__(self, row, name, unit, n, figure=None, limit=None, goal=None, worst=False,
+                 beside="serf", take=None):
+        self.row, self.name, self.unit, self.n = row, name, unit, n
+        self.figure, self.limit, self.goal = figure or name, limit, goal
+        self.worst, self.beside, self.take = worst, beside, take or (lambda s, n, side: s.values(
+            self.figure, n, side))
+
+    def result(self, samples):
+        ours = self.take(samples, self.n, "ours")
+        theirs = self.take(samples, self.n, self.beside)
+        reason = samples.reasons.get((self.row, self.n))
+        if not ours or (self.limit is not None and not theirs):
+            reason = reason or "was not run"
+        elif reason and ours:
+            reason = None if self.limit is None else reason
+        return Figure(self.name, self.unit, self.n, ours, theirs, self.goal, self.limit, reason,
+                      worst=self.worst)
+
+
+def missed(figure):
+    """Deliveries that never came, over all events."""
+    def take(samples, n, side):
+        lines = samples.whole.get((figure, n, side))
+        return [sum(line["missed"] for line in lines)] if lines else []
+    return take
+
+
+def tail(figure):
+    """The worst as a multiple of the median."""
+    def take(samples, n, side):
+        values = samples.values(figure, n, side)
+        return [max(values) / statistics.median(values)] if values and side == "ours" else []
+    return take
+
+
+def per_member(samples, n, side):
+    """What a member more costs each: a cluster of n beside one of 5."""
+    few, many = samples.values("memory_kib", 5, side), samples.values("memory_kib", n, side)
+    if not many:  # a cluster that has idled
+        many = samples.values("idle_pss_kib", n, side)
+    return [(statistics.median(many) - statistics.median(few)) / (n - 5)] if few and many else []
+
+
+def lines(is_quick):
+    out = []
+    for n in (20,) if is_quick else (20, 100):
+        out += [Line("event", "event_s", "s", n, limit=0.10),
+                Line("event", "event_worst_s", "s", n, "event_s", goal=2, worst=True),
+                Line("event", "event_missed", "", n, goal=0, take=missed("event_s")),
+                Line("event", "event_loss10_worst_s", "s", n, "event_loss10_s", goal=2, worst=True),
+                Line("event", "event_loss10_missed", "", n, goal=0, take=missed("event_loss10_s"))]
+    for n in (20,) if is_quick else (20, 50, 100):
+        out.append(Line("join", "join_s", "s", n, limit=0.5))
+    out.append(Line("join", "join_worst_s", "s", 20 if is_quick else 50, "join_s", goal=5,
+                    worst=True))
+    for n in (20,) if is_quick else (20, 100):
+        out.append(Line("kill", "kill_s", "s", n, limit=0.25))
+    for n in (20,) if is_quick else (20, 50):
+        out.append(Line("hang", "hang_s", "s", n, limit=0.6))
+    out += [Line("kill", "kill_tail", "x median", 20, goal=2, take=tail("kill_s")),
+            Line("hang", "hang_tail", "x median", 20, goal=2, take=tail("hang_s"))]
+    n = 20 if is_quick else 50
+    out += [Line("loss", "false_loss10_per_min", "1/min", n, goal=0, worst=True),
+            Line("loss", "false_loss30_per_min", "1/min", n, limit=0.25),
+            Line("loss", "false_loss50_per_min", "1/min", n, limit=0.25),
+            Line("pause", "pause5_accused", "", n, goal=0, worst=True),
+            Line("pause", "pause15_accused", "", n, goal=0, worst=True),
+            Line("loss", "heal_loss_s", "s", n, goal=5, worst=True),
+            Line("part", "heal_part_s", "s", n, goal=5, worst=True),
+            Line("idle", "idle_cpu_percent", "% of a core", 20, limit=0.5),
+            Line("idle", "idle_wakeups_per_s", "1/s", 20, limit=0.3),
+            Line("idle", "idle_bytes_per_s", "B/s", 20, limit=1.5, beside="serf-aes"),
+            Line("idle", "idle_pss_kib", "KiB", n, limit=0.6),
+            Line("member", "member_kib", "KiB", n, goal=2, take=per_member)]
+    if not is_quick:
+        out += [Line("large", "form_s", "s", 200, "join_s", goal=120, worst=True),
+                Line("large", "deaths_s", "s", 200, goal=60, worst=True),
+                Line("large", "heal_part_s", "s", 200, goal=60, worst=True)]
+    return out
+
+
+def where_bytes_go(samples, n):
+    """Lines of text: an idle node's bytes by cause, medians over the windows."""
+    windows = samples.whole.get(("idle_bytes_per_s", n, "ours"))
+    if not windows:
+        return []
+
+    def median(get):
+        return statistics.median(get(w) for w in windows)
+    frames = sorted(k for k in windows[0]["frames"] if k != "bytes")
+    acks, data = median(lambda w: w["acks"][1]), median(lambda w: w["others"][1])
+    headers = 52 * median(lambda w: w["others"][0])
+    body = median(lambda w: w["frames"]["bytes"])
+    out = [f"where an idle node's bytes go, n = {n}, received, per second:",
+           f"  {'packets without data':<28} {acks:7.1f} B  ({median(lambda w: w['acks'][0]):.2f})",
+           f"  {'IP and TCP of those with':<28} {headers:7.1f} B  "
+           f"({median(lambda w: w['others'][0]):.2f})",
+           f"  {'our frames':<28} {body:7.1f} B",
+           f"  {'around them: nng, window':<28} {data - headers - body:7.1f} B"]
+    rates = [(median(lambda w, k=k: w["frames"].get(k, 0)), k) for k in frames]
+    out.append("  frames: " + ", ".join(f"{k} {rate:.2f}" for rate, k in sorted(rates)[::-1]
+                                        if rate >= 0.005))
+    return out
+
+
+def where_time_goes(samples, n):
+    """Lines of text: an idle node's CPU and wakeups by thread."""
+    windows = samples.whole.get(("idle_cpu_percent", n, "ours"))
+    if not windows:
+        return []
+    out = [f"where an idle node's CPU and wakeups go, n = {n}:"]
+    for name in sorted({k for w in windows for k in w["threads"]}):
+        cpu, sleeps = (statistics.median(w["threads"].get(name, (0, 0))[i] for w in windows)
+                       for i in (0, 1))
+        if cpu >= 0.0005 or sleeps >= 0.05:
+            out.append(f"  {name:<16} {cpu:7.4f} %  {sleeps:6.1f} /s")
+    return out
+
+
+
