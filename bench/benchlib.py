@@ -211,6 +211,7 @@ def threads(pid):
     return found
 
 
-def pss_kib(pid):
+def memory_kib(pid, what="Pss"):
+    """A line of smaps_rollup: Pss, with a part of what is shared; Anonymous, what is its own."""
     with open(f"/proc/{pid}/smaps_rollup") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+        return next(int(line.split()[1]) for line in f if line.startswith(f"{what}:"))

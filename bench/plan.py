@@ -22,7 +22,7 @@ def small(is_quick):
     few, more, window = (5, 10, 20) if is_quick else (6, 30, 30)
     loss_s = 20 if is_quick else 60
     return [
-        step("member", 5, "memory", {"n": 5}, 1),
+        step("member", 5, "memory", {"n": 5}),
         step("join", 20, "join", {"n": 20}, 5),
         step("idle", 20, "quiet", {"seconds": 10}, 1, ALL, True),
         step("idle", 20, "idle", {"seconds": window}, 5, ALL, True),
@@ -38,6 +38,7 @@ def small(is_quick):
         step("loss", 20, "loss", {"percent": 30, "seconds": loss_s}, 1, BOTH, True),
         step("loss", 20, "loss", {"percent": 50, "seconds": loss_s}, 1, BOTH, True),
         step("part", 20, "part", {"seconds": 15}, 1, BOTH, True),
+        step("flood", 20, "flood", {"rate": 1000, "count": 10000}, 1 if is_quick else 3, ("ours",)),
     ]
 
 
@@ -46,7 +47,6 @@ def middle():
     return [
         step("join", 50, "join", {"n": 50}, 5),
         step("join", 50, "join", {"n": 50}, 45, ("ours",)),
-        step("member", 50, "memory", {"n": 50}, 1),
         step("idle", 50, "quiet", {"seconds": 10}, 1, BOTH, True),
         step("idle", 50, "idle", {"seconds": 30}, 5, BOTH, True),
         step("hang", 50, "detection", {"how": "hang"}, 5, BOTH, True),
@@ -85,7 +85,8 @@ class Samples:
         self.of, self.whole, self.reasons = {}, {}, {}
         for line in lines:
             if "reason" in line:
-                self.reasons.setdefault((line["row"], line["n"]), line["reason"])
+                key = line["row"], line["n"], line.get("side", "ours")
+                self.reasons.setdefault(key, line["reason"])
             if "figure" in line:
                 key = line["figure"], line["n"], line["side"]
                 self.whole.setdefault(key, []).append(line)
@@ -115,11 +116,11 @@ class Line:
     def result(self, samples):
         ours = self.take(samples, self.n, "ours")
         theirs = self.take(samples, self.n, self.beside)
-        reason = samples.reasons.get((self.row, self.n))
-        if not ours or (self.limit is not None and not theirs):
-            reason = reason or "was not run"
-        elif reason and ours:
-            reason = None if self.limit is None else reason
+        # A run of ours that broke off is not hidden behind those that did not.
+        reason = samples.reasons.get((self.row, self.n, "ours"))
+        if reason is None and (not ours or (self.limit is not None and not theirs)):
+            reason = samples.reasons.get((self.row, self.n, self.beside),
+                                         f"{self.row}, n = {self.n}: not run")
         return Figure(self.name, self.unit, self.n, ours, theirs, self.goal, self.limit, reason,
                       worst=self.worst)
 
@@ -140,11 +141,17 @@ def tail(figure):
     return take
 
 
+def flooded(figure):
+    """Under a flood, as a multiple of the same in peace."""
+    def take(samples, n, side):
+        peace, flood = (samples.values(f"{when}_{figure}", n, side) for when in ("peace", "flood"))
+        return [statistics.median(flood) / statistics.median(peace)] if peace and flood else []
+    return take
+
+
 def per_member(samples, n, side):
     """What a member more costs each: a cluster of n beside one of 5."""
-    few, many = samples.values("memory_kib", 5, side), samples.values("memory_kib", n, side)
-    if not many:  # a cluster that has idled
-        many = samples.values("idle_pss_kib", n, side)
+    few, many = samples.values("own_memory_kib", 5, side), samples.values("own_memory_kib", n, side)
     return [(statistics.median(many) - statistics.median(few)) / (n - 5)] if few and many else []
 
 
@@ -179,6 +186,9 @@ def lines(is_quick):
             Line("idle", "idle_bytes_per_s", "B/s", 20, limit=1.5, beside="serf-aes"),
             Line("idle", "idle_pss_kib", "KiB", n, limit=0.6),
             Line("member", "member_kib", "KiB", n, goal=2, take=per_member)]
+    out += [Line("flood", "forged_in_tables", "", 20, goal=0, worst=True),
+            Line("flood", "flood_kill_ratio", "x peace", 20, goal=1.1, take=flooded("kill_s")),
+            Line("flood", "flood_event_ratio", "x peace", 20, goal=1.1, take=flooded("event_s"))]
     if not is_quick:
         out += [Line("large", "form_s", "s", 200, "join_s", goal=120, worst=True),
                 Line("large", "deaths_s", "s", 200, goal=60, worst=True),

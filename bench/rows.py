@@ -7,6 +7,7 @@ import statistics
 import time
 
 import benchlib
+import crowd
 from fleet import cost, now
 from mesh import Failed
 
@@ -30,8 +31,8 @@ def memory(fleet, n):
     """Of a fresh cluster of so many, once it is quiet."""
     fleet.form(n)
     time.sleep(10)
-    pss = [benchlib.pss_kib(pid) for pid in fleet.pids()]
-    return [sample("memory_kib", statistics.mean(pss), each=pss)]
+    return [sample("own_memory_kib", statistics.mean(benchlib.memory_kib(pid, "Anonymous")
+                                                     for pid in fleet.pids()))]
 
 
 def by_thread(pids):
@@ -64,7 +65,9 @@ def idle(fleet, seconds):
             sample("idle_bytes_per_s", per["acks"][1] + per["others"][1],
                    acks=per["acks"], others=per["others"],
                    frames={k: round((frames_end[k] - frames[k]) / each, 4) for k in frames_end}),
-            sample("idle_pss_kib", statistics.mean(benchlib.pss_kib(p) for p in pids)),
+            sample("idle_pss_kib", statistics.mean(benchlib.memory_kib(p) for p in pids)),
+            sample("own_memory_kib", statistics.mean(benchlib.memory_kib(p, "Anonymous")
+                                                     for p in pids)),
             sample("idle_false", len(fleet.feed.since(mark, "down")))]
 
 
@@ -195,5 +198,26 @@ def deaths(fleet, count):
     return [sample("deaths_s", took, deaths=count)]
 
 
+def flood(fleet, rate, count):
+    """Detections and events, first in peace, then while strangers try to join."""
+    replay = crowd.record_join(fleet)
+    out, mark = [], fleet.feed.mark()
+    for when in ("peace", "flood"):
+        strangers = crowd.Flood(fleet, replay, rate, count) if when == "flood" else None
+        told = events(fleet, 40, 0.05)
+        out += [sample(f"{when}_event_s", s["value"], missed=s["missed"]) for s in told]
+        while len([s for s in out if s["figure"] == f"{when}_kill_s"]) < 4:
+            if strangers and not strangers.running():
+                break
+            out += [sample(f"{when}_kill_s", s["value"]) for s in detection(fleet, "kill")]
+        if strangers:
+            result = strangers.result()
+    known = set(fleet.names)
+    entered = {e.name for e in fleet.feed.since(mark, "up") if e.name not in known}
+    for i in fleet.processes:
+        entered |= fleet.side.table(i) - known
+    return out + [sample("forged_in_tables", len(entered), **result)]
+
+
 ROWS = {f.__name__: f for f in (join, memory, idle, quiet, events, detection, pause, loss, part,
-                                deaths)}
+                                deaths, flood)}
