@@ -219,9 +219,9 @@ class Fleet:
     def pids(self):
         return [p.pid for p in self.processes.values()]
 
-    def start(self, index):
+    def start(self, index, seed=None):
         user = USERS[half_of(index)]
-        process = subprocess.Popen(self.side.argv(index), stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(self.side.argv(index, seed), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, user=user,
                                    group=user, extra_groups=[], start_new_session=True,
                                    cwd=os.path.join(self.directory, self.names[index]))
@@ -260,18 +260,34 @@ class Fleet:
         return self.feed.wait(lambda: self.right() and (self.feed.changed_at or now()), seconds)
 
     def form(self, count):
-        """count members by one seed: (first join, last join, all tables full)."""
+        """count members, each of which stands and is told of one: (last join, all tables full)."""
         self.kill_all()
         self.stand(range(count))
-        first = last = now()
+        last = now()
         for i in range(1, count):
             last = now()
             self.side.join(i, 0)
+        return last, self.wait_full()
+
+    def form_started(self, count):
+        """count members, started with the address of one: (last start, all tables full)."""
+        self.kill_all()
+        self.stand([0])
+        last = now()
+        for i in range(1, count):
+            last = now()
+            self.start(i, 0)
+        full = self.wait_full()
+        for i in range(1, count):
+            self.side.stands(i)
+        return last, full
+
+    def wait_full(self):
         full = self.wait_right(FORM_S)
         if full is None:
-            raise Failed(f"tables are not full {FORM_S} s after the last join: "
+            raise Failed(f"tables are not full after {FORM_S} s: "
                          f"{sorted(len(self.feed.tables[i]) for i in self.processes)}")
-        return first, last, full
+        return full
 
     def verify(self):
         """Do they say the same when asked?"""

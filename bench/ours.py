@@ -119,18 +119,22 @@ class Side:
     """A cluster as a fleet runs it: what to start, what to tell it, what its lines mean. Its nodes are
     in the registry without an address: they stand alone until they are told to join."""
     name = "ours"
-    KINDS = {"up": "up", "refute": "up", "down": "down", "removed": "down", "left": "left",
+    KINDS = {"up": "up", "refute": "refute", "down": "down", "removed": "down", "left": "left",
              "suspect": "suspect", "msg": "msg"}
 
-    def __init__(self, directory, names, addresses, binary=None):
-        mesh.NFTMESH = binary or mesh.NFTMESH
-        self.cluster = Cluster(directory, len(names), 0, False, names,
-                               [f"tcp://{address}:7946" for address in addresses], False)
+    def __init__(self, directory, names, addresses):
+        self.cluster = Cluster(directory, len(names), endpoints=0, names=names, is_listed=False,
+                               listen=[f"tcp://{address}:7946" for address in addresses])
         self.nodes = self.cluster.nodes
         self.urls = {}
 
-    def argv(self, index):
-        return self.nodes[index].argv
+    def argv(self, index, seed=None):
+        return self.nodes[index].argv + (["--bootstrap", self.url(seed)] if seed is not None else [])
+
+    def url(self, index):
+        if index not in self.urls:  # the key of a seat does not change with a restart
+            self.urls[index] = self.cluster.url(index)
+        return self.urls[index]
 
     def stands(self, index):
         """Waits until it is in its own table: it has found its seat, and can be told to join."""
@@ -143,15 +147,14 @@ class Side:
             raise mesh.Failed(f"{self.nodes[index].short}: {path}: {code} {text}")
 
     def join(self, index, seed):
-        if seed not in self.urls:  # the key of a seat does not change with a restart
-            self.urls[seed] = self.cluster.url(seed)
-        self.command(index, "/v1/join", {"url": self.urls[seed]})
+        self.command(index, "/v1/join", {"url": self.url(seed)})
 
     def event(self, index, name, payload):
         self.command(index, "/v1/event", {"name": name, "payload": payload.hex()})
 
     def table(self, index):
-        return self.nodes[index].names("alive") | self.nodes[index].names("suspect")
+        return {m["name"] for m in self.nodes[index].members()
+                if m["state"] in ("alive", "suspect")}
 
     def close(self, index):
         """There is nothing open to a node."""
@@ -174,7 +177,8 @@ class Side:
 
     @classmethod
     def heard(cls, line):
-        """(kind, name) of a line that says what changed, or None. suspect: still in the table."""
+        """(kind, name) of a line that says what changed, or None. A suspect is still in the table,
+        as with serf."""
         if line.startswith("{"):
             try:
                 said = json.loads(line)

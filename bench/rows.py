@@ -23,8 +23,14 @@ def sample(figure, value, **more):
 
 def join(fleet, n):
     """All start alone, then each but the first is told to join it, back to back."""
-    first, last, full = fleet.form(n)
-    return [sample("join_s", full - last, from_first_s=full - first, agrees=fleet.verify())]
+    last, full = fleet.form(n)
+    return [sample("join_s", full - last)]
+
+
+def start(fleet, n):
+    """All but the first are started with its address, back to back."""
+    last, full = fleet.form_started(n)
+    return [sample("start_s", full - last)]
 
 
 def memory(fleet, n):
@@ -107,7 +113,7 @@ def events(fleet, count, gap_s, loss=0):
     return out
 
 
-def detection(fleet, how):
+def detect(fleet, how):
     """One member is killed (its sockets close) or stopped (nothing gives it away)."""
     victim = fleet.victim()
     name, mark = fleet.names[victim], fleet.feed.mark()
@@ -130,6 +136,10 @@ def detection(fleet, how):
     time.sleep(0.5 + fleet.random.random())
     return [sample(f"{how}_s", max(downs), first_s=min(downs), wrong=len(wrong),
                    first_suspect_s=min(suspects, default=None))]
+
+
+def detection(fleet, how, count):
+    return [s for _ in range(count) for s in detect(fleet, how)]
 
 
 def pause(fleet, seconds):
@@ -209,7 +219,7 @@ def flood(fleet, rate, count):
         while len([s for s in out if s["figure"] == f"{when}_kill_s"]) < 4:
             if strangers and not strangers.running():
                 break
-            out += [sample(f"{when}_kill_s", s["value"]) for s in detection(fleet, "kill")]
+            out += [sample(f"{when}_kill_s", s["value"]) for s in detect(fleet, "kill")]
         if strangers:
             result = strangers.result()
     known = set(fleet.names)
@@ -219,5 +229,6 @@ def flood(fleet, rate, count):
     return out + [sample("forged_in_tables", len(entered), **result)]
 
 
-ROWS = {f.__name__: f for f in (join, memory, idle, quiet, events, detection, pause, loss, part,
+ROWS = {f.__name__: f for f in (join, start, memory, idle, quiet, events, detection, pause, loss, part,
                                 deaths, flood)}
+FORMING = ("join", "start", "memory")  # these bring their cluster about themselves

@@ -152,12 +152,16 @@ class Side:
         self.rpc_ports = [free_port() for _ in names]
         self.rpcs = {}
 
-    def argv(self, index):
-        address = f"{self.addresses[index]}:7946"
+    def address(self, index):
+        return f"{self.addresses[index]}:7946"
+
+    def argv(self, index, seed=None):
+        address = self.address(index)
         argv = ["serf", "agent", f"-node={self.names[index]}", f"-bind={address}",
                 f"-advertise={address}", f"-rpc-addr=127.0.0.1:{self.rpc_ports[index]}",
                 "-log-level=info"]
-        return argv + ([f"-encrypt={self.key}"] if self.key else [])
+        argv += [f"-encrypt={self.key}"] if self.key else []
+        return argv + ([f"-join={self.address(seed)}"] if seed is not None else [])
 
     def stands(self, index):
         def connect():
@@ -168,8 +172,8 @@ class Side:
         self.rpcs[index] = wait_for(f"{self.names[index]} answers", connect, 30)
 
     def join(self, index, seed):
-        self.rpcs[index].call("join", {"Existing": [f"{self.addresses[seed]}:7946"],
-                                       "Replay": False}, has_reply=True)
+        self.rpcs[index].call("join", {"Existing": [self.address(seed)], "Replay": False},
+                              has_reply=True)
 
     def event(self, index, name, payload):
         self.rpcs[index].call("event", {"Name": name, "Payload": payload.decode("latin-1"),
@@ -192,7 +196,7 @@ class Side:
 
     @classmethod
     def heard(cls, line):
-        """(kind, name) of a line that says what changed, or None. suspect: still in the table."""
+        """(kind, name) of a line that says what changed, or None. A suspect is still in the table."""
         for rule, kind in cls.RULES:
             found = rule.search(line)
             if found:
