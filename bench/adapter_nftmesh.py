@@ -40,14 +40,18 @@ class Adapter(Base):
         return self.side.argv(agent.index) + self.extra
 
     def connect(self, agent):
-        self.side.stands(agent.index)
+        """Its control socket answers. It may not have found its seat yet: a member that comes back is
+        dialled by the others as soon as it listens, and then what is to be timed is over."""
+        node = self.side.nodes[agent.index]
+        mesh.wait_for(f"{agent.name} answers", node.status, 60)
 
     def join(self, agent, seed):
+        self.side.stands(agent.index)
         self.side.join(agent.index, seed.index)
 
     def members(self, agent):
-        table = self.side.table(agent.index)
-        return {m["name"]: "alive" if m["name"] in table else m["state"]
+        """A suspect is alive, as with serf."""
+        return {m["name"]: "alive" if m["state"] == "suspect" else m["state"]
                 for m in self.side.nodes[agent.index].members()}
 
     def user_event(self, agent, name, payload=b""):

@@ -5,6 +5,7 @@ A figure is the median of at least three runs, printed with the lowest and the h
 could not be taken is printed as not met, with the reason.
 """
 import argparse
+import collections
 import json
 import os
 import shutil
@@ -208,6 +209,16 @@ def threads(pid):
         except OSError:  # it has just ended
             continue
         found[tid] = (name, cpu_ns, sleeps)
+    return found
+
+
+def by_thread(pids):
+    """thread's name -> [CPU ns, times it went to sleep], of all these processes together."""
+    found = collections.defaultdict(lambda: [0, 0])
+    for pid in pids:
+        for name, cpu_ns, sleeps in threads(pid).values():
+            found[name][0] += cpu_ns
+            found[name][1] += sleeps
     return found
 
 

@@ -54,7 +54,7 @@ def record_join(fleet):
     tap = Tap(fleet.addresses[0])
     fleet.stand([index])
     url = fleet.side.cluster.url(0).replace(f"{fleet.addresses[0]}:{PORT}", f"{LISTENER}:{PORT}")
-    fleet.side.command(index, "/v1/join", {"url": url})
+    fleet.side.join(index, 0, url)
     sent = tap.sent
     tap.close()
     fleet.kill(index)

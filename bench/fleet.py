@@ -16,7 +16,6 @@ import subprocess
 import threading
 import time
 
-import benchlib
 from benchlib import CannotRun
 from mesh import Failed
 
@@ -204,6 +203,7 @@ class Fleet:
         self.feed = Feed(self.side.heard, directory)
         self.random = random.Random(seed)
         self.processes = {}
+        self.is_quiet = False  # has it been made so since it was formed?
         for i, name in enumerate(self.names):
             self.own(os.path.join(directory, name), USERS[half_of(i)])
 
@@ -240,6 +240,7 @@ class Fleet:
         return at
 
     def kill_all(self):
+        self.is_quiet = False
         for index in list(self.processes):
             self.kill(index)
 
@@ -307,12 +308,3 @@ class Fleet:
     def victim(self):
         """Anyone but the seed."""
         return self.random.choice(self.others(0))
-
-
-def cost(pids):
-    """CPU seconds and wakeups so far, all of them together."""
-    cpu_ns = wakeups = 0
-    for pid in pids:
-        for _, ns, sleeps in benchlib.threads(pid).values():
-            cpu_ns, wakeups = cpu_ns + ns, wakeups + sleeps
-    return cpu_ns / 1e9, wakeups

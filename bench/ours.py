@@ -9,6 +9,8 @@ import os
 import mesh
 from mesh import wait_for
 
+BLOCK_S = 12  # between blocks, as on Ethereum
+AGENTS_MAX = 64  # sockets of one `nftmesh simulator`
 APP_ID = "6e66746d6573682d62656e63682d617070303031"  # "nftmesh-bench-app001"
 
 
@@ -30,23 +32,30 @@ class Cluster:
         self.chain.rpc.call("evm_setAutomine", True)  # no registration waits for a block
         self.proxies = [mesh.Proxy(self.chain) for _ in range(endpoints)]
         others = [mesh.Proxy(self.chain) for _ in range(endpoints)] if apart else self.proxies
-        self.hosts = mesh.AgentHost(directory, self.names, os.path.join(directory, "kms.key"),
-                                    APP_ID)
-        self.contract, _ = self.chain.deploy(self.hosts.kms_root(), [APP_ID], max_nodes=count)
+        agents, kms_root = self.start_agents(directory)
+        self.contract, _ = self.chain.deploy(kms_root, [APP_ID], max_nodes=count)
         for i, name in enumerate(self.names):
             proxies = others if i == count - 1 else self.proxies
             rpcs = [p.url for p in proxies] or [self.chain.url]
             wallet = mesh.Wallet(self.chain, os.path.join(directory, f"{name}.wallet"))
             self.chain.contract_call(self.contract, "mintNodeAccess(address)", wallet.address)
             self.wallets.append(wallet)
-            self.nodes.append(mesh.Node(name, directory, self.hosts.agents[name], self.contract,
-                                        rpcs, start=False, listen=listen and listen[i]))
+            self.nodes.append(mesh.Node(name, directory, agents[name], self.contract, rpcs,
+                                        start=False, listen=listen and listen[i]))
             if not is_listed:
                 self.nodes[-1].advertise = ""  # what register() says; argv has the real one
         self.plain_argv = [list(node.argv) for node in self.nodes]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(self.register, range(count)))
         self.mine_every(1)
+
+    def start_agents(self, directory):
+        """({name: guest agent}, the address of their KMS root), so many to a process as it takes."""
+        agents, key = {}, os.path.join(directory, "kms.key")
+        for i in range(0, len(self.names), AGENTS_MAX):
+            host = mesh.AgentHost(directory, self.names[i:i + AGENTS_MAX], key, APP_ID, f"agents{i}")
+            agents.update(host.agents)
+        return agents, host.kms_root()
 
     def register(self, index):
         self.nodes[index].register(self.wallets[index], index + 1)
@@ -125,6 +134,7 @@ class Side:
     def __init__(self, directory, names, addresses):
         self.cluster = Cluster(directory, len(names), endpoints=0, names=names, is_listed=False,
                                listen=[f"tcp://{address}:7946" for address in addresses])
+        self.cluster.mine_every(BLOCK_S)
         self.nodes = self.cluster.nodes
         self.urls = {}
 
@@ -142,15 +152,23 @@ class Side:
         wait_for(f"{node.short} stands", lambda: node.short in node.names(), 60)
 
     def command(self, index, path, body):
+        """What is wrong with it, or None."""
         code, text = self.nodes[index].request("POST", path, body)
-        if code != 200:
-            raise mesh.Failed(f"{self.nodes[index].short}: {path}: {code} {text}")
+        return None if code == 200 else f"{self.nodes[index].short}: {path}: {code} {text}"
 
-    def join(self, index, seed):
-        self.command(index, "/v1/join", {"url": self.url(seed)})
+    def join(self, index, seed, url=None):
+        """Again when it was refused: a member that is busy says so."""
+        said = []
+
+        def joined():
+            said[:] = [self.command(index, "/v1/join", {"url": url or self.url(seed)})]
+            return said[0] is None
+        wait_for(lambda: said[0], joined, 60, 0.2)
 
     def event(self, index, name, payload):
-        self.command(index, "/v1/event", {"name": name, "payload": payload.hex()})
+        wrong = self.command(index, "/v1/event", {"name": name, "payload": payload.hex()})
+        if wrong:
+            raise mesh.Failed(wrong)
 
     def table(self, index):
         return {m["name"] for m in self.nodes[index].members()
@@ -160,8 +178,8 @@ class Side:
         """There is nothing open to a node."""
 
     def quiet(self, indices):
-        """From now on a block every 12 s, as on Ethereum."""
-        self.cluster.block_time(12, [self.nodes[i] for i in indices])
+        """Lets them see how far apart blocks are: they poll no more often than that is worth."""
+        self.cluster.block_time(BLOCK_S, [self.nodes[i] for i in indices])
 
     def frames(self, indices):
         """Frames that these have received so far, by type; and "bytes", of all of them."""

@@ -4,7 +4,7 @@ of samples gives the same table on any machine.
 import collections
 import statistics
 
-from benchlib import Figure, Spread
+from benchlib import Figure
 
 BOTH = ("ours", "serf")
 ALL = ("ours", "serf", "serf-aes")
@@ -29,7 +29,6 @@ def small(is_quick):
         step("member", 5, "memory", {"n": 5}),
         step("join", 20, "start", {"n": 20}, 5),
         step("join", 20, "join", {"n": 20}, 5),
-        step("idle", 20, "quiet", {"seconds": 10}, 1, ALL, True),
         step("idle", 20, "idle", {"seconds": window}, 5, ALL, True),
         step("event", 20, "events", {"count": 100, "gap_s": 0.06}, 3),
         step("event", 20, "events", {"count": 100, "gap_s": 0.1, "loss": 10}, 3, BOTH, True),
@@ -50,7 +49,6 @@ def middle():
     return [
         step("join", 50, "join", {"n": 50}, 5),
         step("join", 50, "join", {"n": 50}, 45, ("ours",)),
-        step("idle", 50, "quiet", {"seconds": 10}, 1, BOTH, True),
         step("idle", 50, "idle", {"seconds": 30}, 5, BOTH, True),
         step("hang", 50, "detection", {"how": "hang", "count": 1}, 5, BOTH, True),
         step("pause", 50, "pause", {"seconds": 5}, 1, BOTH, True),

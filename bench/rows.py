@@ -1,16 +1,16 @@
 """What `bench/membership` does to a cluster, row by row: each function does one thing once and gives
 its samples, {"figure", "value", ..}; which cluster it was, and which run, is put to them later.
 """
-import collections
 import signal
 import statistics
 import time
 
 import benchlib
 import crowd
-from fleet import cost, now
+from fleet import now
 from mesh import Failed
 
+SETTLE_S = 10      # of quiet, before an idle cluster is measured
 DETECT_S = 90      # bound of one detection
 HEAL_S = 180       # and of one healing
 EVENT_WAIT_S = 20  # after the last event, for what is still under way
@@ -36,38 +36,31 @@ def start(fleet, n):
 def memory(fleet, n):
     """Of a fresh cluster of so many, once it is quiet."""
     fleet.form(n)
-    time.sleep(10)
+    time.sleep(SETTLE_S)
     return [sample("own_memory_kib", statistics.mean(benchlib.memory_kib(pid, "Anonymous")
                                                      for pid in fleet.pids()))]
 
 
-def by_thread(pids):
-    """thread's name -> [CPU ns, wakeups], all processes together."""
-    found = collections.defaultdict(lambda: [0, 0])
-    for pid in pids:
-        for name, cpu_ns, sleeps in benchlib.threads(pid).values():
-            found[name][0] += cpu_ns
-            found[name][1] += sleeps
-    return found
-
-
 def idle(fleet, seconds):
     """One window in which nothing happens."""
+    if not fleet.is_quiet:
+        fleet.side.quiet(list(fleet.processes))
+        time.sleep(SETTLE_S)
+        fleet.is_quiet = True
     pids, members, mark = fleet.pids(), list(fleet.processes), fleet.feed.mark()
     frames = fleet.side.frames(members)
-    threads, packets, cpu, began = by_thread(pids), fleet.net.count(), cost(pids), now()
+    packets, threads, began = fleet.net.count(), benchlib.by_thread(pids), now()
     time.sleep(seconds)
-    took, cpu_end, packets_end = now() - began, cost(pids), fleet.net.count()
-    threads_end = by_thread(pids)
+    took, packets_end, threads_end = now() - began, fleet.net.count(), benchlib.by_thread(pids)
     frames_end = fleet.side.frames(members)
     each = took * len(pids)
     per = {kind: [(packets_end[kind][i] - packets[kind][i]) / each for i in (0, 1)]
            for kind in packets}
-    return [sample("idle_cpu_percent", 100 * (cpu_end[0] - cpu[0]) / each,
-                   threads={name: [round((v[0] - threads[name][0]) / 1e7 / each, 5),
-                                   round((v[1] - threads[name][1]) / each, 3)]
-                            for name, v in threads_end.items()}),
-            sample("idle_wakeups_per_s", (cpu_end[1] - cpu[1]) / each),
+    spent = {name: [(end[0] - threads[name][0]) / 1e7 / each, (end[1] - threads[name][1]) / each]
+             for name, end in threads_end.items()}
+    return [sample("idle_cpu_percent", sum(cpu for cpu, _ in spent.values()),
+                   threads={name: [round(v, 5) for v in both] for name, both in spent.items()}),
+            sample("idle_wakeups_per_s", sum(sleeps for _, sleeps in spent.values())),
             sample("idle_bytes_per_s", per["acks"][1] + per["others"][1],
                    acks=per["acks"], others=per["others"],
                    frames={k: round((frames_end[k] - frames[k]) / each, 4) for k in frames_end}),
@@ -75,12 +68,6 @@ def idle(fleet, seconds):
             sample("own_memory_kib", statistics.mean(benchlib.memory_kib(p, "Anonymous")
                                                      for p in pids)),
             sample("idle_false", len(fleet.feed.since(mark, "down")))]
-
-
-def quiet(fleet, seconds):
-    fleet.side.quiet(list(fleet.processes))
-    time.sleep(seconds)
-    return []
 
 
 def events(fleet, count, gap_s, loss=0):
@@ -229,6 +216,6 @@ def flood(fleet, rate, count):
     return out + [sample("forged_in_tables", len(entered), **result)]
 
 
-ROWS = {f.__name__: f for f in (join, start, memory, idle, quiet, events, detection, pause, loss, part,
-                                deaths, flood)}
+ROWS = {f.__name__: f for f in (join, start, memory, idle, events, detection, pause, loss, part, deaths,
+                                flood)}
 FORMING = ("join", "start", "memory")  # these bring their cluster about themselves
