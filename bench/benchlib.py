@@ -48,11 +48,12 @@ def short(value):
 
 class Figure:
     """One line. goal: ours must not be above it; limit: ours over serf must not; else met says.
-    worst: it is the highest of ours that must not, and not the median."""
+    worst: it is the highest of ours that must not, and not the median. beside: whom serf's values
+    are of."""
 
     def __init__(self, name, unit, n, ours=None, serf=None, goal=None, limit=None, reason=None,
-                 met=None, worst=False):
-        self.name, self.unit, self.n, self.reason = name, unit, n, reason
+                 met=None, worst=False, beside="serf"):
+        self.name, self.unit, self.n, self.reason, self.beside = name, unit, n, reason, beside
         self.ours = Spread(ours) if ours else None
         self.serf = Spread(serf) if serf else None
         self.ratio = None
@@ -60,7 +61,7 @@ class Figure:
             self.ratio = self.ours.median / self.serf.median
         self.goal, self.goal_text = goal, short(goal)
         if limit is not None:
-            self.goal_text = f"{limit:g} x serf"
+            self.goal_text = f"{limit:g} x {beside}"
             self.goal = limit * self.serf.median if self.serf else None
         elif worst:
             self.goal_text = f"worst {short(goal)}"
@@ -82,6 +83,7 @@ class Figure:
             out["ours_range"] = [number(v) for v in self.ours.range]
         if self.serf:
             out["serf_range"] = [number(v) for v in self.serf.range]
+            out["beside"] = self.beside
         if self.reason:
             out["reason"] = self.reason
         return out

@@ -108,12 +108,13 @@ class Cluster:
         """A block every so often. Nodes poll by the block time that they have seen, so blocks of
         that distance by their own time come fast until everybody has seen enough of them."""
         nodes = nodes or self.running()
+        self.mine_every(1)
         self.chain.rpc.call("anvil_setBlockTimestampInterval", seconds)
         seen = self.chain.height() + 12
         wait_for(f"everybody's reference passes block {seen}",
                  lambda: all(n.status().get("block", {}).get("number", 0) > seen
                              for n in nodes), 60, 0.2)
-        self.chain.rpc.call("evm_setIntervalMining", seconds)
+        self.mine_every(seconds)
 
     def mine_every(self, seconds):
         """0: no block from now on."""

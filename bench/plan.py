@@ -30,7 +30,7 @@ def small(is_quick):
         step("join", 20, "start", {"n": 20}, 5),
         step("join", 20, "join", {"n": 20}, 5),
         step("idle", 20, "idle", {"seconds": window}, 5, ALL, True),
-        step("event", 20, "events", {"count": 100, "gap_s": 0.06}, 3),
+        step("event", 20, "events", {"count": 100, "gap_s": 0.06}, 3, ALL),
         step("event", 20, "events", {"count": 100, "gap_s": 0.1, "loss": 10}, 3, BOTH, True),
         step("kill", 20, "detection", {"how": "kill", "count": 6}, 5, BOTH, True, {"count": 1}),
         step("hang", 20, "detection", {"how": "hang", "count": hangs}, 5, BOTH, True, {"count": 1}),
@@ -123,7 +123,7 @@ class Line:
             reason = samples.reasons.get((self.row, self.n, self.beside),
                                          f"{self.row}, n = {self.n}: not run")
         return Figure(self.name, self.unit, self.n, ours, theirs, self.goal, self.limit, reason,
-                      worst=self.worst)
+                      worst=self.worst, beside=self.beside)
 
 
 def missed(figure):
@@ -164,6 +164,7 @@ def lines(is_quick):
                 Line("event", "event_missed", "", n, goal=0, take=missed("event_s")),
                 Line("event", "event_loss10_worst_s", "s", n, "event_loss10_s", goal=2, worst=True),
                 Line("event", "event_loss10_missed", "", n, goal=0, take=missed("event_loss10_s"))]
+    out.append(Line("event", "event_aes_s", "s", 20, "event_s", limit=0.10, beside="serf-aes"))
     for n in (20,) if is_quick else (20, 50, 100):
         out.append(Line("join", "join_s", "s", n, limit=0.5))
     out.append(Line("join", "start_s", "s", 20, limit=1))

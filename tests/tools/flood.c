@@ -8,9 +8,9 @@
  *   replay               hex of all that a dialler once sent; every second dial sends it again.
  *                        Without: each makes a key of its own and completes the handshake with it
  *
- * Each dial comes from an address of its own in 127.30.0.0/16. Prints one JSON object: how many were
- * tried, how many the member closed, how many it kept for more than 5 s, how many could not connect,
- * and how long it took. */
+ * Each dial comes from an address of its own in 127.30.0.0/16. Prints one JSON object: how many
+ * were tried, how many the member closed, how many it kept for more than 5 s, how many could not
+ * connect, and how long it took. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
@@ -75,14 +75,14 @@ static void read_targets(const json_t *list)
 {
     size_t i;
     json_t *one;
-    json_array_foreach(list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         struct target *t = &targets[target_count];
         const char *host = json_string_value(json_object_get(one, "host"));
         const char *key = json_string_value(json_object_get(one, "key"));
         if (target_count == TARGETS_MAX) fail("too many targets");
         t->address.sin_family = AF_INET;
-        t->address.sin_port =
-            htons((uint16_t)json_integer_value(json_object_get(one, "port")));
+        t->address.sin_port = htons((uint16_t)json_integer_value(json_object_get(one, "port")));
         if (host == NULL || inet_pton(AF_INET, host, &t->address.sin_addr) != 1 || key == NULL ||
             base_hex_decode_0x(t->key.bytes, sizeof t->key.bytes, key) != BASE_OK)
             fail("targets");
