@@ -1,10 +1,10 @@
 """A cluster of real processes in a network namespace of its own: what they say of each other, when,
 and what it costs them. Standard library only.
 
-Member i lives at 127.10.0.x (the first half) or 127.10.1.x (the second), each half under a user of
-its own, whose connections leave from an address of that half: so the packets of the mesh are those
-to 127.10.0.0/16, whoever dialled, and two rules part the halves. Control, chain and guest agents are
-elsewhere on loopback: neither counted, nor lossy, nor parted.
+Member i lives at 127.10.0.x (one half) or 127.10.1.x (the other), as a user of its own, whose
+connections leave from that address, too: so the packets of the mesh are those to 127.10.0.0/16,
+whoever dialled, and two rules part the halves. Control, chain and guest agents are elsewhere on
+loopback: neither counted, nor lossy, nor parted.
 """
 import collections
 import os
@@ -21,21 +21,19 @@ from mesh import Failed
 
 MESH_NET = "127.10.0.0/16"
 HALVES = ("127.10.0", "127.10.1")
-HALF_MAX = 200
-USERS = (20001, 20002)
-DIAL_HOST = 250  # where a half's connections leave from
+USER_FIRST = 20001
 ACK_BYTES = 52   # IP, TCP, time stamps: a packet that carries nothing
 FORM_S = 120
 
 now = time.monotonic
 
 
-def half_of(index):
-    return index % 2
-
-
 def address_of(index):
-    return f"{HALVES[half_of(index)]}.{index // 2 + 1}"
+    return f"{HALVES[index % 2]}.{index // 2 + 1}"
+
+
+def user_of(index):
+    return USER_FIRST + index
 
 
 # ---- the network ---------------------------------------------------------------------------------
@@ -43,7 +41,7 @@ def address_of(index):
 class Net:
     """What passes between members: counted on arrival, and dropped there when it shall be."""
 
-    def __init__(self):
+    def __init__(self, addresses):
         for tool in ("iptables", "ethtool"):
             if not shutil.which(tool):
                 raise CannotRun(f"needs `{tool}` (Debian: {tool})")
@@ -52,13 +50,15 @@ class Net:
         subprocess.run(["ethtool", "-K", "lo", "tso", "off", "gso", "off", "gro", "off"],
                        capture_output=True)
         self.run("ip", "link", "set", "lo", "mtu", "1500")
+        # Who dials a member does so from its own address: each user has a table that says so.
         self.run("ip", "rule", "add", "pref", "1000", "lookup", "local")
         self.run("ip", "rule", "del", "pref", "0")
-        for half, user in enumerate(USERS):
+        for i, address in enumerate(addresses):
+            user = str(user_of(i))
             self.run("ip", "rule", "add", "pref", "100", "uidrange", f"{user}-{user}", "lookup",
-                     str(user))
-            self.run("ip", "route", "add", "local", MESH_NET, "dev", "lo", "src",
-                     f"{HALVES[half]}.{DIAL_HOST}", "table", str(user))
+                     user)
+            self.run("ip", "route", "add", "local", MESH_NET, "dev", "lo", "src", address, "table",
+                     user)
         for chain in ("PARTED", "LOSSY", "ACKS", "OTHERS"):
             self.run(self.iptables, "-N", chain)
         self.rule("INPUT", "!", "-d", MESH_NET, "-j", "ACCEPT")
@@ -198,18 +198,18 @@ class Fleet:
         self.addresses = [address_of(i) for i in range(count)]
         self.directory = directory
         os.chmod(directory, 0o711)
-        self.net = Net()
+        self.net = Net(self.addresses)
         self.side = make_side(directory, self.names, self.addresses)
         self.feed = Feed(self.side.heard, directory)
         self.random = random.Random(seed)
         self.processes = {}
         self.is_quiet = False  # has it been made so since it was formed?
         for i, name in enumerate(self.names):
-            self.own(os.path.join(directory, name), USERS[half_of(i)])
+            self.own(os.path.join(directory, name), user_of(i))
 
     @staticmethod
     def own(path, user):
-        """Each half runs as a user of its own, its files with it."""
+        """A member's files are its user's."""
         os.makedirs(path, exist_ok=True)
         os.chown(path, user, user)
         for base, folders, files in os.walk(path):
@@ -220,7 +220,7 @@ class Fleet:
         return [p.pid for p in self.processes.values()]
 
     def start(self, index, seed=None):
-        user = USERS[half_of(index)]
+        user = user_of(index)
         process = subprocess.Popen(self.side.argv(index, seed), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, user=user,
                                    group=user, extra_groups=[], start_new_session=True,
