@@ -22,8 +22,9 @@ from mesh import Failed
 MESH_NET = "127.10.0.0/16"
 HALVES = ("127.10.0", "127.10.1")
 USER_FIRST = 20001
-ACK_BYTES = 52   # IP, TCP, time stamps: a packet that carries nothing
-FORM_S = 120
+ACK_BYTES = 52  # IP, TCP, time stamps: a packet that carries nothing
+FORM_S = 120    # bound of a cluster's coming about
+STEADY_S = 1
 
 now = time.monotonic
 
@@ -259,6 +260,16 @@ class Fleet:
     def wait_right(self, seconds):
         """When the last table became right: since when it has been, or None."""
         return self.feed.wait(lambda: self.right() and (self.feed.changed_at or now()), seconds)
+
+    def heal(self, since, seconds):
+        """How long after since every table became right, and was so for a second; None: never."""
+        end = now() + seconds
+        while now() < end:
+            at = self.wait_right(end - now())
+            time.sleep(STEADY_S)
+            if at is not None and self.right() and self.feed.changed_at <= at:
+                return max(0.0, at - since)
+        return None
 
     def form(self, count):
         """count members, each of which stands and is told of one: (last join, all tables full)."""

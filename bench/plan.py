@@ -23,9 +23,9 @@ def args_of(one, side):
 
 
 def small(is_quick):
-    """Twenty members."""
-    hangs, window, loss_s = (3, 20, 20) if is_quick else (6, 30, 60)
-    return [
+    """Twenty members; what is measured of fifty otherwise, only when it is quick."""
+    hangs, window = (3, 20) if is_quick else (6, 30)
+    out = [
         step("member", 5, "memory", {"n": 5}),
         step("join", 20, "start", {"n": 20}, 5),
         step("join", 20, "join", {"n": 20}, 5),
@@ -34,13 +34,20 @@ def small(is_quick):
         step("event", 20, "events", {"count": 100, "gap_s": 0.1, "loss": 10}, 3, BOTH, True),
         step("kill", 20, "detection", {"how": "kill", "count": 6}, 5, BOTH, True, {"count": 1}),
         step("hang", 20, "detection", {"how": "hang", "count": hangs}, 5, BOTH, True, {"count": 1}),
-        step("pause", 20, "pause", {"seconds": 5}, 1, BOTH, True),
-        step("pause", 20, "pause", {"seconds": 15}, 1, BOTH, True),
-        step("loss", 20, "loss", {"percent": 10, "seconds": loss_s}, 1, BOTH, True),
-        step("loss", 20, "loss", {"percent": 30, "seconds": loss_s}, 1, BOTH, True),
-        step("loss", 20, "loss", {"percent": 50, "seconds": loss_s}, 1, BOTH, True),
-        step("part", 20, "part", {"seconds": 15}, 1, BOTH, True),
         step("flood", 20, "flood", {"rate": 1000, "count": 10000}, 1 if is_quick else 3, ("ours",)),
+    ]
+    return out + unkind(20, 20, 1, 1, 15) if is_quick else out
+
+
+def unkind(n, loss_s, losses, parts, part_s, loss10_s=None):
+    """Slow members, lost packets, halves that do not reach each other."""
+    return [
+        step("pause", n, "pause", {"seconds": 5}, 1, BOTH, True),
+        step("pause", n, "pause", {"seconds": 15}, 1, BOTH, True),
+        step("loss", n, "loss", {"percent": 10, "seconds": loss10_s or loss_s}, 1, BOTH, True),
+        step("loss", n, "loss", {"percent": 30, "seconds": loss_s}, losses, BOTH, True),
+        step("loss", n, "loss", {"percent": 50, "seconds": loss_s}, losses, BOTH, True),
+        step("part", n, "part", {"seconds": part_s}, parts, BOTH, True),
     ]
 
 
@@ -51,13 +58,7 @@ def middle():
         step("join", 50, "join", {"n": 50}, 45, ("ours",)),
         step("idle", 50, "idle", {"seconds": 30}, 5, BOTH, True),
         step("hang", 50, "detection", {"how": "hang", "count": 1}, 5, BOTH, True),
-        step("pause", 50, "pause", {"seconds": 5}, 1, BOTH, True),
-        step("pause", 50, "pause", {"seconds": 15}, 1, BOTH, True),
-        step("loss", 50, "loss", {"percent": 10, "seconds": 600}, 1, BOTH, True),
-        step("loss", 50, "loss", {"percent": 30, "seconds": 60}, 5, BOTH, True),
-        step("loss", 50, "loss", {"percent": 50, "seconds": 60}, 5, BOTH, True),
-        step("part", 50, "part", {"seconds": 30}, 3, BOTH, True),
-    ]
+    ] + unkind(50, 60, 5, 3, 30, 600)
 
 
 def large():

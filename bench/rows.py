@@ -139,15 +139,15 @@ def pause(fleet, seconds):
     for i in slow:
         fleet.signal(i, signal.SIGCONT)
     ended = now()
-    time.sleep(10)
-    right = fleet.wait_right(HEAL_S)
+    time.sleep(SETTLE_S)
+    right_s = fleet.heal(ended, HEAL_S)
     told = [e for e in fleet.feed.since(mark, "suspect", "down") if e.name not in names]
-    if right is None:
+    if right_s is None:
         raise Failed(f"tables are wrong {HEAL_S} s after a pause of {seconds} s")
     return [sample(f"pause{seconds}_accused", sum(e.kind == "down" for e in told),
                    suspected=sum(e.kind == "suspect" for e in told),
                    suspected_by_healthy=sum(e.kind == "suspect" and e.index not in slow
-                                            for e in told), right_s=max(0.0, right - ended))]
+                                            for e in told), right_s=right_s)]
 
 
 def loss(fleet, percent, seconds):
@@ -157,14 +157,11 @@ def loss(fleet, percent, seconds):
     time.sleep(seconds)
     told = fleet.feed.since(mark, "suspect", "down")
     fleet.net.lose(0)
-    ended = now()
-    right = fleet.wait_right(HEAL_S)
-    out = [sample(f"false_loss{percent}_per_min",
-                  sum(e.kind == "down" for e in told) * 60 / seconds, seconds=seconds,
-                  suspected=sum(e.kind == "suspect" for e in told)),
-           sample("heal_loss_s", HEAL_S if right is None else max(0.0, right - ended),
-                  percent=percent)]
-    return out
+    right_s = fleet.heal(now(), HEAL_S)
+    return [sample(f"false_loss{percent}_per_min",
+                   sum(e.kind == "down" for e in told) * 60 / seconds, seconds=seconds,
+                   suspected=sum(e.kind == "suspect" for e in told)),
+            sample("heal_loss_s", HEAL_S if right_s is None else right_s, percent=percent)]
 
 
 def part(fleet, seconds):
@@ -173,10 +170,9 @@ def part(fleet, seconds):
     time.sleep(seconds)
     lost = sum(len(fleet.feed.tables[i]) < len(fleet.processes) for i in fleet.processes)
     fleet.net.part(False)
-    ended = now()
-    right = fleet.wait_right(HEAL_S)
-    return [sample("heal_part_s", HEAL_S if right is None else max(0.0, right - ended),
-                   seconds=seconds, had_noticed=lost)]
+    right_s = fleet.heal(now(), HEAL_S)
+    return [sample("heal_part_s", HEAL_S if right_s is None else right_s, seconds=seconds,
+                   had_noticed=lost)]
 
 
 def deaths(fleet, count):
