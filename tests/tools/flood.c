@@ -267,7 +267,7 @@ int main(void)
             on_ready(events[i].data.ptr, events[i].events);
         if (at_ns - looked_ns < 100000000u) continue;
         looked_ns = at_ns;
-        left = tire(at_ns);
+        left = tire(now_ns()); /* not at_ns: some have dialled since */
     }
     printf("{\"tried\":%lu,\"closed\":%lu,\"kept\":%lu,\"failed\":%lu,\"seconds\":%.2f}\n", tried,
            closed, kept, failed, (double)(now_ns() - began_ns) * 1e-9);
