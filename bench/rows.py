@@ -13,7 +13,7 @@ from mesh import Failed
 SETTLE_S = 10      # of quiet, before an idle cluster is measured
 DETECT_S = 90      # bound of one detection
 HEAL_S = 180       # and of one healing
-EVENT_WAIT_S = 20  # after the last event, for what is still under way
+EVENT_WAIT_S = 10  # after the last event: what comes later still counts as missed
 PAYLOAD = b"x" * 64
 
 
@@ -120,7 +120,7 @@ def detect(fleet, how):
     if how == "hang":
         fleet.kill(victim)
     fleet.back(victim)
-    time.sleep(0.5 + fleet.random.random())
+    time.sleep(0.2 + fleet.random.random())  # any phase of anybody's probes
     return [sample(f"{how}_s", max(downs), first_s=min(downs), wrong=len(wrong),
                    first_suspect_s=min(suspects, default=None))]
 
