@@ -10,6 +10,8 @@ import mesh
 from mesh import wait_for
 
 BLOCK_S = 12  # between blocks, as on Ethereum
+LARGE = 100  # Beyond it each block costs the one chain, which has to tell everybody everything on the
+LARGE_BLOCK_S = 60  # same cores, more than all that the nodes do.
 AGENTS_MAX = 64  # sockets of one `nftmesh simulator`
 APP_ID = "6e66746d6573682d62656e63682d617070303031"  # "nftmesh-bench-app001"
 
@@ -135,7 +137,7 @@ class Side:
     def __init__(self, directory, names, addresses):
         self.cluster = Cluster(directory, len(names), endpoints=0, names=names, is_listed=False,
                                listen=[f"tcp://{address}:7946" for address in addresses])
-        self.cluster.mine_every(BLOCK_S)
+        self.cluster.mine_every(BLOCK_S if len(names) <= LARGE else LARGE_BLOCK_S)
         self.nodes = self.cluster.nodes
         self.urls = {}
 
