@@ -10,8 +10,9 @@ import mesh
 from mesh import wait_for
 
 BLOCK_S = 12  # between blocks, as on Ethereum
-LARGE = 100  # Beyond it each block costs the one chain, which has to tell everybody everything on the
-LARGE_BLOCK_S = 60  # same cores, more than all that the nodes do.
+# Above so many nodes, this: else the chain, telling all of them all seats at each block on the same
+# cores, would cost more than all that they do.
+LARGE, LARGE_BLOCK_S = 100, 60
 AGENTS_MAX = 64  # sockets of one `nftmesh simulator`
 APP_ID = "6e66746d6573682d62656e63682d617070303031"  # "nftmesh-bench-app001"
 
