@@ -98,9 +98,6 @@ class Samples:
     def values(self, figure, n, side):
         return self.of.get((figure, n, side), [])
 
-    def total(self, figure, n, side, field):
-        return sum(line[field] for line in self.whole.get((figure, n, side), []))
-
 
 class Line:
     """One line of the table: which samples, and what is asked of them.
@@ -132,6 +129,14 @@ def missed(figure):
     def take(samples, n, side):
         lines = samples.whole.get((figure, n, side))
         return [sum(line["missed"] for line in lines)] if lines else []
+    return take
+
+
+def wrong(figure):
+    """What was said to have failed and had not, from a death until the dead one is back: a death."""
+    def take(samples, n, side):
+        lines = samples.whole.get((figure, n, side))
+        return [sum(line["wrong"] for line in lines) / len(lines)] if lines else []
     return take
 
 
@@ -172,9 +177,11 @@ def lines(is_quick):
     out.append(Line("join", "join_worst_s", "s", 20 if is_quick else 50, "join_s", goal=5,
                     worst=True))
     for n in (20,) if is_quick else (20, 100):
-        out.append(Line("kill", "kill_s", "s", n, limit=0.25))
+        out += [Line("kill", "kill_s", "s", n, limit=0.25),
+                Line("kill", "kill_wrong", "a death", n, limit=1, take=wrong("kill_s"))]
     for n in (20,) if is_quick else (20, 50):
-        out.append(Line("hang", "hang_s", "s", n, limit=0.6))
+        out += [Line("hang", "hang_s", "s", n, limit=0.6),
+                Line("hang", "hang_wrong", "a death", n, limit=1, take=wrong("hang_s"))]
     out += [Line("kill", "kill_tail", "x median", 20, goal=2, take=tail("kill_s")),
             Line("hang", "hang_tail", "x median", 20, goal=2, take=tail("hang_s"))]
     n = 20 if is_quick else 50

@@ -113,14 +113,15 @@ def detect(fleet, how):
     known = fleet.feed.wait(lambda: all(name not in fleet.feed.tables[i] for i in others), DETECT_S)
     if not known:
         raise Failed(f"{how}: not known to all after {DETECT_S} s")
+    known_at = now()
     told = [e for e in fleet.feed.since(mark, "suspect", "down") if e.index in others]
     downs = [e.at - at for e in told if e.kind == "down" and e.name == name]
-    wrong = [e for e in told if e.kind == "down" and e.name != name]
     suspects = [e.at - at for e in told if e.kind == "suspect" and e.name == name]
     if how == "hang":
         fleet.kill(victim)
     fleet.back(victim)
     time.sleep(0.2 + fleet.random.random())  # any phase of anybody's probes
+    wrong = [e for e in fleet.feed.since(mark, "down") if e.name != name or e.at > known_at]
     return [sample(f"{how}_s", max(downs), first_s=min(downs), wrong=len(wrong),
                    first_suspect_s=min(suspects, default=None))]
 

@@ -66,6 +66,9 @@ def the_worst_sample_is_held_to_its_goal(w):
 def what_is_counted_over_all_samples(w):
     w.is_near("event_missed", "ours", 1)
     w.is_met("event_missed", False)
+    w.is_near("kill_wrong", "ours", 2)
+    w.is_near("kill_wrong", "serf", 1)
+    w.is_met("kill_wrong", False)
     w.is_near("member_kib", "ours", 2)
     w.is_met("member_kib", True)
     w.is_near("flood_kill_ratio", "ours", 1.05)
