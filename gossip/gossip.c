@@ -25,6 +25,7 @@ void gossip_config_default(struct gossip_config *cfg)
     cfg->leave_linger_ms = 500;
     cfg->members_max = GOSSIP_MEMBERS_MAX;
     cfg->shared = NULL;
+    cfg->incarnation_max = 0;
 }
 
 static bool is_config_valid(const struct gossip_config *cfg)
