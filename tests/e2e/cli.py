@@ -86,7 +86,8 @@ def a_test_network_is_made_and_starts(net):
 
 @test
 def a_second_start_is_refused(net):
-    p = subprocess.run([net.path("start.sh")], capture_output=True, text=True, timeout=30)
+    p = subprocess.run([net.path("start.sh")], capture_output=True, text=True,
+                       timeout=60 * mesh.SCALE)
     expect(f"exit {p.returncode}", p.returncode == 1)
     expect(p.stderr, "stop.sh first" in p.stderr)
     expect("the first one goes on", mesh.run("wait", "--ready", "--timeout", "10s", "--data-dir",
@@ -291,7 +292,8 @@ def a_start_that_fails_leaves_nothing(net):
     with open(quick, "w") as f:
         f.write(text.replace("i < 300", "i < 10"))
     os.chmod(quick, 0o700)
-    p = subprocess.run([quick], capture_output=True, text=True, timeout=60, env=env)
+    p = subprocess.run([quick], capture_output=True, text=True,
+                       timeout=60 * mesh.SCALE, env=env)
     expect(f"exit {p.returncode}: {p.stderr[-300:]}", p.returncode != 0)
     expect(p.stderr, "the chain answers" in p.stderr)
     expect("pids is gone", not os.path.exists(net.path("pids")))

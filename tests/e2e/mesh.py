@@ -35,15 +35,21 @@ class Failed(Exception):
 
 
 def wait_for(what, condition, deadline_s=30.0, poll_s=0.02):
-    """Returns the first true value of condition(); raises Failed(what) at the deadline."""
+    """Returns the first true value of condition(); raises Failed(what) at the deadline. A question that
+    nobody answers (a node that starts, a machine that is busy) has no answer yet, and is asked again."""
     end = time.monotonic() + deadline_s * SCALE
     while True:
-        value = condition()
-        if value:
-            return value
+        silence = ""
+        try:
+            value = condition()
+            if value:
+                return value
+        except (OSError, http.client.HTTPException) as e:
+            silence = f" ({e!r})"
         if time.monotonic() > end:
-            text = what() if callable(what) else what
-            raise Failed(f"not within {deadline_s * SCALE:.0f} s: {text}")
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                what = what() if callable(what) else what
+            raise Failed(f"not within {deadline_s * SCALE:.0f} s{silence}: {what}")
         time.sleep(poll_s)
 
 
@@ -157,15 +163,19 @@ def abi_arguments(signature, *values):
     return head + tail
 
 
+def height_of(receipt):
+    return int(receipt["blockNumber"], 16)
+
+
 class Rpc:
     def __init__(self, url):
         self.url = url
         self.host, port = url.split("//")[1].split(":")
         self.port = int(port)
 
-    def call(self, method, *params, timeout=10):
+    def call(self, method, *params, timeout=30):
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
-        c = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        c = http.client.HTTPConnection(self.host, self.port, timeout=timeout * SCALE)
         try:
             c.request("POST", "/", body, {"Content-Type": "application/json"})
             answer = json.loads(c.getresponse().read())
@@ -233,7 +243,7 @@ class Chain(Process):
         receipt = self.send(self.owner, None, self.artifact["bytecode"]["object"] + args.hex())
         contract = receipt["contractAddress"].lower()
         self.contract_call(contract, "setDevMode(bool)", 1)  # URLs are on loopback here
-        return contract, int(receipt["blockNumber"], 16)
+        return contract, height_of(receipt)
 
     def deploy_prototype(self, kms_root):
         """The prototype's contract, flaws included."""
@@ -271,14 +281,14 @@ class Prototype:
         artifact = json.load(open(PROTOTYPE))
         self.selectors = artifact["methodIdentifiers"]
         receipt = chain.send(self.owner, None, artifact["bytecode"]["object"] + pad32(kms_root).hex())
-        self.address, self.block = receipt["contractAddress"].lower(), int(receipt["blockNumber"], 16)
+        self.address, self.block = receipt["contractAddress"].lower(), height_of(receipt)
 
     def data(self, signature, *values):
         return "0x" + self.selectors[signature] + abi_arguments(signature, *values).hex()
 
     def send(self, sender, signature, *values):
-        """A transaction's receipt; Failed when it reverts."""
-        return self.chain.send(self.chain.as_wallet(sender), self.address, self.data(signature, *values))
+        """The height that has the transaction; Failed when it reverts."""
+        return height_of(self.chain.send(self.chain.as_wallet(sender), self.address, self.data(signature, *values)))
 
     def read(self, signature, *values):
         """An answer's bytes."""
@@ -291,21 +301,21 @@ class Prototype:
         return int.from_bytes(self.read("walletToTokenId(address)", to), "big")
 
     def register_instance(self, sender, instance):
-        self.send(sender, "registerInstance(string)", instance)
+        return self.send(sender, "registerInstance(string)", instance)
 
     def register_peer(self, sender, instance, url, chain, app_id, purpose):
         """chain: (derived key, app key, app signature, KMS signature), each bytes."""
-        self.send(sender, "registerPeer(string,bytes,bytes,bytes,bytes,string,string,bytes32)",
-                  instance, *chain, url, purpose, app_id)
+        return self.send(sender, "registerPeer(string,bytes,bytes,bytes,bytes,string,string,bytes32)",
+                         instance, *chain, url, purpose, app_id)
 
     def deactivate_instance(self, sender, instance):
-        self.send(sender, "deactivateInstance(string)", instance)
+        return self.send(sender, "deactivateInstance(string)", instance)
 
     def transfer(self, sender, to, token):
-        self.send(sender, "transferFrom(address,address,uint256)", sender, to, token)
+        return self.send(sender, "transferFrom(address,address,uint256)", sender, to, token)
 
     def set_kms_root(self, root):
-        self.send(self.owner, "setKmsRootAddress(address)", root)
+        return self.send(self.owner, "setKmsRootAddress(address)", root)
 
     def owner_of(self, token):
         return "0x" + self.read("ownerOf(uint256)", token)[12:].hex()
@@ -371,7 +381,7 @@ class Proxy:
             return b'{"jsonrpc":"2.0","id":1,"result":"' + b"a" * 100_000_000 + b'"}'
         if self.mode == "deep":
             return b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 1_000_000
-        c = http.client.HTTPConnection("127.0.0.1", self.chain.port, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", self.chain.port, timeout=10 * SCALE)
         try:
             c.request("POST", "/", body, {"Content-Type": "application/json"})
             raw = c.getresponse().read()
@@ -450,7 +460,7 @@ class Proxy:
 # ---- guest agents and wallets -------------------------------------------------------------------
 
 class UnixHttp(http.client.HTTPConnection):
-    def __init__(self, path, timeout=10):
+    def __init__(self, path, timeout):
         super().__init__("localhost", timeout=timeout)
         self.path = path
 
@@ -460,8 +470,8 @@ class UnixHttp(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def unix_request(path, method, url, body=None, timeout=10):
-    c = UnixHttp(path, timeout)
+def unix_request(path, method, url, body=None, timeout=20):
+    c = UnixHttp(path, timeout * SCALE)
     try:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         c.request(method, url, None if body is None else json.dumps(body), headers)
@@ -600,6 +610,15 @@ class Node(Process):
 
     def status(self):
         return self.get("/v1/status") or {}
+
+    def block(self):
+        """The number of its reference block; 0 while it has none, or does not say."""
+        return (self.status().get("block") or {"number": 0})["number"]
+
+    def reaches(self, height, deadline_s=60):
+        """Waits until the node judges by a block of at least this height."""
+        wait_for(lambda: f"{self.short} reads block {height}: it is at {self.block()}",
+                 lambda: self.block() >= height, deadline_s)
 
     def members(self, state=None):
         answer = self.get("/v1/members") or {}

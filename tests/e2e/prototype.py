@@ -125,11 +125,11 @@ def three_nodes_by_authorisations(w):
     b = w.node("b", [w.mesh_url(a)])
     b.wallet = w.wallet("b")
     b.token = w.seats.mint(b.wallet.address)
-    w.seats.register_instance(b.wallet.address, b.agent.instance)
+    bound = w.seats.register_instance(b.wallet.address, b.agent.instance)
     refused = w.command("authorize", a, b.wallet, "--token", b.token, check=False)
     expect(f"another machine's instance is refused: {refused}",
            refused[0] == 1 and "another machine's seat" in refused[2])
-    wait_for("b sees its instance", lambda: b.status()["block"]["number"] >= w.chain.height() - 1)
+    b.reaches(bound)
     out = json.loads(w.command("authorize", b, b.wallet, "--token", b.token, "--format", "json")[1])
     expect(f"the node takes it: {out}", out["verdict"] in ("accepted", "waiting"))
     w.is_up(b)
@@ -169,7 +169,7 @@ def an_application_address_leads_to_the_mesh(w):
     b.wallet = w.wallet("b")
     b.token = w.seats.mint(b.wallet.address)
     w.seats.register_instance(b.wallet.address, b.agent.instance)
-    w.command("authorize", b, b.wallet, "--token", b.token)
+    w.authorise(b, b.wallet)
     w.is_up(b)
     together(a, b)
 
@@ -185,14 +185,14 @@ def bundle_of(node):
 
 
 def unmoved(w, nodes, since):
-    """After two more blocks nobody has been dropped, and all see all."""
+    """After two more blocks nobody has been dropped, and all see all. A suspicion is about a probe that
+    came late, on a busy machine too, and is refuted; who is dropped by what the chain says is not."""
     height = w.chain.height() + 2
     for n in nodes:
-        wait_for(lambda n=n: f"{n.short} goes on: {n.status().get('block')}",
-                 lambda n=n: (n.status().get("block") or {"number": 0})["number"] >= height, 30)
+        n.reaches(height)
     together(*nodes)
     for n in nodes:
-        gone = [e for e in n.events(since=since) if e["ev"] in ("evicted", "no_seat", "down", "suspect")]
+        gone = [e for e in n.events(since=since) if e["ev"] in ("evicted", "no_seat", "down")]
         expect(f"{n.short} has dropped nobody: {gone}", not gone)
 
 
@@ -215,7 +215,7 @@ def flaws_of_the_contract_move_nobody(w):
     masked = int.from_bytes(w.seats.read("walletToTokenId(address)", b.wallet.address), "big")
     expect(f"the chain takes {masked} for the wallet's", masked == gift != b.token)
     unmoved(w, nodes, since)
-    w.command("authorize", b, b.wallet, "--token", b.token)
+    w.authorise(b, b.wallet)
     unmoved(w, nodes, since)
     d = w.seated("d", [w.mesh_url(b)])
     together(a, b, c, d)
@@ -231,10 +231,9 @@ def sold_and_bought_back(w):
     w.is_out(c, (a, b))
     expect("the contract has not noticed", w.seats.is_active(c.agent.instance))
     wait_for("it knows itself", lambda: c.status().get("token") is None)
-    w.seats.transfer(buyer.address, c.wallet.address, c.token)
-    height = w.chain.height() + 1
+    back = w.seats.transfer(buyer.address, c.wallet.address, c.token)
     for n in (a, b, c):
-        wait_for("they have seen that", lambda n=n: n.status()["block"]["number"] >= height)
+        n.reaches(back)
     for n in (a, c):
         status, body = n.request("POST", "/v1/authorize", {"bundle": old.hex()})
         expect(f"the old word is refused: {body}", status == 409 and "no transfer after" in body)
@@ -258,7 +257,7 @@ def rotation_drops_the_old_key_everywhere(w):
     new = w.node("c2", [w.mesh_url(a)], agent=c.agent)
     new.wallet, new.token = c.wallet, c.token
     expect("another node key", new.key() != c.key())
-    w.command("authorize", new, new.wallet, "--token", new.token)
+    w.authorise(new, new.wallet)
     w.is_up(new)
     w.is_out(c, (a, b, new))
     together(a, b, new)
@@ -311,9 +310,8 @@ def revoked_is_out_until_authorised_again(w):
     w.is_up(a)
     status, body = a.request("POST", "/v1/authorize", {"bundle": old.hex()})
     expect(f"also after a restart: {body}", status == 409 and "revocation" in body)
-    height = w.chain.height() + 1
-    wait_for("a later block", lambda: (c.status().get("block") or {"number": 0})["number"] >= height)
-    w.command("authorize", c, c.wallet, "--token", c.token)
+    c.reaches(w.chain.height() + 1)
+    w.authorise(c, c.wallet)
     w.is_up(c)
     together(a, b, c)
 
@@ -377,9 +375,8 @@ def three_endpoints_of_which_one_lies(w):
     buyer = w.wallet("buyer")
     old, _ = bundle_of(e)
     w.seats.transfer(e.wallet.address, buyer.address, e.token)
-    w.seats.transfer(buyer.address, e.wallet.address, e.token)
-    height = w.chain.height() + 1
-    wait_for("they have seen both", lambda: a.status()["block"]["number"] >= height)
+    back = w.seats.transfer(buyer.address, e.wallet.address, e.token)
+    a.reaches(back)
     w.is_out(e, (a, b, c, d))
     status, body = a.request("POST", "/v1/authorize", {"bundle": old.hex()})
     expect(f"the sale is known: {body}", status == 409 and "no transfer after" in body)
@@ -408,7 +405,10 @@ def three_endpoints_of_which_one_lies(w):
     wait_for("they notice", lambda: all(n.events("rpc_lost", since=since) for n in (a, b, c)), 120)
     b.kill()
     b.start()
-    expect("the others stay", a.names() >= {"a", "c"} and c.names() >= {"a", "c"})
+    wait_for(lambda: f"the others stay: {a.names()} {c.names()}",
+             lambda: all(n.names() >= {"a", "c"} for n in (a, c)))
+    gone = [e for n in (a, c) for e in n.events("evicted", since=since)]
+    expect(f"the others stay: {gone}", not gone)
     for p in proxies:
         p.mode = "honest"
     w.is_up(b)

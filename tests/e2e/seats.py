@@ -561,7 +561,7 @@ def a_key_comes_from_each_place_but_argv(w):
                        ({}, "terminal")):
         # In a session of its own, there is no terminal to ask on.
         p = subprocess.run([mesh.NFTMESH, *[str(a) for a in args], "--wallet-key-file", path],
-                           capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, timeout=60 * mesh.SCALE, stdin=subprocess.DEVNULL,
                            env={**os.environ, **env}, start_new_session=True)
         expect(f"{p.returncode} {p.stderr}", p.returncode == 2 and words in p.stderr)
         expect("no secret in it", PASSWORD not in p.stderr and "wrong" not in p.stderr)
@@ -573,7 +573,7 @@ def a_key_comes_from_each_place_but_argv(w):
     os.write(write, key.encode())
     os.close(write)
     p = subprocess.run([mesh.NFTMESH, *[str(a) for a in args], "--wallet-key-fd", str(read)],
-                       capture_output=True, text=True, timeout=60, pass_fds=(read,))
+                       capture_output=True, text=True, timeout=60 * mesh.SCALE, pass_fds=(read,))
     os.close(read)
     expect(f"{p.stderr}", p.returncode == 0 and wallet.address in p.stdout.lower())
     w.refused("mint", words="a wallet key is needed", code=2)
@@ -603,9 +603,9 @@ def a_signal_at_the_prompt_leaves_the_terminal_as_it_was(w):
         p, master, slave, echoes = at_the_prompt(w, path)
         try:
             p.send_signal(number)
-            wait_for(f"signal {number}: it echoes again", echoes, 10)
+            wait_for(f"signal {number}: it echoes again", echoes)
             if number != signal.SIGTSTP:
-                expect(f"it ended by it: {p.wait(10)}", p.wait(10) == -number)
+                expect(f"it ended by it: {p.wait(30 * mesh.SCALE)}", p.returncode == -number)
         finally:
             p.kill()
             p.wait()
