@@ -18,6 +18,9 @@ struct method {
     char name[48], param[PARAM_MAX];
     char *answers[ANSWERS_MAX];
     size_t answer_count, calls;
+    const struct method *awaited; /* once it was called so often, there is one answer */
+    size_t awaited_calls;
+    char *later;
 };
 struct rpc_server {
     struct MHD_Daemon *daemon;
@@ -49,6 +52,7 @@ static void answer_call(struct rpc_server *s, FILE *out, const json_t *call)
     char *param = json_dumps(json_array_get(json_object_get(call, "params"), 0), JSON_ENCODE_ANY);
     size_t at = m->calls < m->answer_count ? m->calls : m->answer_count - 1;
     const char *member = m->answer_count > 0 ? m->answers[at] : NULL;
+    if (m->awaited != NULL && m->awaited->calls >= m->awaited_calls) member = m->later;
     snprintf(m->param, sizeof m->param, "%s", param != NULL ? param : "");
     free(param);
     m->calls++;
@@ -141,6 +145,9 @@ static void forget(struct method *m)
     for (size_t i = 0; i < m->answer_count; i++)
         free(m->answers[i]);
     m->answer_count = 0;
+    free(m->later);
+    m->later = NULL;
+    m->awaited = NULL;
 }
 
 void rpc_server_free(struct rpc_server *s)
@@ -174,6 +181,18 @@ void rpc_server_set(struct rpc_server *s, const char *method, const char *member
     forget(m);
     m->calls = 0;
     m->answers[m->answer_count++] = strdup(member);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+void rpc_server_after(struct rpc_server *s, const char *method, const char *other, size_t calls,
+                      const char *member)
+{
+    pthread_mutex_lock(&s->mutex);
+    struct method *m = find(s, method);
+    free(m->later);
+    m->later = strdup(member);
+    m->awaited = find(s, other);
+    m->awaited_calls = calls;
     pthread_mutex_unlock(&s->mutex);
 }
 

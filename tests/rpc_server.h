@@ -13,6 +13,10 @@ const char *rpc_server_url(const struct rpc_server *server); /* with a path that
 /* member is "\"result\":.." or "\"error\":{..}". _set forgets what the method had. */
 void rpc_server_set(struct rpc_server *server, const char *method, const char *member);
 void rpc_server_then(struct rpc_server *server, const char *method, const char *member);
+/* From the calls-th call of other on, method says member alone: a receipt for what was sent often
+ * enough, however long that takes. */
+void rpc_server_after(struct rpc_server *server, const char *method, const char *other,
+                      size_t calls, const char *member);
 /* Every HTTP answer from now on: this status and body (NULL: as usual). */
 void rpc_server_break(struct rpc_server *server, unsigned status, const char *body);
 

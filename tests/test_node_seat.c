@@ -143,7 +143,7 @@ static int setup(void **state)
     w.has_key = true;
     address_of(&w.address, &payer_key);
     w.max_fee = base_u256_from_u64(200 * GWEI);
-    w.wait_ms = 2000;
+    w.wait_ms = 20000; /* never to its end, but where that is the subject */
     make_statement();
     struct chain_seat seat = seat_of_statement();
     seat.has_keys = seat.active = false;

@@ -98,7 +98,7 @@ static void open_with_key(void)
     if (open_it() != BASE_OK) fail_msg("%s", why);
     assert_int_equal(node_wallet_key(&w, NULL, KEY, why), BASE_OK);
     w.max_fee = base_u256_from_u64(200 * GWEI);
-    w.wait_ms = 400;
+    w.wait_ms = 20000; /* never to its end, but where that is the subject */
 }
 
 /* ---- opening ---- */
@@ -423,7 +423,6 @@ static void test_a_receipt_takes_its_time(void **state)
                     "\"error\":{\"code\":-32000,\"message\":\"busy\"}");
     rpc_server_then(server, "eth_getTransactionReceipt", text);
     open_with_key();
-    w.wait_ms = 20000;
     assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(rpc_server_count(server, "eth_getTransactionReceipt"), 3);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
@@ -436,6 +435,7 @@ static void test_no_receipt_at_all(void **state)
     char hash[67];
     rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
     open_with_key();
+    w.wait_ms = 400;
     assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_ETIMEOUT);
     assert_why("look before you send it again");
     snprintf(hash, sizeof hash, "%.66s", rpc_server_param(server, "eth_getTransactionReceipt") + 1);
@@ -528,15 +528,25 @@ static void set_receipts_after(size_t nulls)
     rpc_server_then(server, "eth_getTransactionReceipt", text);
 }
 
+/* No receipt before so many were sent with the same nonce; a replacement comes after two seconds.
+ */
+static void set_receipt_after_sending(size_t times)
+{
+    char text[1024];
+    snprintf(text, sizeof text, RECEIPT, 1, "");
+    rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
+    rpc_server_after(server, "eth_getTransactionReceipt", "eth_sendRawTransaction", times, text);
+    w.wait_ms = 8000;
+}
+
 static void test_a_transaction_that_nobody_mines_is_replaced(void **state)
 {
     (void)state;
     struct node_wallet_sent sent;
     struct chain_tx tx;
     struct base_eth_address from;
-    set_receipts_after(4);
     open_with_key();
-    w.wait_ms = 1200; /* a replacement after 300 ms */
+    set_receipt_after_sending(2);
     if (send_calldata(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
     assert_true(sent.replaced >= 1);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), sent.replaced + 1);
@@ -608,7 +618,6 @@ static void test_a_used_nonce_may_be_our_own(void **state)
     rpc_server_set(server, "eth_sendRawTransaction",
                    REFUSES("nonce too low: next nonce 8, tx nonce 7"));
     open_with_key();
-    w.wait_ms = 20000;
     if (send_calldata(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
     assert_int_equal(sent.nonce, 7);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
@@ -638,13 +647,13 @@ static void test_a_replacement_that_was_too_cheap_is_raised(void **state)
     struct node_wallet_sent sent;
     struct chain_tx tx;
     struct base_eth_address from;
-    rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
     rpc_server_set(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
     rpc_server_then(server, "eth_sendRawTransaction",
                     REFUSES("replacement transaction underpriced"));
+    rpc_server_then(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
     open_with_key();
-    w.wait_ms = 1600;
-    assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_ETIMEOUT);
+    set_receipt_after_sending(4);
+    if (send_calldata(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
     assert_true(sent.replaced >= 2);
     sent_transaction(&tx, &from);
     struct base_u256 least = base_u256_from_u64(5 * GWEI * 9 / 8 * 9 / 8),
@@ -699,7 +708,6 @@ static void test_silence_is_no_refusal(void **state)
     rpc_server_set(server, "eth_sendRawTransaction", "\"result\":17");
     rpc_server_then(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
     open_with_key();
-    w.wait_ms = 20000;
     assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(sent.replaced, 0); /* the same bytes again */
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 2);
@@ -728,7 +736,6 @@ static void test_confirmations_are_waited_for(void **state)
     rpc_server_then(server, "eth_blockNumber", "\"result\":\"0x2c\"");
     open_with_key();
     w.confirmations = 3;
-    w.wait_ms = 20000;
     assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(rpc_server_count(server, "eth_blockNumber"), 3);
     rpc_server_set(server, "eth_blockNumber", "\"result\":\"0x2b\"");
@@ -752,7 +759,6 @@ static void test_a_reorganisation_is_noticed(void **state)
     rpc_server_then(server, "eth_blockNumber", "\"result\":\"0x2b\"");
     open_with_key();
     w.confirmations = 2;
-    w.wait_ms = 20000;
     assert_int_equal(send_calldata(&w, &sent, &calldata, why), BASE_OK);
     assert_int_equal(rpc_server_count(server, "eth_getTransactionReceipt"), 3);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 2); /* the same again */
