@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ int cli_load(struct base_buf *out, const struct node_options *options, const cha
                      rv == BASE_EIO && errno != 0 ? strerror(errno) : base_strerror(rv));
 }
 
-/* ---- a password, from a person ---- */
+/* ---- a secret, from a person ---- */
 
 static volatile sig_atomic_t interrupted;
 
@@ -76,14 +77,25 @@ static void on_signal(int number)
     interrupted = number;
 }
 
-static int read_line(int fd, char *out, size_t cap)
+/* One byte when there is one. Signals come in while it waits and at no other time, so that none
+ * falls between the look at `interrupted` and the wait. */
+static int read_byte(int fd, char *out, const sigset_t *waiting)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    while (!interrupted) {
+        int ready = ppoll(&p, 1, NULL, waiting);
+        if (ready < 0 && errno == EINTR) continue;
+        return ready == 1 && read(fd, out, 1) == 1 ? BASE_OK : BASE_EIO;
+    }
+    return BASE_EIO;
+}
+
+static int read_line(int fd, char *out, size_t cap, const sigset_t *waiting)
 {
     size_t len = 0;
     for (;;) {
         char c;
-        ssize_t got = read(fd, &c, 1);
-        if (got < 0 && errno == EINTR && !interrupted) continue;
-        if (got <= 0 || interrupted) return BASE_EIO;
+        if (read_byte(fd, &c, waiting) != BASE_OK) return BASE_EIO;
         if (c == '\n') break;
         if (len + 1 >= cap) return BASE_ETOOBIG;
         out[len++] = c;
@@ -99,37 +111,42 @@ static int ask_quietly(int fd, char *out, size_t cap)
     enum { SIGNALS = sizeof signals / sizeof signals[0] };
     struct sigaction action = {.sa_handler = on_signal}, before[SIGNALS];
     struct termios now, quiet;
+    sigset_t held, waiting;
     if (tcgetattr(fd, &now) != 0) return BASE_EIO;
     quiet = now;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
     interrupted = 0;
+    sigemptyset(&held);
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaddset(&held, signals[i]);
+    pthread_sigmask(SIG_BLOCK, &held, &waiting);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &action, &before[i]);
-    int rv = tcsetattr(fd, TCSAFLUSH, &quiet) == 0 ? read_line(fd, out, cap) : BASE_EIO;
+    int rv = tcsetattr(fd, TCSAFLUSH, &quiet) == 0 ? read_line(fd, out, cap, &waiting) : BASE_EIO;
     (void)tcsetattr(fd, TCSAFLUSH, &now);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
+    pthread_sigmask(SIG_SETMASK, &waiting, NULL);
     if (interrupted) raise(interrupted);
     return rv;
 }
 
-static int ask_password(char *out, size_t cap, char why[NODE_WALLET_KEY_WHY_BYTES])
+int cli_ask_secret(enum node_wallet_secret what, char *out, size_t cap,
+                   char why[NODE_WALLET_KEY_WHY_BYTES])
 {
-    static const char prompt[] = "Password of the wallet's keystore: ";
+    bool is_key = what == NODE_WALLET_SECRET_KEY;
+    const char *prompt = is_key ? "Private key of the wallet, 64 hex digits: "
+                                : "Password of the wallet's keystore: ";
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0) {
-        snprintf(why, NODE_WALLET_KEY_WHY_BYTES,
-                 "the wallet key is in a keystore and there is no terminal to ask for its "
-                 "password: give --wallet-password-file FILE or NFTMESH_WALLET_PASSWORD");
-        return BASE_EINVAL;
-    }
-    bool shown = write(fd, prompt, sizeof prompt - 1) > 0;
+    if (fd < 0) return BASE_ENOTFOUND;
+    bool shown = write(fd, prompt, strlen(prompt)) > 0;
     int rv = ask_quietly(fd, out, cap);
     if (shown && write(fd, "\n", 1) < 0) rv = BASE_EIO;
     close(fd);
     if (rv != BASE_OK) {
         base_memzero(out, cap);
-        snprintf(why, NODE_WALLET_KEY_WHY_BYTES, "no password was read from the terminal");
+        snprintf(why, NODE_WALLET_KEY_WHY_BYTES, "no %s was read from the terminal",
+                 is_key ? "key" : "password");
     }
     return rv;
 }
@@ -161,7 +178,7 @@ int cli_wallet_key(struct node_wallet *w, const struct node_options *options, co
         .hex = getenv("PRIVATE_KEY"),
         .password_file = node_options_text(options, "wallet-password-file"),
         .password = getenv("NFTMESH_WALLET_PASSWORD"),
-        .ask = ask_password,
+        .ask = cli_ask_secret,
     };
     int rv = node_wallet_key_from(w, &source, why);
     return rv == BASE_OK ? CLI_OK : cli_error(CLI_USAGE, verb, "%s", why);

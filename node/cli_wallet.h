@@ -41,9 +41,12 @@ int cli_chain_open(struct node_wallet *w, const struct node_options *options, co
 int cli_wallet_open(struct node_wallet *w, const struct node_options *options, const char *verb);
 /* The same with what CLI_SEND_OPTIONS say. */
 int cli_sender_open(struct node_wallet *w, const struct node_options *options, const char *verb);
-/* The key alone, into w: from a file, keystore, descriptor or PRIVATE_KEY; asks for a keystore's
- * password on the terminal when nothing else has it. */
+/* The key alone, into w: from a file, keystore, descriptor or PRIVATE_KEY; asks for it, or for a
+ * keystore's password, on the terminal when nothing else has it. */
 int cli_wallet_key(struct node_wallet *w, const struct node_options *options, const char *verb);
+/* For node_wallet_key_source: on /dev/tty, without echo. */
+int cli_ask_secret(enum node_wallet_secret what, char *out, size_t cap,
+                   char why[NODE_WALLET_KEY_WHY_BYTES]);
 
 /* What a transaction did, or would do (dry run), and of which token (NULL: none) as a line or as
  * an object. what: "minted", the verb's own word. */
@@ -108,8 +111,8 @@ void cli_sent_line(struct base_buf *out, const struct node_wallet *w,
     {.name = "wallet-key-file",                                                                    \
      .argument = "FILE",                                                                           \
      .help = "The wallet's private key, mode 0600: 64 hex digits, or a v3 keystore (scrypt or "    \
-             "pbkdf2). Without it the environment's PRIVATE_KEY is taken. A key is never an "      \
-             "argument.",                                                                          \
+             "pbkdf2). Without it the environment's PRIVATE_KEY is taken, else you are asked. "    \
+             "A key is never an argument.",                                                        \
      .group = "Wallet",                                                                            \
      .kind = NODE_OPTION_TEXT},                                                                    \
         {.name = "wallet-key-fd",                                                                  \

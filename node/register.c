@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "node/cli.h"
+#include "node/cli_wallet.h"
 #include "node/seat.h"
 
 #define EXPIRES_MS   (UINT64_C(365) * 86400 * 1000)
@@ -28,7 +28,8 @@ int node_register_own(const struct node_config *config)
     struct node_wallet_key_source key = {.file = config->wallet_key_file,
                                          .hex = config->wallet_key_hex,
                                          .password_file = config->wallet_password_file,
-                                         .password = getenv("NFTMESH_WALLET_PASSWORD")};
+                                         .password = getenv("NFTMESH_WALLET_PASSWORD"),
+                                         .ask = cli_ask_secret};
     char why[NODE_WALLET_WHY_BYTES] = "";
     int rv = node_wallet_open(&w, config->rpc[0], config->chain_id, &config->contract,
                               config->tls_ca, why);

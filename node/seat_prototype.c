@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "attest/sigchain.h"
 #include "base/ecdsa.h"
@@ -13,8 +14,9 @@
 #include "node/mint_prototype.h"
 #include "node/seat_internal.h"
 
-#define WHY           NODE_WALLET_WHY_BYTES
-#define CONFLICTS_MAX 3
+#define WHY                NODE_WALLET_WHY_BYTES
+#define CONFLICTS_MAX      3
+#define REFERENCE_PAUSE_MS 250
 /* registerPeer in a dry run, while no instance is bound: above what a contract of its form took,
  * since the deployed one cannot be measured beforehand. */
 #define GUESS_PEER_GAS 250000
@@ -184,7 +186,8 @@ static int check_owner_at(struct node_wallet *w, const struct node_authorise_req
 {
     struct base_eth_address owner;
     int rv = read_owner(w, &owner, &request->token, &block->hash, why);
-    if (rv != BASE_OK || base_address_equal(&owner, &request->owner)) return rv;
+    bool is_unborn = rv == BASE_EINVAL; /* no such token then, though there is one now */
+    if (!is_unborn && (rv != BASE_OK || base_address_equal(&owner, &request->owner))) return rv;
     return node__seat_say(
         why, BASE_ESTATE,
         "at the node's reference block, %llu, the token was not this owner's yet: try again "
@@ -486,13 +489,34 @@ static void guess_step(struct work *k, enum node_seat_step step)
     result->sent = done->sent;
 }
 
+/* Right after a mint or a sale the running node judges by a block before it, on a chain that is
+ * read at `safe` or `finalized` for minutes: it is waited for as long as for a receipt, since what
+ * was paid already is of no use without. */
+static int make_authorisation(struct work *k, struct node_bundle *out,
+                              const struct node_authorise_request *request, char *why)
+{
+    const struct timespec pause = {0, REFERENCE_PAUSE_MS * 1000000L};
+    uint64_t waited_ms = 0;
+    for (;;) {
+        int rv = node_authorise_make(k->w, &k->signer, out, request, why);
+        if (rv != BASE_ESTATE || waited_ms >= k->w->wait_ms ||
+            node_http_sync_is_cancelled(k->w->http))
+            return rv;
+        if (waited_ms == 0)
+            tell(k->w, "waiting for the node to read the block that made the seat "
+                       "this wallet's");
+        nanosleep(&pause, NULL);
+        waited_ms += REFERENCE_PAUSE_MS;
+    }
+}
+
 static int authorise(struct work *k, char *why)
 {
     struct node_authorise_request request = {
         .token = k->result->token, .lasts_s = NODE_AUTHORITY_TERM_S, .owner = k->w->address};
     struct node_bundle bundle;
     char verdict[NODE_SEAT_VERDICT_BYTES], line[128];
-    int rv = node_authorise_make(k->w, &k->signer, &bundle, &request, why);
+    int rv = make_authorisation(k, &bundle, &request, why);
     if (rv == BASE_OK) rv = node_authorise_with(k->w, &bundle, why);
     if (rv == BASE_OK) rv = node_seat_signer_hand_over(&k->signer, verdict, &bundle, why);
     if (rv != BASE_OK) return rv;

@@ -42,6 +42,26 @@ static int read_fd(struct text *t, int fd, char *why)
     return BASE_OK;
 }
 
+/* BASE_ENOTFOUND: nobody is there. */
+static int ask_person(const struct node_wallet_key_source *source, enum node_wallet_secret what,
+                      char *out, size_t cap, size_t *len, char *why)
+{
+    int rv = source->ask != NULL ? source->ask(what, out, cap, why) : BASE_ENOTFOUND;
+    if (rv == BASE_OK) *len = strlen(out);
+    return rv;
+}
+
+static int ask_key(struct text *t, const struct node_wallet_key_source *source, char *why)
+{
+    t->where = "the terminal";
+    int rv = ask_person(source, NODE_WALLET_SECRET_KEY, t->data, sizeof t->data, &t->len, why);
+    if (rv != BASE_ENOTFOUND) return rv;
+    return say(why, BASE_EINVAL,
+               "a wallet key is needed: give --wallet-key-file FILE (64 hex digits or a "
+               "keystore), --wallet-key-fd N or the environment's PRIVATE_KEY%s",
+               source->ask != NULL ? "; there is no terminal to ask for it" : "");
+}
+
 static int read_text(struct text *t, const struct node_wallet_key_source *source, char *why)
 {
     char file_why[NODE_STORE_WHY_BYTES] = "";
@@ -60,9 +80,7 @@ static int read_text(struct text *t, const struct node_wallet_key_source *source
         if (t->len >= sizeof t->data) t->len = sizeof t->data;
         memcpy(t->data, source->hex, t->len);
     } else {
-        rv = say(why, BASE_EINVAL,
-                 "a wallet key is needed: give --wallet-key-file FILE (64 hex digits or a "
-                 "keystore), --wallet-key-fd N or the environment's PRIVATE_KEY");
+        rv = ask_key(t, source, why);
     }
     if (rv == BASE_OK && t->len >= sizeof t->data)
         rv = say(why, BASE_ETOOBIG, "%s: too long for a key or a keystore", t->where);
@@ -111,13 +129,12 @@ static int read_password(char *out, size_t *len, size_t cap,
         memcpy(out, source->password, *len);
         return password_line(out, len, why, "NFTMESH_WALLET_PASSWORD");
     }
-    if (source->ask == NULL)
-        return say(why, BASE_EINVAL,
-                   "the wallet key is in a keystore: give its password by --wallet-password-file "
-                   "FILE or NFTMESH_WALLET_PASSWORD");
-    int rv = source->ask(out, cap, why);
-    if (rv == BASE_OK) *len = strlen(out);
-    return rv;
+    int rv = ask_person(source, NODE_WALLET_SECRET_PASSWORD, out, cap, len, why);
+    if (rv != BASE_ENOTFOUND) return rv;
+    return say(why, BASE_EINVAL,
+               "the wallet key is in a keystore%s: give its password by --wallet-password-file "
+               "FILE or NFTMESH_WALLET_PASSWORD",
+               source->ask != NULL ? " and there is no terminal to ask for it" : "");
 }
 
 static int take_keystore(struct base_privkey *key, const struct text *t,

@@ -4,10 +4,12 @@
 #include "base/bytes.h"
 
 /* Where a wallet's private key comes from. Never argv, which every process of the machine reads:
- * a file, an inherited descriptor, or the environment. File and descriptor hold either 64 hex
- * digits or a v3 keystore (node/keystore.h); a keystore needs a password as well. */
+ * a file, an inherited descriptor, the environment, or a person. File and descriptor hold either 64
+ * hex digits or a v3 keystore (node/keystore.h); a keystore needs a password as well. */
 #define NODE_WALLET_KEY_WHY_BYTES 512
 #define NODE_WALLET_PASSWORD_MAX  1024
+
+enum node_wallet_secret { NODE_WALLET_SECRET_KEY, NODE_WALLET_SECRET_PASSWORD };
 
 struct node_wallet_key_source { /* strings borrowed; NULL: not given */
     bool has_fd;
@@ -17,8 +19,9 @@ struct node_wallet_key_source { /* strings borrowed; NULL: not given */
     const char *password_file; /* mode 0600, its first line; goes before password */
     const char *password;      /* the environment's NFTMESH_WALLET_PASSWORD */
     /* Asks a person, last of all; NULL: nobody is there. Writes at most cap - 1 bytes and a NUL.
-     * Negative, with why, when there is no terminal. */
-    int (*ask)(char *out, size_t cap, char why[NODE_WALLET_KEY_WHY_BYTES]);
+     * BASE_ENOTFOUND when there is no terminal; else negative, with why. */
+    int (*ask)(enum node_wallet_secret what, char *out, size_t cap,
+               char why[NODE_WALLET_KEY_WHY_BYTES]);
 };
 
 /* The key and its address; the caller zeroes *key. why names the source and what to do, never a

@@ -259,10 +259,15 @@ static int take_wallet(struct sdk_config *c, struct source *s)
                             "NFTMESH_WALLET_KEY_FILE", NULL);
     const char *key =
         pick(s, &what, s->given.wallet_key, "options.wallet_key", "PRIVATE_KEY", NULL);
+    const char *password =
+        pick(s, &file_name, s->given.wallet_password_file, "options.wallet_password_file",
+             "NFTMESH_WALLET_PASSWORD_FILE", NULL);
     struct base_privkey check;
+    int rv = copy(&c->wallet_password_file, password);
+    if (rv != BASE_OK) return rv;
     if (file != NULL && s->given.wallet_key == NULL) return copy(&c->wallet_file, file);
     if (key == NULL) return BASE_OK;
-    int rv = base_hex_decode_0x(check.bytes, sizeof check.bytes, key);
+    rv = base_hex_decode_0x(check.bytes, sizeof check.bytes, key);
     base_memzero(&check, sizeof check);
     if (rv != BASE_OK) return refuse(s, what, "is no private key: 64 hex digits");
     snprintf(c->wallet_hex, sizeof c->wallet_hex, "%s", key);
@@ -358,6 +363,7 @@ void sdk_config_deinit(struct sdk_config *config)
     free(config->data_dir);
     free(config->state_home);
     free(config->wallet_file);
+    free(config->wallet_password_file);
     free(config->tls_ca);
     base_memzero(config, sizeof *config);
 }

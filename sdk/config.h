@@ -26,7 +26,7 @@ struct sdk_config {    /* strings are owned */
     size_t root_count, app_id_count;
     struct node_finality finality; /* UNDECIDED: by the chain */
     char wallet_hex[67];           /* secret */
-    char *wallet_file;
+    char *wallet_file, *wallet_password_file;
     char *tls_ca;
     struct node_cidr dial_allow[SDK_DIAL_ALLOW_MAX];
     size_t dial_allow_count;

@@ -104,7 +104,8 @@ typedef struct nftmesh_options {
     const char *finality;   /* NFTMESH_FINALITY: latest, latest:N, safe, finalized; else safe,
                              * on development chains latest */
     const char *wallet_key; /* PRIVATE_KEY: 64 hex digits, of the token's owner; to register */
-    const char *wallet_key_file; /* NFTMESH_WALLET_KEY_FILE: the same in a file of mode 0600 */
+    const char *wallet_key_file; /* NFTMESH_WALLET_KEY_FILE: the same in a file of mode 0600, or a
+                                  * v3 keystore (scrypt or pbkdf2) */
     const char *tls_ca;          /* NFTMESH_TLS_CA: certificates (PEM) in place of the system's */
     const char *token;   /* decimal: the seat to register; else the one that is bound to this
                           * instance, or a free one of the wallet */
@@ -116,11 +117,14 @@ typedef struct nftmesh_options {
                              * and 1337 only */
     const char *dial_allow; /* NFTMESH_DIAL_ALLOW: address ranges, "10.0.0.0/8", at which seats may
                              * be asked for their /info although only we can reach them */
+    const char *wallet_password_file; /* NFTMESH_WALLET_PASSWORD_FILE: the keystore's password, the
+                                       * first line of a file of mode 0600; without it the
+                                       * environment's NFTMESH_WALLET_PASSWORD */
 } nftmesh_options_t;
 #define NFTMESH_OPTIONS_INIT                                                                       \
     {                                                                                              \
         sizeof(nftmesh_options_t), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,     \
-            NULL, 0, 0, 0, 0, 0, NULL                                                              \
+            NULL, 0, 0, 0, 0, 0, NULL, NULL                                                        \
     }
 
 /* Opens a cluster. Waits for nobody: a background thread begins to ask, so that the first

@@ -63,8 +63,11 @@ static nftmesh_status_t open_wallet(struct node_wallet *w, struct nftmesh *m, ui
     if (rv != BASE_OK)
         return sdk_fail(rv == BASE_EINVAL ? NFTMESH_ERR_CHAIN : NFTMESH_UNKNOWN, "%s", why);
     w->max_fee = base_u256_from_u64(MAX_FEE_GWEI * 1000000000u);
-    rv = node_wallet_key(w, config->wallet_file,
-                         config->wallet_hex[0] != '\0' ? config->wallet_hex : NULL, why);
+    struct node_wallet_key_source key = {.file = config->wallet_file,
+                                         .hex = config->wallet_hex,
+                                         .password_file = config->wallet_password_file,
+                                         .password = getenv("NFTMESH_WALLET_PASSWORD")};
+    rv = node_wallet_key_from(w, &key, why);
     if (rv == BASE_OK) return NFTMESH_OK;
     node_wallet_close(w);
     return sdk_fail(NFTMESH_ERR_WALLET, "%s", why);

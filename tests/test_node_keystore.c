@@ -273,18 +273,68 @@ static int read_key(const struct node_wallet_key_source *source)
 
 #define PASSWORD "a pass word \xc3\xa4"
 
-static int answer(char *out, size_t cap, char text[NODE_WALLET_KEY_WHY_BYTES])
+static int answer(enum node_wallet_secret what, char *out, size_t cap,
+                  char text[NODE_WALLET_KEY_WHY_BYTES])
 {
     (void)text;
+    assert_int_equal(what, NODE_WALLET_SECRET_PASSWORD);
     snprintf(out, cap, PASSWORD);
     return BASE_OK;
 }
 
-static int answer_wrongly(char *out, size_t cap, char text[NODE_WALLET_KEY_WHY_BYTES])
+static int answer_wrongly(enum node_wallet_secret what, char *out, size_t cap,
+                          char text[NODE_WALLET_KEY_WHY_BYTES])
 {
+    (void)what;
     (void)text;
     snprintf(out, cap, "hunter2");
     return BASE_OK;
+}
+
+static int answer_with_the_key(enum node_wallet_secret what, char *out, size_t cap,
+                               char text[NODE_WALLET_KEY_WHY_BYTES])
+{
+    (void)text;
+    assert_int_equal(what, NODE_WALLET_SECRET_KEY);
+    memset(out, '4', 64);
+    for (size_t i = 1; i < 64; i += 2)
+        out[i] = '2';
+    assert_true(cap > 64);
+    out[64] = '\0';
+    return BASE_OK;
+}
+
+static int nobody_is_there(enum node_wallet_secret what, char *out, size_t cap,
+                           char text[NODE_WALLET_KEY_WHY_BYTES])
+{
+    (void)what;
+    (void)out;
+    (void)cap;
+    (void)text;
+    return BASE_ENOTFOUND;
+}
+
+/* Last of all, and only when somebody can be asked: the key itself. */
+static void test_a_key_from_a_person(void **state)
+{
+    (void)state;
+    struct node_wallet_key_source source = {.ask = answer_with_the_key};
+    assert_int_equal(read_key(&source), BASE_OK);
+    source.ask = answer_wrongly; /* no key */
+    assert_int_equal(read_key(&source), BASE_EINVAL);
+    assert_why("the terminal");
+    assert_null(strstr(why, "hunter2"));
+    source.ask = nobody_is_there;
+    assert_int_equal(read_key(&source), BASE_EINVAL);
+    assert_why("--wallet-key-file");
+    assert_why("no terminal");
+    source.ask = NULL;
+    assert_int_equal(read_key(&source), BASE_EINVAL);
+    assert_why("--wallet-key-file");
+    write_file(key_path, "4242424242424242424242424242424242424242424242424242424242424242", 0600);
+    source = (struct node_wallet_key_source){.file = key_path, .ask = answer_with_the_key};
+    source.hex = "hunter2"; /* neither it nor the person: the file */
+    assert_int_equal(read_key(&source), BASE_OK);
 }
 
 static void test_a_password_from_each_place(void **state)
@@ -294,6 +344,9 @@ static void test_a_password_from_each_place(void **state)
     struct node_wallet_key_source source = {.file = key_path};
     assert_int_equal(read_key(&source), BASE_EINVAL);
     assert_why("--wallet-password-file");
+    source.ask = nobody_is_there;
+    assert_int_equal(read_key(&source), BASE_EINVAL);
+    assert_why("no terminal");
     source.ask = answer;
     assert_int_equal(read_key(&source), BASE_OK);
     source.ask = answer_wrongly;
@@ -313,8 +366,10 @@ static void test_a_password_from_each_place(void **state)
 }
 
 /* What is wrong with the file is said before anybody is asked. */
-static int must_not_be_asked(char *out, size_t cap, char text[NODE_WALLET_KEY_WHY_BYTES])
+static int must_not_be_asked(enum node_wallet_secret what, char *out, size_t cap,
+                             char text[NODE_WALLET_KEY_WHY_BYTES])
 {
+    (void)what;
     (void)out;
     (void)cap;
     (void)text;
@@ -402,6 +457,7 @@ int main(void)
     json_vectors_add(&tests, test_a_wrong_password, NULL, "a wrong password");
     json_vectors_add(&tests, test_what_we_write_opens, NULL, "what we write opens");
     json_vectors_add(&tests, test_a_password_from_each_place, NULL, "a password from each place");
+    json_vectors_add(&tests, test_a_key_from_a_person, NULL, "a key from a person");
     json_vectors_add(&tests, test_a_broken_file_asks_nobody, NULL, "a broken file asks nobody");
     json_vectors_add(&tests, test_a_descriptor, NULL, "a descriptor");
     int failed = json_vectors_run(&tests, "node_keystore", NULL);

@@ -117,7 +117,9 @@ static void test_environment_fills_what_options_leave(void **state)
     char why[SDK_WHY_BYTES];
     (void)state;
     o.timeout_ms = 7;
+    o.wallet_password_file = "/the/password";
     assert_int_equal(sdk_config_parse(&c, NULL, NULL, &o, env_get, &env, why), BASE_OK);
+    assert_string_equal(c.wallet_password_file, "/the/password");
     assert_int_equal(c.chain_id, 31337);
     assert_int_equal(c.rpc_count, 3);
     assert_string_equal(c.rpc[2], "https://c");

@@ -124,6 +124,7 @@ size_t fake_layout(const char *what)
     MEMBER(options, stale_ms);
     MEMBER(options, dev);
     MEMBER(options, dial_allow);
+    MEMBER(options, wallet_password_file);
     MEMBER(peer, url);
     MEMBER(peer, mesh_url);
     MEMBER(peer, name);

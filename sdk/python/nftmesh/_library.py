@@ -29,7 +29,8 @@ class Options(ctypes.Structure):
     ] + [
         (name, ctypes.c_uint32)
         for name in ("rpc_agree", "timeout_ms", "register_timeout_ms", "stale_ms")
-    ] + [("dev", ctypes.c_int), ("dial_allow", ctypes.c_char_p)]
+    ] + [("dev", ctypes.c_int), ("dial_allow", ctypes.c_char_p),
+         ("wallet_password_file", ctypes.c_char_p)]
 
 
 class CPeer(ctypes.Structure):
