@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -36,6 +37,27 @@ def together(*nodes, deadline=60):
              lambda: all(n.names() == names for n in nodes), deadline)
 
 
+class CutProxy(mesh.Proxy):
+    """Answers until the n-th transaction: that one is passed on or not, and then all is silent."""
+
+    def __init__(self, chain, at, passes):
+        super().__init__(chain)
+        self.at, self.passes, self.count = at, passes, 0
+        self.silent = threading.Event()
+
+    def answer(self, body):
+        if self.silent.is_set():
+            return None
+        if b"eth_sendRawTransaction" in body:
+            self.count += 1
+            if self.count == self.at:
+                if self.passes:
+                    super().answer(body)
+                self.silent.set()
+                return None
+        return super().answer(body)
+
+
 class World:
     """A chain, a contract and agents; nodes come and go with each case."""
 
@@ -43,7 +65,7 @@ class World:
 
     def __init__(self, directory):
         self.dir = directory
-        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
+        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"), prompt=True)
         names = [f"vm{i}" for i in range(self.AGENTS)]
         self.host = mesh.AgentHost(directory, names, os.path.join(directory, "kms.key"), APP_ID)
         self.contract, _ = self.chain.deploy(self.host.kms_root(), [APP_ID], max_nodes=200)

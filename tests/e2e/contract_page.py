@@ -35,7 +35,7 @@ class World:
 
     def __init__(self, directory):
         self.page = open(PAGE, encoding="utf-8").read()
-        self.chain = mesh.Chain()
+        self.chain = mesh.Chain(prompt=True)
         host = mesh.AgentHost(directory, ["vm1", "vm4"], os.path.join(directory, "kms.key"), APP_ID)
         self.roots = [host.kms_root(), "0x" + "52" * 20]
         self.contract, _ = self.chain.deploy(self.roots[0], [OTHER_APP_ID, APP_ID], max_nodes=10)

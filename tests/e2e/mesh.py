@@ -187,16 +187,18 @@ class Rpc:
 
 
 class Chain(Process):
-    """anvil with a block each second, and what the tests do as wallets of it."""
+    """anvil with a block each second, and what the tests do as wallets of it. prompt: a transaction has
+    a block of its own at once; not for what is about transactions that wait."""
 
-    def __init__(self, block_time=1, log_path=None, port=None, chain_id=CHAIN_ID):
+    def __init__(self, block_time=1, log_path=None, port=None, chain_id=CHAIN_ID, prompt=False):
         self.port = port or free_port()
         self.id = chain_id
         self.url = f"http://127.0.0.1:{self.port}"
         self.rpc = Rpc(self.url)
         super().__init__([ANVIL, "--port", str(self.port), "--block-time", str(block_time),
                           "--chain-id", str(chain_id),
-                          "--slots-in-an-epoch", "1", "--accounts", "3", "--silent"],
+                          "--slots-in-an-epoch", "1", "--accounts", "3", "--silent",
+                          *(["--mixed-mining"] if prompt else [])],
                          "anvil", log_path=log_path)
         wait_for("anvil answers", self._answers)
         self.owner = self.rpc.call("eth_accounts")[0]
@@ -485,7 +487,7 @@ def run(*argv, check=True, env=None, timeout=60):
     """One nftmesh command: (exit status, stdout, stderr)."""
     p = subprocess.run([NFTMESH, *[str(a) for a in argv]], stdin=subprocess.DEVNULL,
                        capture_output=True, text=True, timeout=timeout * SCALE,
-                       env={**os.environ, **(env or {})})
+                       env={**os.environ, **(env or {})}, start_new_session=True)  # no terminal to ask on
     if check and p.returncode != 0:
         raise Failed(f"nftmesh {' '.join(str(a) for a in argv[:3])}: {p.stderr.strip()[-400:]}")
     return p.returncode, p.stdout, p.stderr

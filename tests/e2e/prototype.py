@@ -12,9 +12,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from cases import expect, main, test, together  # noqa: E402
+from cases import CutProxy, expect, main, test, together  # noqa: E402
 from mesh import Failed, wait_for  # noqa: E402
 
+DAY = 86400
 APP_ID = "6e66746d6573682d70726f746f747970652d3031"
 
 
@@ -25,7 +26,7 @@ class World:
 
     def __init__(self, directory):
         self.dir = directory
-        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
+        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"), prompt=True)
         self.names = [f"vm{i}" for i in range(self.AGENTS)]
         self.host = mesh.AgentHost(directory, self.names, os.path.join(directory, "kms.key"), APP_ID)
         self.seats = self.chain.deploy_prototype(self.host.kms_root())
@@ -55,7 +56,7 @@ class World:
 
     def command(self, verb, node, wallet, *more, check=True):
         # What only deals with tokens knows no node.
-        known = self.chain_options() if verb == "deactivate" else self.options(node)
+        known = self.chain_options() if verb in ("deactivate", "transfer") else self.options(node)
         return mesh.run(verb, *known, *(("--wallet-key-file", wallet.path) if wallet else ()), *more,
                         check=check)
 
@@ -126,6 +127,7 @@ def three_nodes_by_authorisations(w):
     b.wallet = w.wallet("b")
     b.token = w.seats.mint(b.wallet.address)
     bound = w.seats.register_instance(b.wallet.address, b.agent.instance)
+    a.reaches(bound)
     refused = w.command("authorize", a, b.wallet, "--token", b.token, check=False)
     expect(f"another machine's instance is refused: {refused}",
            refused[0] == 1 and "another machine's seat" in refused[2])
@@ -147,6 +149,8 @@ def three_nodes_by_authorisations(w):
         expect(f"the kind is shown: {n.status()['contract_kind']}",
                n.status()["contract_kind"] == "prototype")
         expect("and said", any("prototype" in e.get("msg", "") for e in n.events("contract_kind")))
+    out = mesh.run("peers", "--data-dir", a.dir)[1]
+    expect(f"peers shows both: {out}", all(n.key()[:8] in out or n.short in out for n in (b, c)))
     info = json.loads(a.request("GET", "/info")[1])
     expect(f"/info shows the bundle: {sorted(info)}", len(info.get("bundle", "")) == 2 * 567)
     again = w.command("register", a, a.wallet, "--url", a.advertise)[1]
@@ -158,9 +162,6 @@ def an_application_address_leads_to_the_mesh(w):
     """No bootstrap at all: the chain has the address of an application, whose /info says the rest."""
     a = w.seated("a")
     _, chain = bundle_of(a)
-    w.seats.deactivate_instance(a.wallet.address, a.agent.instance)
-    wait_for("it is inactive", lambda: a.status().get("token") is None)
-    w.seats.register_instance(a.wallet.address, a.agent.instance)
     w.seats.register_peer(a.wallet.address, a.agent.instance, f"http://127.0.0.1:{a.http_port}",
                           (chain["derived"], chain["app_key"], chain["app_sig"], chain["kms_sig"]),
                           chain["app_id"].hex(), mesh.PURPOSE)
@@ -227,7 +228,8 @@ def sold_and_bought_back(w):
     a, b, c = w.three()
     old, _ = bundle_of(c)
     buyer = w.wallet("buyer")
-    w.seats.transfer(c.wallet.address, buyer.address, c.token)
+    w.command("transfer", c, c.wallet, "--token", c.token, "--to", buyer.address)
+    expect("it is the buyer's", w.seats.owner_of(c.token) == buyer.address)
     w.is_out(c, (a, b))
     expect("the contract has not noticed", w.seats.is_active(c.agent.instance))
     wait_for("it knows itself", lambda: c.status().get("token") is None)
@@ -350,6 +352,73 @@ def what_the_contract_would_refuse_costs_nothing(w):
     expect(out, out["token"] == token and not w.seats.is_active(n.agent.instance))
 
 
+def cut(at, passes):
+    def run(w):
+        n, wallet = w.node("cut"), w.wallet("cut")
+        n.token = w.seats.mint(wallet.address)
+        proxy = CutProxy(w.chain, at, passes)
+        options = [proxy.url if x == w.chain.url else x for x in w.options(n)]
+        p = mesh.Process([mesh.NFTMESH, "register", *options, "--wallet-key-file", wallet.path, "--url",
+                          n.advertise], "register")
+        wait_for(lambda: f"the endpoint falls silent: {p.text()}", proxy.silent.wait, 60)
+        p.kill()
+        proxy.close()
+        if at == 2:
+            w.is_up(n)  # the owner's word was given before the address is paid for
+        out = json.loads(w.command("register", n, wallet, "--url", n.advertise, "--format", "json")[1])
+        w.is_up(n)
+        expect("active, with its address", w.seats.is_active(n.agent.instance) and
+               w.seats.url(n.agent.instance) == n.advertise)
+        left = ["registerInstance", "registerPeer"][at - 1 + passes:]
+        expect(f"{left} were left: {out}", [s["step"] for s in out.get("steps", [])] == left)
+        expect(f"{transactions(w, wallet)} transactions", transactions(w, wallet) == 2)
+    when = "after" if passes else "before"
+    run.__name__ = f"killed_{when}_transaction_{at}_and_completed"
+    return run
+
+
+for cut_at in (1, 2):
+    for cut_passes in (False, True):
+        test(cut(cut_at, cut_passes))
+
+
+@test
+def a_node_registers_itself(w):
+    """--register: killed after the first transaction, started again, and once more."""
+    wallet, proxy = w.wallet("itself"), CutProxy(w.chain, 1, True)
+    n = mesh.Node("itself", w.dir, w.agent(), w.seats.address, [proxy.url], start=False,
+                  extra=["--register", "--wallet-key-file", wallet.path])
+    n.token = w.seats.mint(wallet.address)
+    n.start()
+    w.nodes.append(n)
+    wait_for(lambda: f"the endpoint falls silent: {n.text()}", proxy.silent.wait, 60)
+    n.kill()
+    proxy.close()
+    n.argv[n.argv.index(proxy.url)] = w.chain.url
+    for _ in range(2):
+        n.start()
+        w.is_up(n)
+        expect("with its address", w.seats.url(n.agent.instance) == n.advertise)
+        expect(f"{transactions(w, wallet)} transactions in all", transactions(w, wallet) == 2)
+        n.stop(30)
+
+
+@test
+def registered_right_after_its_mint(w):
+    """The node reads the chain some blocks behind, so that its block is before the mint for a while."""
+    n, wallet = w.node("behind", extra=["--finality", "latest:3"]), w.wallet("behind")
+    w.seats.send(w.seats.owner, "setClusterConfig(uint256,bool,uint256)", 100, 1, 0)
+    try:
+        out = json.loads(w.command("register", n, wallet, "--mint", "--url", n.advertise, "--format",
+                                   "json")[1])
+    finally:
+        w.seats.send(w.seats.owner, "setClusterConfig(uint256,bool,uint256)", 100, 0, 0)
+    expect(f"{out}", [s["step"] for s in out["steps"]] == ["mint", "registerInstance", "registerPeer"] and
+           out["authorised_until"] > 0)
+    n.token = out["token"]
+    w.is_up(n)
+
+
 @test
 def two_at_once_pay_once(w):
     n, wallet = w.node("twice"), w.wallet("twice")
@@ -467,6 +536,42 @@ def an_owner_elsewhere(w):
     open(wrong, "w").write(signed)
     w.command("authorize", b, None, "--statement", statement, "--owner-signature-file", wrong)
     wait_for(lambda: f"b has its seat: {b.text()[-600:]}", lambda: b.status().get("token") == token)
+
+
+# ---- the end of an authorisation: last, since it moves the chain's time --------------------------------
+
+@test
+def warns_before_an_authorisation_ends(w):
+    n = w.seated("ends")
+    now = lambda: int(w.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    warned = lambda: [x for x in n.status().get("warnings", []) if "authorisation ends in" in x]
+    w.authorise(n, n.wallet, "--not-after", "20d")
+    ends = n.status()["registration_expires_at"]
+    expect(f"20 days: {ends - now()} s", 19 * DAY < ends - now() <= 20 * DAY)
+    expect(f"far off: {n.status()['warnings']}", not warned() and not n.events("expiry"))
+    for days, nth in ((14, 1), (3, 2), (1, 3)):
+        w.chain.rpc.call("evm_increaseTime", ends - now() - days * DAY + 60)
+        w.chain.rpc.call("evm_mine")
+        wait_for(lambda: f"warns at {days}: {n.text()[-400:]}",
+                 lambda nth=nth: len(n.events("expiry")) == nth, 60)
+        told = n.events("expiry")[-1]
+        expect(told, "nftmesh authorize" in told["msg"] and told["level"] == "warn" and
+               told["expires_at"] == ends)
+    expect(f"{n.status()['warnings']}", any("ends in 23 hours" in x for x in warned()))
+    expect(f"{n.status()['registration_ends_in_days']}",
+           0.5 < n.status()["registration_ends_in_days"] < 1)
+    seconds = n.metric("nftmesh_registration_expires_seconds")
+    expect(f"{seconds} s", DAY / 2 < seconds < DAY)
+    shown = mesh.run("status", "--data-dir", n.dir)[1]
+    expect(shown, "warning: this node's authorisation ends" in shown and "nftmesh authorize" in shown)
+    w.authorise(n, n.wallet)
+    wait_for(lambda: f"no warning is left: {warned()}",
+             lambda: n.status().get("registration_ends_in_days", 0) > 29 and not warned())
+    w.chain.rpc.call("evm_increaseTime", n.status()["registration_expires_at"] - now() + 5)
+    w.chain.rpc.call("evm_mine")
+    wait_for("not ready once it has ended", lambda: not n.ready(), 60)
+    wait_for(lambda: f"and says so: {n.status().get('warnings')}", lambda: any(
+        "authorisation has ended" in x for x in n.status().get("warnings", [])), 60)
 
 
 if __name__ == "__main__":

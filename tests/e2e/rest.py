@@ -63,7 +63,6 @@ class SilentProxy(mesh.Proxy):
     def __init__(self, chain):
         super().__init__(chain)
         self.is_silent, self.asked, self.end = False, threading.Event(), threading.Event()
-        self.gave_up = threading.Event()
 
     def answer(self, body):
         if not self.is_silent or b"eth_getCode" not in body:
@@ -284,7 +283,8 @@ def a_stop_gives_up_the_first_question_too(w):
     try:
         expect("the wallet asks", proxy.asked.wait(30 * mesh.SCALE))
         expect("exit 0", node.stop(60) == 0)
-        expect("the endpoint was not waited for", not proxy.gave_up.is_set())
+        last = node.events("wallet")[-1]
+        expect(f"the endpoint was not waited for: {last}", "given up" in last["msg"])
     finally:
         proxy.end.set()
         asking.join(30)
@@ -314,6 +314,17 @@ def the_prototypes_contract(w):
                int(w.chain.rpc.call("eth_getBalance", old.address, "latest"), 16) == 9)
         wait_for("a later block says so", lambda:
                  ask(node, "GET", "/contract-info")[1].get("total_supply") == 1)
+        status, done = ask(node, "POST", "/register", {}, token=TOKEN)
+        expect(f"{status} {done}", status == 200)
+        described(node, "Registered", done)
+        wait_for(lambda: f"it has its seat: {node.text()[-500:]}",
+                 lambda: node.status().get("token") == 1, 60)
+        instance = node.status()["instance"]
+        expect("with its address", old.is_active(instance) and old.url(instance) == node.advertise)
+        sent = lambda: w.chain.rpc.call("eth_getTransactionCount", node.own_wallet.address, "latest")
+        before = sent()
+        status, done = ask(node, "POST", "/register", {}, token=TOKEN)
+        expect(f"{status} {done}", status == 200 and sent() == before)
     finally:
         w.contract = ours
 

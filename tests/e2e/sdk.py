@@ -29,7 +29,7 @@ class World:
 
     def __init__(self, directory):
         self.dir = directory
-        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
+        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"), prompt=True)
         names = [f"vm{i}" for i in range(self.AGENTS)]
         self.host = mesh.AgentHost(directory, names, os.path.join(directory, "kms.key"), APP_ID)
         self.free = list(names)

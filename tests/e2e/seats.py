@@ -6,15 +6,15 @@ import fcntl
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
 import termios
-import threading
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from cases import expect, main, test  # noqa: E402
+from cases import CutProxy, expect, main, test  # noqa: E402
 from mesh import CHAIN_ID, wait_for  # noqa: E402
 
 APP_ID = "aa" * 20
@@ -111,27 +111,6 @@ class Machine:
     def options(self, url=None):
         return ["--data-dir", self.dir, "--dstack", self.agent.socket, "--dev", "--url",
                 url or self.url]
-
-
-class CutProxy(mesh.Proxy):
-    """Answers until the n-th transaction: that one is passed on or not, and then all is silent."""
-
-    def __init__(self, chain, at, passes):
-        super().__init__(chain)
-        self.at, self.passes, self.count = at, passes, 0
-        self.silent = threading.Event()
-
-    def answer(self, body):
-        if self.silent.is_set():
-            return None
-        if b"eth_sendRawTransaction" in body:
-            self.count += 1
-            if self.count == self.at:
-                if self.passes:
-                    super().answer(body)
-                self.silent.set()
-                return None
-        return super().answer(body)
 
 
 def start(w, *args, wallet, rpc):
@@ -239,6 +218,29 @@ def cut(at, passes):
 for cut_at in (1, 2, 3):
     for cut_passes in (False, True):
         test(cut(cut_at, cut_passes))
+
+
+@test
+def a_node_registers_itself(w):
+    """--register: killed after the first of two transactions, started again, and once more."""
+    wallet, vm = w.wallet(), w.machine()
+    token, proxy = w.mint(wallet), CutProxy(w.chain, 1, True)
+    node = mesh.Node("own", w.dir, vm.agent, w.contract, [proxy.url], start=False,
+                     extra=["--register", "--wallet-key-file", wallet.path])
+    node.start()
+    wait_for(lambda: f"the endpoint falls silent: {node.text()}", proxy.silent.wait, 60)
+    node.kill()
+    proxy.close()
+    wait_for("bound", lambda: w.seat(token)["instance"] == vm.agent.instance)
+    expect("and no more", not w.seat(token)["active"])
+    node.argv[node.argv.index(proxy.url)] = w.chain.url
+    for said in ("--register: registered", "--register: this node's seat stands already"):
+        node.start()
+        wait_for(lambda: f"it is up: {node.text()[-900:]}", lambda: node.events("up"), 60)
+        expect(f"{said} in {node.text()[:600]}", said in node.text())
+        expect(f"{w.seat(token)}", w.seat(token)["active"] and w.seat(token)["url"] == node.advertise)
+        expect(f"{w.sent(wallet)} transactions in all", w.sent(wallet) == 2)
+        expect("exit 0", node.stop(30) == 0)
 
 
 @test
@@ -581,26 +583,77 @@ def a_key_comes_from_each_place_but_argv(w):
     expect("there is no such option", out[0] == 2)
 
 
-def at_the_prompt(w, path):
-    """A command on a terminal of its own that asks for a keystore's password: (process, terminal)."""
+def at_the_prompt(w, *key, verb=("mint", "--dry-run")):
+    """A command on a terminal of its own that asks for a secret: (process, both ends of the terminal,
+    does it echo?)."""
     master, slave = pty.openpty()
 
     def own_terminal():
         os.setsid()
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-    p = subprocess.Popen([mesh.NFTMESH, "mint", "--dry-run", *map(str, w.chain_options()),
-                          "--wallet-key-file", path], stdin=slave, stdout=slave, stderr=slave,
-                         preexec_fn=own_terminal)
+    p = subprocess.Popen([mesh.NFTMESH, *verb, *map(str, w.chain_options()), *key], stdin=slave,
+                         stdout=slave, stderr=slave, preexec_fn=own_terminal)
     echoes = lambda: bool(termios.tcgetattr(slave)[3] & termios.ECHO)
     wait_for("it asks", lambda: not echoes())
     return p, master, slave, echoes
+
+
+def shown_until(master, words):
+    """What the terminal shows, up to these words."""
+    shown = b""
+
+    def seen():
+        nonlocal shown
+        if select.select([master], [], [], 0)[0]:
+            shown += os.read(master, 4096)
+        return words.encode() in shown
+    wait_for(lambda: f"\"{words}\" in {shown}", seen)
+    return shown.decode()
+
+
+@test
+def a_key_is_asked_for_where_nothing_else_has_it(w):
+    wallet = w.wallet()
+    key = open(wallet.path).read().strip()
+    p, master, slave, echoes = at_the_prompt(w)
+    try:
+        os.write(master, key.encode() + b"\n")
+        text = shown_until(master, "nothing was sent")
+        expect(text, "Private key of the wallet" in text and key not in text)
+        expect("it echoes again, and ended well", echoes() and p.wait(30 * mesh.SCALE) == 0)
+    finally:
+        p.kill()
+        p.wait()
+        os.close(master)
+        os.close(slave)
+
+
+@test
+def a_node_that_registers_itself_asks_for_the_password(w):
+    path, _, address = keystore_of(w)
+    vm = w.machine()
+    w.chain.contract_call(w.contract, "mintNodeAccess(address)", address)
+    token = max(w.chain.seats(w.contract))
+    p, master, slave, _ = at_the_prompt(w, "--wallet-key-file", path, verb=(
+        "node", "--register", "--dev", "--wait", "--dstack", vm.agent.socket, "--data-dir", vm.dir,
+        "--listen", vm.url, "--advertise", vm.url))
+    try:
+        os.write(master, PASSWORD.encode() + b"\n")
+        text = shown_until(master, "--register: registered")
+        expect(text, "Password of the wallet's keystore" in text and PASSWORD not in text)
+        expect("on the chain", w.seat(token)["active"])
+    finally:
+        p.kill()
+        p.wait()
+        os.close(master)
+        os.close(slave)
 
 
 @test
 def a_signal_at_the_prompt_leaves_the_terminal_as_it_was(w):
     path, _, _ = keystore_of(w)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
-        p, master, slave, echoes = at_the_prompt(w, path)
+        p, master, slave, echoes = at_the_prompt(w, "--wallet-key-file", path)
         try:
             p.send_signal(number)
             wait_for(f"signal {number}: it echoes again", echoes)
@@ -646,6 +699,42 @@ def a_receipt_that_never_comes_and_one_that_does(w):
     wait_for("it ends", lambda: not p.alive(), 30)
     expect(f"{p.text()} after {err}", p.p.returncode == 0)
     expect("one token each", len(w.tokens(wallet)) == 2 and w.sent(wallet) == 2)
+
+
+class RevertingProxy(mesh.Proxy):
+    """What was mined is shown as reverted."""
+
+    def bend(self, method, asked, told, result):
+        if method == "eth_getTransactionReceipt" and result:
+            told["result"] = {**result, "status": "0x0"}
+
+
+class TakenProxy(mesh.Proxy):
+    """Its pool has another transaction with the nonce, as dear as ours."""
+
+    def answer(self, body):
+        if b"eth_sendRawTransaction" not in body:
+            return super().answer(body)
+        return json.dumps({"jsonrpc": "2.0", "id": json.loads(body)["id"], "error": {
+            "code": -32000, "message": "replacement transaction underpriced"}}).encode()
+
+
+@test
+def a_revert_in_a_block_is_no_success(w):
+    wallet, proxy = w.wallet(), RevertingProxy(w.chain)
+    proxy.mode = "reverted"
+    w.refused("mint", wallet=wallet, rpc=proxy.url, words=["was mined in block", "and reverted"])
+    expect("sent once", w.sent(wallet) == 1)
+    proxy.close()
+
+
+@test
+def a_nonce_that_another_has_is_told(w):
+    wallet, proxy = w.wallet(), TakenProxy(w.chain)
+    w.refused("mint", wallet=wallet, rpc=proxy.url,
+              words=["another transaction of this wallet has nonce 0", "try again"])
+    expect("nothing was sent", w.sent(wallet) == 0 and not w.tokens(wallet))
+    proxy.close()
 
 
 @test
