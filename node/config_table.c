@@ -360,7 +360,8 @@ static const struct node_option config_options[] = {
     {.name = "wallet-password-file",
      .argument = "FILE",
      .kind = NODE_OPTION_TEXT,
-     .help = "The keystore's password, mode 0600, one line; else NFTMESH_WALLET_PASSWORD."},
+     .help = "The keystore's password, mode 0600, one line; else NFTMESH_WALLET_PASSWORD, else"
+             " --register asks for it on the terminal."},
 
     {.name = "listen",
      .argument = "URL",

@@ -22,7 +22,7 @@ APP_ID = "6e66746d6573682d70726f746f747970652d3031"
 class World:
     """A chain with the prototype's contract and agents; nodes come and go with each test."""
 
-    AGENTS = 32
+    AGENTS = 64
 
     def __init__(self, directory):
         self.dir = directory
@@ -188,7 +188,9 @@ def bundle_of(node):
 def unmoved(w, nodes, since):
     """After two more blocks nobody has been dropped, and all see all. A suspicion is about a probe that
     came late, on a busy machine too, and is refuted; who is dropped by what the chain says is not."""
-    height = w.chain.height() + 2
+    for _ in range(2):
+        w.chain.rpc.call("evm_mine")
+    height = w.chain.height()
     for n in nodes:
         n.reaches(height)
     together(*nodes)

@@ -29,7 +29,7 @@ class World:
 
     def __init__(self, directory):
         self.dir = directory
-        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
+        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"), prompt=True)
         names = [f"vm{i}" for i in range(40)]
         kms = os.path.join(directory, "kms.key")
         self.host = mesh.AgentHost(directory, names, kms, APP_ID)
@@ -37,6 +37,10 @@ class World:
         self.configure(500, True, PRICE)
         self.chain.contract_call(self.contract, "setMintLimit(uint256)", 0)
         self.free, self.wallets = list(names), 0
+
+    def slow(self):
+        """From here on a transaction is pending until the next second's block."""
+        self.chain.rpc.call("evm_setIntervalMining", 1)
 
     def configure(self, seats, public, price):
         self.chain.contract_call(self.contract, "setClusterConfig(uint256,bool,uint256)", seats,
@@ -192,92 +196,6 @@ def a_dry_run_shows_the_whole_plan(w):
     for guessed, real in zip(out["steps"], done["steps"]):
         expect(f"{guessed['gas_used']} >= {real['gas_used']}",
                guessed["gas_used"] >= real["gas_used"])
-
-
-def cut(at, passes):
-    def run(w):
-        wallet, vm = w.wallet(), w.machine()
-        proxy = CutProxy(w.chain, at, passes)
-        p = start(w, "register", *vm.options(), "--mint", wallet=wallet, rpc=proxy.url)
-        wait_for("the endpoint falls silent", proxy.silent.wait, 60)
-        p.kill()
-        proxy.close()
-        out = w.json("register", *vm.options(), "--mint", wallet=wallet)
-        token, = w.tokens(wallet)
-        seat = w.seat(token)
-        expect(f"{seat}", seat["active"] and seat["url"] == vm.url)
-        expect(f"{w.sent(wallet)} transactions, each step paid for once: {out}",
-               w.sent(wallet) == 3)
-        left = 3 - (at - 1) - (1 if passes else 0)
-        expect(f"{left} steps were left: {out}", len(out.get("steps", [])) == left)
-    when = "after" if passes else "before"
-    run.__name__ = f"killed_{when}_transaction_{at}_and_completed"
-    return run
-
-
-for cut_at in (1, 2, 3):
-    for cut_passes in (False, True):
-        test(cut(cut_at, cut_passes))
-
-
-@test
-def a_node_registers_itself(w):
-    """--register: killed after the first of two transactions, started again, and once more."""
-    wallet, vm = w.wallet(), w.machine()
-    token, proxy = w.mint(wallet), CutProxy(w.chain, 1, True)
-    node = mesh.Node("own", w.dir, vm.agent, w.contract, [proxy.url], start=False,
-                     extra=["--register", "--wallet-key-file", wallet.path])
-    node.start()
-    wait_for(lambda: f"the endpoint falls silent: {node.text()}", proxy.silent.wait, 60)
-    node.kill()
-    proxy.close()
-    wait_for("bound", lambda: w.seat(token)["instance"] == vm.agent.instance)
-    expect("and no more", not w.seat(token)["active"])
-    node.argv[node.argv.index(proxy.url)] = w.chain.url
-    for said in ("--register: registered", "--register: this node's seat stands already"):
-        node.start()
-        wait_for(lambda: f"it is up: {node.text()[-900:]}", lambda: node.events("up"), 60)
-        expect(f"{said} in {node.text()[:600]}", said in node.text())
-        expect(f"{w.seat(token)}", w.seat(token)["active"] and w.seat(token)["url"] == node.advertise)
-        expect(f"{w.sent(wallet)} transactions in all", w.sent(wallet) == 2)
-        expect("exit 0", node.stop(30) == 0)
-
-
-@test
-def two_at_once_with_one_wallet(w):
-    wallet, vms = w.wallet(), [w.machine(), w.machine()]
-    tokens = [w.mint(wallet), w.mint(wallet)]
-    # Two machines, one wallet, and the first machine twice.
-    runs = [start(w, "register", *vm.options(), "--token", token, wallet=wallet, rpc=w.chain.url)
-            for vm, token in ((vms[0], tokens[0]), (vms[1], tokens[1]))]
-    for p in runs:
-        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 90)
-        expect(f"ends well: {p.text()}", p.p.returncode == 0)
-    for vm, token in zip(vms, tokens):
-        seat = w.seat(token)
-        expect(f"{seat}", seat["active"] and seat["url"] == vm.url)
-    vm, token = w.machine(), w.mint(wallet)
-    runs = [start(w, "register", *vm.options(), "--token", token, wallet=wallet, rpc=w.chain.url)
-            for _ in range(2)]
-    for p in runs:
-        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 90)
-        expect(f"ends well, or says what stands: {p.text()}", p.p.returncode == 0 or
-               "locked" in p.text())
-    expect("registered", w.seat(token)["active"])
-
-
-@test
-def two_machines_mint_at_once_with_one_wallet(w):
-    wallet, vms = w.wallet(), [w.machine(), w.machine()]
-    runs = [start(w, "register", *vm.options(), "--mint", wallet=wallet, rpc=w.chain.url)
-            for vm in vms]
-    for p in runs:
-        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 120)
-        expect(f"ends well: {p.text()}", p.p.returncode == 0)
-    seats = [w.seat(t) for t in w.tokens(wallet)]
-    expect(f"a seat each: {seats}", sorted(s["url"] for s in seats) == sorted(v.url for v in vms) and
-           all(s["active"] for s in seats))
-    expect(f"{w.sent(wallet)} transactions", w.sent(wallet) == 6)
 
 
 @test
@@ -685,22 +603,6 @@ def each_trouble_has_its_own_words(w):
     w.chain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))
 
 
-@test
-def a_receipt_that_never_comes_and_one_that_does(w):
-    wallet = w.wallet()
-    w.chain.rpc.call("evm_setIntervalMining", 0)
-    try:
-        err = w.refused("mint", "--receipt-timeout", "2s", wallet=wallet,
-                        words=["no receipt of transaction 0x", "may still be mined"])
-        p = start(w, "mint", "--receipt-timeout", "12s", wallet=wallet, rpc=w.chain.url)
-        wait_for(lambda: f"it is replaced: {p.text()}", lambda: "replaced by 0x" in p.text(), 30)
-    finally:
-        w.chain.rpc.call("evm_setIntervalMining", 1)
-    wait_for("it ends", lambda: not p.alive(), 30)
-    expect(f"{p.text()} after {err}", p.p.returncode == 0)
-    expect("one token each", len(w.tokens(wallet)) == 2 and w.sent(wallet) == 2)
-
-
 class RevertingProxy(mesh.Proxy):
     """What was mined is shown as reverted."""
 
@@ -737,8 +639,117 @@ def a_nonce_that_another_has_is_told(w):
     proxy.close()
 
 
+# ---- transactions that wait for their block: last, since the chain is slow from here on ------
+
+def cut(at, passes):
+    def run(w):
+        w.slow()
+        wallet, vm = w.wallet(), w.machine()
+        proxy = CutProxy(w.chain, at, passes)
+        p = start(w, "register", *vm.options(), "--mint", wallet=wallet, rpc=proxy.url)
+        wait_for("the endpoint falls silent", proxy.silent.wait, 60)
+        p.kill()
+        proxy.close()
+        out = w.json("register", *vm.options(), "--mint", wallet=wallet)
+        token, = w.tokens(wallet)
+        seat = w.seat(token)
+        expect(f"{seat}", seat["active"] and seat["url"] == vm.url)
+        expect(f"{w.sent(wallet)} transactions, each step paid for once: {out}",
+               w.sent(wallet) == 3)
+        left = 3 - (at - 1) - (1 if passes else 0)
+        expect(f"{left} steps were left: {out}", len(out.get("steps", [])) == left)
+    when = "after" if passes else "before"
+    run.__name__ = f"killed_{when}_transaction_{at}_and_completed"
+    return run
+
+
+for cut_at in (1, 2, 3):
+    for cut_passes in (False, True):
+        test(cut(cut_at, cut_passes))
+
+
+@test
+def a_node_registers_itself(w):
+    """--register: killed after the first of two transactions, started again, and once more."""
+    w.slow()
+    wallet, vm = w.wallet(), w.machine()
+    token, proxy = w.mint(wallet), CutProxy(w.chain, 1, True)
+    node = mesh.Node("own", w.dir, vm.agent, w.contract, [proxy.url], start=False,
+                     extra=["--register", "--wallet-key-file", wallet.path])
+    node.start()
+    wait_for(lambda: f"the endpoint falls silent: {node.text()}", proxy.silent.wait, 60)
+    node.kill()
+    proxy.close()
+    wait_for("bound", lambda: w.seat(token)["instance"] == vm.agent.instance)
+    expect("and no more", not w.seat(token)["active"])
+    node.argv[node.argv.index(proxy.url)] = w.chain.url
+    for said in ("--register: registered", "--register: this node's seat stands already"):
+        node.start()
+        wait_for(lambda: f"it is up: {node.text()[-900:]}", lambda: node.events("up"), 60)
+        expect(f"{said} in {node.text()[:600]}", said in node.text())
+        expect(f"{w.seat(token)}", w.seat(token)["active"] and w.seat(token)["url"] == node.advertise)
+        expect(f"{w.sent(wallet)} transactions in all", w.sent(wallet) == 2)
+        expect("exit 0", node.stop(30) == 0)
+
+
+@test
+def two_at_once_with_one_wallet(w):
+    w.slow()
+    wallet, vms = w.wallet(), [w.machine(), w.machine()]
+    tokens = [w.mint(wallet), w.mint(wallet)]
+    # Two machines, one wallet, and the first machine twice.
+    runs = [start(w, "register", *vm.options(), "--token", token, wallet=wallet, rpc=w.chain.url)
+            for vm, token in ((vms[0], tokens[0]), (vms[1], tokens[1]))]
+    for p in runs:
+        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 90)
+        expect(f"ends well: {p.text()}", p.p.returncode == 0)
+    for vm, token in zip(vms, tokens):
+        seat = w.seat(token)
+        expect(f"{seat}", seat["active"] and seat["url"] == vm.url)
+    vm, token = w.machine(), w.mint(wallet)
+    runs = [start(w, "register", *vm.options(), "--token", token, wallet=wallet, rpc=w.chain.url)
+            for _ in range(2)]
+    for p in runs:
+        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 90)
+        expect(f"ends well, or says what stands: {p.text()}", p.p.returncode == 0 or
+               "locked" in p.text())
+    expect("registered", w.seat(token)["active"])
+
+
+@test
+def two_machines_mint_at_once_with_one_wallet(w):
+    w.slow()
+    wallet, vms = w.wallet(), [w.machine(), w.machine()]
+    runs = [start(w, "register", *vm.options(), "--mint", wallet=wallet, rpc=w.chain.url)
+            for vm in vms]
+    for p in runs:
+        wait_for(lambda p=p: f"ends: {p.text()}", lambda p=p: not p.alive(), 120)
+        expect(f"ends well: {p.text()}", p.p.returncode == 0)
+    seats = [w.seat(t) for t in w.tokens(wallet)]
+    expect(f"a seat each: {seats}", sorted(s["url"] for s in seats) == sorted(v.url for v in vms) and
+           all(s["active"] for s in seats))
+    expect(f"{w.sent(wallet)} transactions", w.sent(wallet) == 6)
+
+
+@test
+def a_receipt_that_never_comes_and_one_that_does(w):
+    wallet = w.wallet()
+    w.chain.rpc.call("evm_setIntervalMining", 0)
+    try:
+        err = w.refused("mint", "--receipt-timeout", "2s", wallet=wallet,
+                        words=["no receipt of transaction 0x", "may still be mined"])
+        p = start(w, "mint", "--receipt-timeout", "12s", wallet=wallet, rpc=w.chain.url)
+        wait_for(lambda: f"it is replaced: {p.text()}", lambda: "replaced by 0x" in p.text(), 30)
+    finally:
+        w.chain.rpc.call("evm_setIntervalMining", 1)
+    wait_for("it ends", lambda: not p.alive(), 30)
+    expect(f"{p.text()} after {err}", p.p.returncode == 0)
+    expect("one token each", len(w.tokens(wallet)) == 2 and w.sent(wallet) == 2)
+
+
 @test
 def confirmations_are_awaited(w):
+    w.slow()
     wallet = w.wallet()
     before = w.chain.height()
     out = w.json("mint", "--confirmations", 3, wallet=wallet)
