@@ -104,8 +104,8 @@ def every_asking_verb_answers(net):
         json_out = mesh.run(*verb, "--data-dir", net.data(1), "--format", "json")[1]
         for line in json_out.splitlines():
             json.loads(line)
-    status = net.ask(1, "status")
-    expect(f"{status}", status["ready"] and status["token"] == 1)
+    wait_for(lambda: f"{net.ask(1, 'status')}", lambda: net.ask(1, "status")["ready"])
+    expect("its token", net.ask(1, "status")["token"] == 1)
     expect("all checks of a member stand",
            mesh.run("verify", "node2", "--data-dir", net.data(1))[1].count("[+]") == 17)
 
@@ -175,7 +175,8 @@ def a_dry_run_tells_the_cost_and_changes_nothing(net):
     time_of_a_block = net.ask(1, "status")["block"]["number"]
     wait_for("two more blocks",
              lambda: net.ask(1, "status")["block"]["number"] >= time_of_a_block + 2)
-    expect("node2 is still a member", net.states(1)["node2"] == "alive")
+    wait_for(lambda: f"node2 is still a member: {net.states(1)}",
+             lambda: net.states(1)["node2"] == "alive")
 
 
 @test

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
@@ -638,12 +637,10 @@ def an_interrupt_ends_an_application_at_once(w):
     a = node_with_app(w, "ia")
     app = hello(w, "interrupted", a.app_url, NFTMESH_HTTP=surface(a))
     wait_for(lambda: f"it is registered: {app.text()}", lambda: "0 peers" in app.text())
-    began = time.monotonic()
     app.signal(signal.SIGINT)
-    app.p.wait(20 * mesh.SCALE)
+    app.p.wait(20 * mesh.SCALE)  # what it waits for by itself takes minutes
     expect(f"{app.p.returncode}: {app.text()}",
-           app.p.returncode == 0 and "Traceback" not in app.text() and
-           time.monotonic() - began < 10 * mesh.SCALE)
+           app.p.returncode == 0 and "Traceback" not in app.text())
 
 
 if __name__ == "__main__":

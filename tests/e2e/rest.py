@@ -256,9 +256,7 @@ def one_at_a_time_and_a_stop_gives_up_the_wait(w):
         expect(f"{status} {said}", status == 409 and "busy" in said["detail"])
         expect("reading goes on", ask(node, "GET", "/livez")[0] == 200)
         expect("the first waits", not answers)
-        began = time.monotonic()
-        expect("exit 0", node.stop(40) == 0)
-        expect(f"{time.monotonic() - began:.0f} s to stop", time.monotonic() - began < 30 * mesh.SCALE)
+        expect("exit 0", node.stop(40) == 0)  # a receipt would be waited for much longer
         first.join(10)
     finally:
         w.chain.rpc.call("evm_setIntervalMining", 1)
@@ -282,7 +280,7 @@ def a_stop_gives_up_the_first_question_too(w):
     asking.start()
     try:
         expect("the wallet asks", proxy.asked.wait(30 * mesh.SCALE))
-        expect("exit 0", node.stop(60) == 0)
+        expect("exit 0", node.stop(30) == 0)
         last = node.events("wallet")[-1]
         expect(f"the endpoint was not waited for: {last}", "given up" in last["msg"])
     finally:

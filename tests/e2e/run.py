@@ -233,7 +233,10 @@ def hostile(mode):
             r for r in a.status().get("rpc", []) if r["endpoint"].endswith(str(proxies[1].port)) and
             (r.get("last_error") or r.get("state") != "ok")], 30)
         expect(f"{rpc}", rpc)
-        expect("both stay", a.names() == b.names() and a.ready() and b.ready())
+        wait_for(lambda: f"both stay: {a.names()} {b.names()}",
+                 lambda: a.names() == b.names() == {a.short, b.short} and a.ready() and b.ready())
+        gone = a.events("evicted") + b.events("evicted")
+        expect(f"nobody was dropped: {gone}", not gone)
     run.__name__ = f"a_hostile_endpoint_{mode}_is_passed_over"
     return run
 
@@ -403,10 +406,11 @@ def metrics_and_health(w):
                  "nftmesh_handshakes_total", "nftmesh_rpc_requests_total",
                  "nftmesh_chain_ref_block", "process_resident_memory_bytes"):
         expect(f"{name} is there", f"\n{name}" in "\n" + text)
-    expect("two alive", a.metric("nftmesh_members", status="alive") == 2)
+    wait_for("two alive", lambda: a.metric("nftmesh_members", status="alive") == 2)
     expect("livez", a.request("GET", "/livez")[0] == 200)
-    status, ready = a.request("GET", "/readyz?verbose")
-    expect(ready, status == 200 and "[+]seat ok" in ready and "dev" in ready)
+    wait_for(lambda: f"ready: {a.request('GET', '/readyz?verbose')}", a.ready)
+    ready = a.request("GET", "/readyz?verbose")[1]
+    expect(ready, "[+]seat ok" in ready and "dev" in ready)
     b.kill()
     wait_for("the gauge follows", lambda: a.metric("nftmesh_members", status="failed") == 1, 30)
 
@@ -417,7 +421,7 @@ def metrics_and_health(w):
 def members_find_each_other_again_while_the_endpoints_are_silent(w):
     """What a silent endpoint stops is admission: who was in before comes back, for --rpc-grace."""
     a, b = w.pair("stays", "stunned")
-    expect("they are linked", '"up"' in a.request("GET", "/v1/peers")[1])
+    wait_for("they are linked", lambda: '"up"' in a.request("GET", "/v1/peers")[1])
     silent = time.time()
     w.chain.signal(signal.SIGSTOP)
     try:

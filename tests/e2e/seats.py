@@ -738,7 +738,7 @@ def a_receipt_that_never_comes_and_one_that_does(w):
     try:
         err = w.refused("mint", "--receipt-timeout", "2s", wallet=wallet,
                         words=["no receipt of transaction 0x", "may still be mined"])
-        p = start(w, "mint", "--receipt-timeout", "12s", wallet=wallet, rpc=w.chain.url)
+        p = start(w, "mint", "--receipt-timeout", "24s", wallet=wallet, rpc=w.chain.url)
         wait_for(lambda: f"it is replaced: {p.text()}", lambda: "replaced by 0x" in p.text(), 30)
     finally:
         w.chain.rpc.call("evm_setIntervalMining", 1)
