@@ -72,6 +72,7 @@ void cli_run(struct cli_run *run, const char *arg, ...)
     pid_t pid;
     va_list ap;
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     va_start(ap, arg);
     for (const char *next = arg; next != NULL; next = va_arg(ap, const char *)) {
         assert(count <= CLI_RUN_ARGS_MAX);
@@ -85,7 +86,11 @@ void cli_run(struct cli_run *run, const char *arg, ...)
     posix_spawn_file_actions_adddup2(&actions, fileno(in), 0);
     posix_spawn_file_actions_adddup2(&actions, fileno(out), 1);
     posix_spawn_file_actions_adddup2(&actions, fileno(err), 2);
-    must(posix_spawn(&pid, binary, &actions, NULL, argv, env) == 0, binary);
+    /* In a session of its own, so that it finds no terminal to ask on. */
+    must(posix_spawnattr_init(&attributes) == 0, "spawn");
+    must(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID) == 0, "spawn");
+    must(posix_spawn(&pid, binary, &actions, &attributes, argv, env) == 0, binary);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     run->status = wait_status(pid);
     fclose(in);

@@ -359,10 +359,10 @@ def an_outage_of_the_chain_is_told_as_unknown_and_not_as_a_change(w):
         app.comes("changed", [b.url, *urls])
         proxy.mode = "down"
         asked = proxy.requests
-        wait_for("it goes on asking", lambda: proxy.requests >= asked + 5, 60)
+        wait_for("it goes on asking", lambda: proxy.requests >= asked + 3, 60)
         proxy.mode = "honest"
         asked = proxy.requests
-        wait_for("it is answered again", lambda: proxy.requests >= asked + 5, 60)
+        wait_for("it is answered again", lambda: proxy.requests >= asked + 3, 60)
         expect(f"{app.said('changed')}", len(app.said("changed")) == 1)
         sell(w, b)
         app.comes("changed", urls)
@@ -397,6 +397,26 @@ def what_is_wrong_is_said_and_nothing_is_sent(w):
                                                         i.agent.socket) as sdk:
             e = raised(nftmesh.NftmeshUnknown, sdk.get_peers())
             expect(f"{contract}: {e}", len(str(e)) > 10 and e.peers is None)
+
+
+@test
+def a_keystore_opened_by_its_passwords_file_registers(w):
+    i = Instance(w, "keystore", seat=False)
+    path, password = os.path.join(w.dir, "owner.json"), os.path.join(w.dir, "owner.password")
+    with open(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+        f.write("correct horse\n")
+    made = mesh.run("keygen", "--keystore", "--password-file", password, "--out", path, "--format", "json")
+    owner = json.loads(made[1])["address"].lower()
+    w.chain.fund(owner)
+    w.chain.contract_call(w.contract, "mintNodeAccess(address)", owner)
+    env = {k: v for k, v in i.env.items() if k != "PRIVATE_KEY"} | {"NFTMESH_WALLET_KEY_FILE": path}
+    for more, expected in (({}, False), ({"NFTMESH_WALLET_PASSWORD_FILE": password}, True)):
+        with environment(**env, **more), nftmesh.DStackP2PSDK(w.contract, i.url, w.chain.url,
+                                                              i.agent.socket) as sdk:
+            expect(f"{more}: {sdk.last_error!r}", asyncio.run(sdk.register()) is expected)
+            expect(f"{sdk.last_error!r}", expected or "password" in str(sdk.last_error))
+    seat, = w.chain.seats(w.contract).values()
+    expect(f"{seat}", seat["owner"] == owner and seat["node_key"])
 
 
 @test
