@@ -12,7 +12,7 @@
 
 #include "node/link_nng.h"
 
-#define ENDS_PATIENCE_MS 20000
+#define ENDS_PATIENCE_MS 60000
 #define ENDS_LINKS_MAX   1024
 
 enum end_habit {

@@ -219,7 +219,7 @@ static void publish_refused(enum node_reason reason, bool by_peer)
                                      .explanation = text.data,
                                      .by_peer = by_peer,
                                      .block = 99,
-                                     .time_ms = wall_ms() - 5000};
+                                     .time_ms = wall_ms() - 7200000 - 60000};
     memset(&item.peer, 0x44, sizeof item.peer);
     item.peer.bytes[0] = 2;
     node_view_add_refusal(view, &item);
@@ -408,7 +408,7 @@ static void test_why_of_a_refused(void **state)
     publish_refused(NODE_REASON_OWNER_CHANGED, false);
     RUN("why", "0x024444");
     assert_int_equal(run.status, 0);
-    assert_says(run.out, "refused: owner_changed, 5 s ago");
+    assert_says(run.out, "refused: owner_changed, 2 h ago");
     assert_says(run.out, "Check 11");
     assert_says(run.out, "block 99");
     publish_refused(NODE_REASON_REFUSED, true);
