@@ -528,14 +528,13 @@ static void set_receipts_after(size_t nulls)
     rpc_server_then(server, "eth_getTransactionReceipt", text);
 }
 
-/* No receipt before so many were sent with the same nonce; a replacement comes after two seconds.
- */
-static void set_receipt_after_sending(size_t times)
+/* No receipt before method was called so often; a replacement comes after two seconds. */
+static void set_receipt_after(const char *method, size_t times)
 {
     char text[1024];
     snprintf(text, sizeof text, RECEIPT, 1, "");
     rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
-    rpc_server_after(server, "eth_getTransactionReceipt", "eth_sendRawTransaction", times, text);
+    rpc_server_after(server, "eth_getTransactionReceipt", method, times, text);
     w.wait_ms = 8000;
 }
 
@@ -546,7 +545,7 @@ static void test_a_transaction_that_nobody_mines_is_replaced(void **state)
     struct chain_tx tx;
     struct base_eth_address from;
     open_with_key();
-    set_receipt_after_sending(2);
+    set_receipt_after("eth_sendRawTransaction", 2);
     if (send_calldata(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
     assert_true(sent.replaced >= 1);
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), sent.replaced + 1);
@@ -650,9 +649,8 @@ static void test_a_replacement_that_was_too_cheap_is_raised(void **state)
     rpc_server_set(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
     rpc_server_then(server, "eth_sendRawTransaction",
                     REFUSES("replacement transaction underpriced"));
-    rpc_server_then(server, "eth_sendRawTransaction", "\"result\":\"" HASH "\"");
     open_with_key();
-    set_receipt_after_sending(4);
+    set_receipt_after("eth_feeHistory", 3); /* asked before the first one and each replacement */
     if (send_calldata(&w, &sent, &calldata, why) != BASE_OK) fail_msg("%s", why);
     assert_true(sent.replaced >= 2);
     sent_transaction(&tx, &from);

@@ -2,119 +2,19 @@
 """End-to-end tests of the verbs that go to the contract: what a wallet pays for, what it is told,
 and what stands on the chain when a command is cut off anywhere. Prints `ok NAME` or `not ok NAME:
 why` for each, and exits 1 when one failed. Usage: seats.py [NAME..]"""
-import fcntl
 import json
 import os
-import pty
-import select
-import signal
-import subprocess
 import sys
-import termios
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
 from cases import CutProxy, expect, main, test  # noqa: E402
 from mesh import CHAIN_ID, wait_for  # noqa: E402
+from seat_world import APP_ID, PRICE, World  # noqa: E402
 
-APP_ID = "aa" * 20
 OTHER_APP = "bb" * 20
-PRICE = 10**16
 # anvil's first account, which everybody has.
 ANVIL_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
-
-
-class World:
-    """A chain, a contract with public minting, guest agents; wallets and machines as needed."""
-
-    def __init__(self, directory):
-        self.dir = directory
-        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"), prompt=True)
-        names = [f"vm{i}" for i in range(40)]
-        kms = os.path.join(directory, "kms.key")
-        self.host = mesh.AgentHost(directory, names, kms, APP_ID)
-        self.contract, _ = self.chain.deploy(self.host.kms_root(), [APP_ID], max_nodes=500)
-        self.configure(500, True, PRICE)
-        self.chain.contract_call(self.contract, "setMintLimit(uint256)", 0)
-        self.free, self.wallets = list(names), 0
-
-    def slow(self):
-        """From here on a transaction is pending until the next second's block."""
-        self.chain.rpc.call("evm_setIntervalMining", 1)
-
-    def configure(self, seats, public, price):
-        self.chain.contract_call(self.contract, "setClusterConfig(uint256,bool,uint256)", seats,
-                                 int(public), price)
-
-    def wallet(self, ether=100):
-        self.wallets += 1
-        wallet = mesh.Wallet(self.chain, os.path.join(self.dir, f"w{self.wallets}.wallet"))
-        self.chain.rpc.call("anvil_setBalance", wallet.address, hex(int(ether * 10**18)))
-        return wallet
-
-    def machine(self):
-        name = self.free.pop(0)
-        directory = os.path.join(self.dir, name + ".data")
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        return Machine(self.host.agents[name], directory)
-
-    def mint(self, wallet):
-        self.chain.contract_call(self.contract, "mintNodeAccess(address)", wallet.address)
-        return max(self.chain.seats(self.contract))
-
-    def seat(self, token):
-        """getInstanceInfo as the fields that the tests look at."""
-        raw = bytes.fromhex(self.chain.read(self.contract, "getInstanceInfo(uint256)", token)[2:])
-        raw = raw[32:]
-        word = lambda i: int.from_bytes(raw[32 * i:32 * i + 32], "big")
-        blob = lambda i: raw[word(i) + 32:word(i) + 32 + int.from_bytes(
-            raw[word(i):word(i) + 32], "big")]
-        return {"owner": "0x" + raw[44:64].hex(), "instance": raw[108:128].hex(),
-                "node_key": blob(4).hex(), "expires_at": word(8), "active": bool(word(10)),
-                "weight": word(11), "nonce": word(12), "url": blob(13).decode()}
-
-    def sent(self, wallet):
-        return int(self.chain.rpc.call("eth_getTransactionCount", wallet.address, "pending"), 16)
-
-    def tokens(self, wallet):
-        return sorted(t for t, s in self.chain.seats(self.contract).items()
-                      if s["owner"] == wallet.address)
-
-    def now(self):
-        return int(self.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-
-    def chain_options(self, rpc=None, contract=None):
-        return ["--rpc", rpc or self.chain.url, "--chain-id", CHAIN_ID, "--contract",
-                contract or self.contract]
-
-    def run(self, verb, *args, wallet=None, rpc=None, check=True, contract=None, **more):
-        key = ["--wallet-key-file", wallet.path] if wallet else []
-        return mesh.run(verb, *args, *self.chain_options(rpc, contract), *key, check=check, **more)
-
-    def json(self, verb, *args, **more):
-        return json.loads(self.run(verb, *args, "--format", "json", **more)[1])
-
-    def refused(self, *args, words, code=1, **more):
-        """One line on standard error with these words, this exit code, nothing on standard output
-        but the plan."""
-        status, out, err = self.run(*args, check=False, **more)
-        expect(f"exit {code}, not {status}: {err}", status == code)
-        for word in [words] if isinstance(words, str) else words:
-            expect(f"\"{word}\" in: {err}", word in err)
-        expect(f"one line: {err}", err.count("\n") == 1)
-        return err
-
-
-class Machine:
-    """A VM: its agent and data directory; no node runs on it."""
-
-    def __init__(self, agent, directory):
-        self.agent, self.dir = agent, directory
-        self.url = f"tcp://127.0.0.1:{mesh.free_port()}"
-
-    def options(self, url=None):
-        return ["--data-dir", self.dir, "--dstack", self.agent.socket, "--dev", "--url",
-                url or self.url]
 
 
 def start(w, *args, wallet, rpc):
@@ -447,141 +347,6 @@ def the_prototypes_contract_is_told_apart(w):
     mesh.run("mint", "--to", wallet.address, *w.chain_options(contract=old.address),
              "--wallet-key-file", owner)
     expect("minted", w.json("deploy", "status", contract=old.address)["seats"] == before + 1)
-
-
-# ---- keys ------------------------------------------------------------------------------------
-
-PASSWORD = "correct horse"
-
-
-def keystore_of(w):
-    """A wallet in a keystore, and its password's file."""
-    path = os.path.join(w.dir, f"ks{w.wallets}.json")
-    w.wallets += 1
-    password = path + ".password"
-    with open(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-        f.write(PASSWORD + "\n")
-    out = mesh.run("keygen", "--keystore", "--password-file", password, "--out", path, "--format",
-                   "json")
-    address = json.loads(out[1])["address"].lower()
-    w.chain.fund(address)
-    return path, password, address
-
-
-@test
-def a_key_comes_from_each_place_but_argv(w):
-    path, password, address = keystore_of(w)
-    expect("a keystore", json.load(open(path))["version"] == 3)
-    args = ["mint", "--dry-run", "--format", "json", *w.chain_options()]
-    out = mesh.run(*args, "--wallet-key-file", path, "--wallet-password-file", password)
-    expect(f"{out}", address in out[1].lower())
-    out = mesh.run(*args, "--wallet-key-file", path, env={"NFTMESH_WALLET_PASSWORD": PASSWORD})
-    expect(f"{out}", address in out[1].lower())
-    for env, words in (({"NFTMESH_WALLET_PASSWORD": "wrong"}, "password does not open"),
-                       ({}, "terminal")):
-        # In a session of its own, there is no terminal to ask on.
-        p = subprocess.run([mesh.NFTMESH, *[str(a) for a in args], "--wallet-key-file", path],
-                           capture_output=True, text=True, timeout=60 * mesh.SCALE, stdin=subprocess.DEVNULL,
-                           env={**os.environ, **env}, start_new_session=True)
-        expect(f"{p.returncode} {p.stderr}", p.returncode == 2 and words in p.stderr)
-        expect("no secret in it", PASSWORD not in p.stderr and "wrong" not in p.stderr)
-    wallet = w.wallet()
-    key = open(wallet.path).read().strip()
-    out = mesh.run(*args, env={"PRIVATE_KEY": key})
-    expect(f"{out}", wallet.address in out[1].lower())
-    read, write = os.pipe()
-    os.write(write, key.encode())
-    os.close(write)
-    p = subprocess.run([mesh.NFTMESH, *[str(a) for a in args], "--wallet-key-fd", str(read)],
-                       capture_output=True, text=True, timeout=60 * mesh.SCALE, pass_fds=(read,))
-    os.close(read)
-    expect(f"{p.stderr}", p.returncode == 0 and wallet.address in p.stdout.lower())
-    w.refused("mint", words="a wallet key is needed", code=2)
-    out = mesh.run(*args, "--wallet-key-file", wallet.path, "--wallet-key", key, check=False)
-    expect("there is no such option", out[0] == 2)
-
-
-def at_the_prompt(w, *key, verb=("mint", "--dry-run")):
-    """A command on a terminal of its own that asks for a secret: (process, both ends of the terminal,
-    does it echo?)."""
-    master, slave = pty.openpty()
-
-    def own_terminal():
-        os.setsid()
-        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-    p = subprocess.Popen([mesh.NFTMESH, *verb, *map(str, w.chain_options()), *key], stdin=slave,
-                         stdout=slave, stderr=slave, preexec_fn=own_terminal)
-    echoes = lambda: bool(termios.tcgetattr(slave)[3] & termios.ECHO)
-    wait_for("it asks", lambda: not echoes())
-    return p, master, slave, echoes
-
-
-def shown_until(master, words):
-    """What the terminal shows, up to these words."""
-    shown = b""
-
-    def seen():
-        nonlocal shown
-        if select.select([master], [], [], 0)[0]:
-            shown += os.read(master, 4096)
-        return words.encode() in shown
-    wait_for(lambda: f"\"{words}\" in {shown}", seen)
-    return shown.decode()
-
-
-@test
-def a_key_is_asked_for_where_nothing_else_has_it(w):
-    wallet = w.wallet()
-    key = open(wallet.path).read().strip()
-    p, master, slave, echoes = at_the_prompt(w)
-    try:
-        os.write(master, key.encode() + b"\n")
-        text = shown_until(master, "nothing was sent")
-        expect(text, "Private key of the wallet" in text and key not in text)
-        expect("it echoes again, and ended well", echoes() and p.wait(30 * mesh.SCALE) == 0)
-    finally:
-        p.kill()
-        p.wait()
-        os.close(master)
-        os.close(slave)
-
-
-@test
-def a_node_that_registers_itself_asks_for_the_password(w):
-    path, _, address = keystore_of(w)
-    vm = w.machine()
-    w.chain.contract_call(w.contract, "mintNodeAccess(address)", address)
-    token = max(w.chain.seats(w.contract))
-    p, master, slave, _ = at_the_prompt(w, "--wallet-key-file", path, verb=(
-        "node", "--register", "--dev", "--wait", "--dstack", vm.agent.socket, "--data-dir", vm.dir,
-        "--listen", vm.url, "--advertise", vm.url))
-    try:
-        os.write(master, PASSWORD.encode() + b"\n")
-        text = shown_until(master, "--register: registered")
-        expect(text, "Password of the wallet's keystore" in text and PASSWORD not in text)
-        expect("on the chain", w.seat(token)["active"])
-    finally:
-        p.kill()
-        p.wait()
-        os.close(master)
-        os.close(slave)
-
-
-@test
-def a_signal_at_the_prompt_leaves_the_terminal_as_it_was(w):
-    path, _, _ = keystore_of(w)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
-        p, master, slave, echoes = at_the_prompt(w, "--wallet-key-file", path)
-        try:
-            p.send_signal(number)
-            wait_for(f"signal {number}: it echoes again", echoes)
-            if number != signal.SIGTSTP:
-                expect(f"it ended by it: {p.wait(30 * mesh.SCALE)}", p.returncode == -number)
-        finally:
-            p.kill()
-            p.wait()
-            os.close(master)
-            os.close(slave)
 
 
 # ---- bad input and a bad chain ----------------------------------------------------------------
