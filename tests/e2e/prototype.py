@@ -509,7 +509,7 @@ def an_owner_elsewhere(w):
     a = w.node("a")
     wallet = w.wallet("elsewhere")
     token = w.seats.mint(wallet.address)
-    w.seats.register_instance(wallet.address, a.agent.instance)
+    a.reaches(w.seats.register_instance(wallet.address, a.agent.instance))
     text = w.command("authorize", a, None, "--print", "--owner", wallet.address, "--token", token)[1]
     typed = json.loads(text)
     expect("the typed data is complete", typed["primaryType"] == "Authorisation" and
@@ -529,7 +529,7 @@ def an_owner_elsewhere(w):
     owner = w.chain.owner
     token = w.seats.mint(owner)
     b = w.node("b")
-    w.seats.register_instance(owner, b.agent.instance)
+    b.reaches(w.seats.register_instance(owner, b.agent.instance))
     text = w.command("authorize", b, None, "--print", "--owner", owner, "--token", token)[1]
     typed = json.loads(text)
     signed = w.chain.rpc.call("eth_signTypedData_v4", owner, {k: typed[k] for k in (
@@ -572,8 +572,9 @@ def warns_before_an_authorisation_ends(w):
     w.chain.rpc.call("evm_increaseTime", n.status()["registration_expires_at"] - now() + 5)
     w.chain.rpc.call("evm_mine")
     wait_for("not ready once it has ended", lambda: not n.ready(), 60)
-    wait_for(lambda: f"and says so: {n.status().get('warnings')}", lambda: any(
-        "authorisation has ended" in x for x in n.status().get("warnings", [])), 60)
+    wait_for(lambda: f"and says what to do: {n.text()[-600:]}", lambda: [
+        e for e in n.events("no_seat") if e["ts"] >= n.events("expiry")[-1]["ts"] and
+        "nftmesh authorize" in e["msg"]], 60)
 
 
 if __name__ == "__main__":
