@@ -426,8 +426,8 @@ def a_node_registers_itself(w):
 
 @test
 def registered_right_after_its_mint(w):
-    """The node reads the chain some blocks behind, so that its block is before the mint for a while."""
-    n, wallet = w.node("behind", extra=["--finality", "latest:3"]), w.wallet("behind")
+    """The node reads the chain a block behind, so that its reference is before the mint for a while."""
+    n, wallet = w.node("behind", extra=["--finality", "latest:1"]), w.wallet("behind")
     w.seats.send(w.seats.owner, "setClusterConfig(uint256,bool,uint256)", 100, 1, 0)
     try:
         out = json.loads(w.command("register", n, wallet, "--mint", "--url", n.advertise, "--format",
