@@ -55,13 +55,14 @@ def wait_for(what, condition, deadline_s=30.0, poll_s=0.02):
         time.sleep(poll_s)
 
 
-# Another run at the same time has another first port.
+# Another run at the same time has another first port; 6,000 from there on below the ephemeral range
+# (32768 on most machines), so that no dialer takes one.
 _first_port = int(os.environ.get("NFTMESH_TEST_PORT", "20000"))
 _ports = iter(random.sample(range(_first_port, _first_port + 6000), 4000))
 
 
 def free_port():
-    """A loopback port nobody listens on (below the ephemeral range, so that no dialer takes it)."""
+    """A loopback port nobody listens on."""
     while True:
         port = next(_ports)
         with contextlib.closing(socket.socket()) as s:
