@@ -566,9 +566,11 @@ def warns_before_an_authorisation_ends(w):
     n = w.seated("ends")
     now = lambda: int(w.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
     warned = lambda: [x for x in n.status().get("warnings", []) if "authorisation ends in" in x]
+    n.reaches(w.chain.height() + 1)  # the word of a later block wins
     w.authorise(n, n.wallet, "--not-after", "20d")
+    ends_in = lambda: n.status().get("registration_expires_at", 0) - now()
+    wait_for(lambda: f"20 days: {ends_in()} s", lambda: 19 * DAY < ends_in() <= 20 * DAY)
     ends = n.status()["registration_expires_at"]
-    expect(f"20 days: {ends - now()} s", 19 * DAY < ends - now() <= 20 * DAY)
     expect(f"far off: {n.status()['warnings']}", not warned() and not n.events("expiry"))
     for days, nth in ((14, 1), (3, 2), (1, 3)):
         w.chain.rpc.call("evm_increaseTime", ends - now() - days * DAY + 60)
