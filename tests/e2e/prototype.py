@@ -278,6 +278,7 @@ def rotation_drops_the_old_key_everywhere(w):
     new.wallet, new.token = c.wallet, c.token
     expect("another node key", new.key() != c.key())
     since = time.time()
+    new.reaches(w.chain.height() + 1)  # the word of a later block wins
     w.authorise(new, new.wallet)
     w.is_up(new)
     w.is_out(c, (a, b, new))
