@@ -78,6 +78,8 @@ def at_the_prompt(w, *key, verb=("mint", "--dry-run")):
 
     def own_terminal():
         os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
+            signal.signal(number, signal.SIG_DFL)  # whoever runs the tests may ignore some
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     p = subprocess.Popen([mesh.NFTMESH, *verb, *map(str, w.chain_options()), *key], stdin=slave,
                          stdout=slave, stderr=slave, preexec_fn=own_terminal)
