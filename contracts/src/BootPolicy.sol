@@ -28,6 +28,7 @@ abstract contract BootPolicy is Cluster, IAppAuth, IAppAuthBasicManagement {
         if (!allowAnyDevice && !allowedDeviceIds[bootInfo.deviceId]) return (false, "Device not allowed");
         if (bootInfo.instanceId == address(0)) return (false, "Instance id missing");
         if (!_hasSeat(bootInfo.instanceId)) return (false, "Instance has no seat");
+        if (_isSeatOut(bootInfo.instanceId)) return (false, "Seat is expired or suspended");
         return (true, "");
     }
 
@@ -63,4 +64,7 @@ abstract contract BootPolicy is Cluster, IAppAuth, IAppAuthBasicManagement {
 
     /// Is the instance bound to a token by the wallet that owns it now?
     function _hasSeat(address instance) internal view virtual returns (bool);
+
+    /// Has the seat that is registered for it expired, or is it suspended? What is bound only is neither.
+    function _isSeatOut(address instance) internal view virtual returns (bool);
 }

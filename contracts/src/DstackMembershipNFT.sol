@@ -166,6 +166,7 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
         if (seat.instance == instance) return;
         _requireFree(tokenId, instance);
         _requireNotWeight(tokenId, seat);
+        _requireNotSuspended(tokenId, seat);
         _detach(seat);
         _releaseInstance(tokenId, seat);
         seat.instance = instance;
@@ -378,7 +379,7 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
     }
 
     function activeInstances(address instance) external view returns (bool) {
-        return _seats[instanceToToken(instance)].active;
+        return _counts(_seats[instanceToToken(instance)]);
     }
 
     function instanceToConnectionUrl(address instance) external view returns (string memory) {
@@ -408,6 +409,12 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
 
     function totalSupply() external view returns (uint256) {
         return _tokens.length;
+    }
+
+    /// None: and so without what the library's version writes numbers with.
+    function tokenURI(uint256 tokenId) public view override returns (string memory) {
+        _requireOwned(tokenId);
+        return "";
     }
 
     function supportsInterface(bytes4 interfaceId) public view override returns (bool) {
@@ -541,5 +548,9 @@ contract DstackMembershipNFT is ERC721, BootPolicy, UrlPolicy, Seats {
 
     function _hasSeat(address instance) internal view override returns (bool) {
         return _claims[instance].count != 0;
+    }
+
+    function _isSeatOut(address instance) internal view override returns (bool) {
+        return _isOut(_seats[instanceToToken(instance)]);
     }
 }

@@ -72,15 +72,28 @@ abstract contract Seats is Cluster {
         delete _seats[tokenId].place;
     }
 
+    /// Those whose seats count now.
     function _activeTokens() internal view returns (uint256[] memory active) {
         uint256 count = 0;
         active = _tokens;
         for (uint256 i = 0; i < active.length; i++) {
-            if (_seats[active[i]].active) active[count++] = active[i];
+            if (_counts(_seats[active[i]])) active[count++] = active[i];
         }
         assembly ("memory-safe") {
             mstore(active, count) /* cut it short */
         }
+    }
+
+    /// Registered, not deactivated, not at its end, not suspended; as of this block's time, as a node judges by the
+    /// time of the block that it refers to.
+    function _counts(Seat storage seat) internal view returns (bool) {
+        return seat.active && !_isOut(seat);
+    }
+
+    /// At the end of its registration, or suspended. To a seat with an instance: that one's suspension is its own,
+    /// for it gave up its place behind another one before, and none is bound while another's lasts.
+    function _isOut(Seat storage seat) internal view returns (bool) {
+        return (seat.active && seat.expiresAt <= block.timestamp) || seat.suspendedUntil > block.timestamp;
     }
 
     /* ---- an instance and what was registered for it ---- */

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
+import {IAppAuth} from "../src/IAppAuth.sol";
 import {Chain} from "../src/SignatureChain.sol";
 import {Binding, Endpoint, Renewal, Vote} from "../src/Statements.sol";
 import {VM, Vm} from "./Vm.sol";
@@ -274,6 +275,32 @@ abstract contract Base {
 
     function member(uint256 tokenId) internal view returns (Member memory) {
         return seats.getInstanceInfo(tokenId);
+    }
+
+    /// What a KMS asks of a machine whose measurements are all allowed, once allowMeasurements() was called.
+    function bootInfo(address instance) internal view returns (IAppAuth.AppBootInfo memory info) {
+        info.appId = address(seats);
+        info.instanceId = instance;
+        info.tcbStatus = "UpToDate";
+    }
+
+    function allowMeasurements() internal {
+        seats.addComposeHash(bytes32(0));
+        seats.setAllowAnyDevice(true);
+    }
+
+    function boots(address instance) internal view returns (bool allowed) {
+        (allowed,) = seats.isAppAllowed(bootInfo(instance));
+    }
+
+    /// Alice's seat, the only one that is registered: in every list, or in none; its machine boots, or does not.
+    function mustCount(bool counts) internal view {
+        string[] memory urls = seats.getPeerEndpoints();
+        address[] memory instances = seats.getActiveInstances();
+        require(urls.length == (counts ? 1 : 0) && instances.length == urls.length, counts ? "not listed" : "listed");
+        require(!counts || (same(urls[0], URL) && instances[0] == INSTANCE), "another is listed");
+        require(seats.activeInstances(INSTANCE) == counts, counts ? "not active" : "active");
+        require(boots(INSTANCE) == counts, counts ? "does not boot" : "boots");
     }
 
     function mustBeClear(uint256 tokenId) internal view {

@@ -5,11 +5,10 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
 import {Cluster} from "../src/Cluster.sol";
 import {DstackMembershipNFT} from "../src/DstackMembershipNFT.sol";
-import {IAppAuth, IAppAuthBasicManagement} from "../src/IAppAuth.sol";
 import {Base} from "./Base.sol";
 import {VM} from "./Vm.sol";
 
-/// What the contract's owner decides, and what DStack's KMS asks at boot.
+/// What the contract's owner decides.
 contract ClusterTest is Base {
     bytes32 private constant COMPOSE = bytes32(uint256(0xC0));
     bytes32 private constant DEVICE = bytes32(uint256(0xD0));
@@ -149,6 +148,7 @@ contract ClusterTest is Base {
         VM.prank(alice);
         seats.cancel(id);
         seen[7] = seats.revision();
+        VM.warp(NOW + 14 days); /* none is bound while it is suspended */
         VM.prank(alice);
         seats.registerInstance(id, EVE_INSTANCE);
         seen[8] = seats.revision();
@@ -157,80 +157,5 @@ contract ClusterTest is Base {
                 require(seen[i] != seen[k], "the same revision twice");
             }
         }
-    }
-
-    /* ---- the boot policy ---- */
-
-    function bootInfo() private view returns (IAppAuth.AppBootInfo memory info) {
-        info.appId = address(seats);
-        info.composeHash = COMPOSE;
-        info.instanceId = INSTANCE;
-        info.deviceId = DEVICE;
-        info.tcbStatus = "UpToDate";
-    }
-
-    function must(IAppAuth.AppBootInfo memory info, string memory expected) private view {
-        (bool allowed, string memory reason) = seats.isAppAllowed(info);
-        require(allowed == (bytes(expected).length == 0) && same(reason, expected), reason);
-    }
-
-    /// Bind the instance, boot, register: a seat is enough to boot, before there are keys.
-    function test_ABoundInstanceWithAllowedMeasurementsBoots() public {
-        seats.addComposeHash(COMPOSE);
-        seats.addDevice(DEVICE);
-        must(bootInfo(), "Instance has no seat");
-        uint256 id = boundSeat(alice, INSTANCE);
-        must(bootInfo(), "");
-        IAppAuth.AppBootInfo memory info = bootInfo();
-        info.appId = address(APP_ID);
-        must(info, "");
-        VM.prank(alice);
-        seats.burn(id);
-        must(bootInfo(), "Instance has no seat");
-    }
-
-    function test_EachRefusalHasItsReasonInDStacksOrder() public {
-        IAppAuth.AppBootInfo memory info = bootInfo();
-        info.appId = eve;
-        info.tcbStatus = "OutOfDate";
-        info.instanceId = address(0);
-        must(info, "App id not allowed");
-        info.appId = address(seats);
-        must(info, "TCB status is not up to date");
-        seats.setRequireTcbUpToDate(false);
-        must(info, "Compose hash not allowed");
-        seats.addComposeHash(COMPOSE);
-        must(info, "Device not allowed");
-        seats.setAllowAnyDevice(true);
-        must(info, "Instance id missing");
-        info.instanceId = INSTANCE;
-        must(info, "Instance has no seat");
-        boundSeat(alice, INSTANCE);
-        must(info, "");
-        seats.setAllowAnyDevice(false);
-        must(info, "Device not allowed");
-        seats.addDevice(DEVICE);
-        must(info, "");
-        seats.removeDevice(DEVICE);
-        must(info, "Device not allowed");
-        seats.removeComposeHash(COMPOSE);
-        must(info, "Compose hash not allowed");
-        seats.setRequireTcbUpToDate(true);
-        must(info, "TCB status is not up to date");
-    }
-
-    function test_TheManagementsEventsAreDStacks() public {
-        VM.expectEmit(true, true, true, true, address(seats));
-        emit IAppAuthBasicManagement.ComposeHashAdded(COMPOSE);
-        seats.addComposeHash(COMPOSE);
-        VM.expectEmit(true, true, true, true, address(seats));
-        emit IAppAuthBasicManagement.ComposeHashRemoved(COMPOSE);
-        seats.removeComposeHash(COMPOSE);
-        VM.expectEmit(true, true, true, true, address(seats));
-        emit IAppAuthBasicManagement.DeviceAdded(DEVICE);
-        seats.addDevice(DEVICE);
-        VM.expectEmit(true, true, true, true, address(seats));
-        emit IAppAuthBasicManagement.DeviceRemoved(DEVICE);
-        seats.removeDevice(DEVICE);
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.30;
 
-import {DstackMembershipNFT} from "../src/DstackMembershipNFT.sol";
+import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
 import {Evidence} from "../src/Evidence.sol";
 import {Seats} from "../src/Seats.sol";
-import {Vote} from "../src/Statements.sol";
+import {Renewal, Vote} from "../src/Statements.sol";
 import {Base, Registration} from "./Base.sol";
 import {VM} from "./Vm.sol";
 
@@ -179,11 +179,62 @@ contract EvidenceTest is Base {
         }
     }
 
+    /* ---- any other bytes ---- */
+
+    /// One byte of either vote's signature another one: then it is another's, or nobody's.
+    function testFuzz_NoOtherByteInTheSignaturesOfEvidence(bool first, uint8 place, uint8 value) public {
+        (Vote memory a, Vote memory b) = evidence(EPOCH, 5);
+        bytes memory sigA = sign(NODE, digestOf(a));
+        bytes memory sigB = sign(NODE, digestOf(b));
+        bytes memory sig = first ? sigA : sigB;
+        if (sig[place % 65] == bytes1(value)) return;
+        sig[place % 65] = bytes1(value);
+        VM.expectRevert(DstackMembershipNFT.EvidenceSigners.selector);
+        submit(a, sigA, b, sigB);
+    }
+
+    function testFuzz_NoOtherSignatureIsEvidence(bool first, bytes calldata sig) public {
+        (Vote memory a, Vote memory b) = evidence(EPOCH, 5);
+        bytes memory good = sign(NODE, digestOf(first ? b : a));
+        VM.expectRevert(DstackMembershipNFT.EvidenceSigners.selector);
+        submit(a, first ? sig : good, b, first ? good : sig);
+    }
+
+    /// Nor the same bytes for both, of whatever form: it suspends nobody.
+    function testFuzz_NobodysSignaturesSuspendNobody(bytes calldata sig) public {
+        (Vote memory a, Vote memory b) = evidence(EPOCH, 5);
+        VM.expectRevert();
+        submit(a, sig, b, sig);
+        require(until(id) == 0, "suspended");
+    }
+
+    /// A vote that the node did not sign, in any field of it, is not its fault.
+    function testFuzz_TheNodeSignsTheWholeVote(uint8 which, uint64 slot, bytes32 value) public {
+        (Vote memory a, Vote memory b) = evidence(EPOCH, 5);
+        bytes memory sigA = sign(NODE, digestOf(a));
+        bytes memory sigB = sign(NODE, digestOf(b));
+        bytes32 signed = digestOf(b);
+        if (which % 4 == 0) b.epochId = value;
+        if (which % 4 == 1) b.kind = uint8(slot);
+        if (which % 4 == 2) (b.first, b.last) = (slot, slot);
+        if (which % 4 == 3) b.hash = value;
+        if (digestOf(b) == signed) return;
+        VM.expectRevert();
+        submit(a, sigA, b, sigB);
+        require(until(id) == 0, "suspended");
+    }
+
     /* ---- it stays ---- */
 
     function refuseRegistration(uint256 tokenId, uint256 owner_, uint256 node, uint64 end) private {
         Registration memory r = registrationOf(tokenId, owner_, node, PROOF);
         refuse(r, VM.addr(owner_), abi.encodeWithSelector(DstackMembershipNFT.Suspended.selector, tokenId, end));
+    }
+
+    function refuseBinding(uint256 tokenId, address owner_, uint64 end) private {
+        VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.Suspended.selector, tokenId, end));
+        VM.prank(owner_);
+        seats.registerInstance(tokenId, EVE_INSTANCE);
     }
 
     function test_ASuspendedSeatIsNotRegisteredAnew() public {
@@ -206,9 +257,44 @@ contract EvidenceTest is Base {
         VM.prank(alice);
         seats.transferFrom(alice, bob, id);
         require(until(id) == NOW + 7 days, "sold away");
-        VM.prank(bob);
-        seats.registerInstance(id, EVE_INSTANCE);
+        refuseBinding(id, bob, uint64(NOW + 7 days));
         refuseRegistration(id, BOB, EVE_NODE, uint64(NOW + 7 days));
+    }
+
+    /// A seat that is suspended counts nowhere, and its machine does not boot: not for its owner, who may renew it or
+    /// take it off and on again, and not under another instance.
+    function test_ASuspendedSeatIsInNoListAndDoesNotBoot() public {
+        allowMeasurements();
+        mustCount(true);
+        suspend(NODE, 5);
+        mustCount(false);
+        uint64 end = uint64(NOW + 7 days);
+        refuseBinding(id, alice, end);
+        Renewal memory r = renewalOf(id, NODE);
+        VM.prank(alice);
+        seats.renew(r, "");
+        mustCount(false);
+        Member memory m = seats.membersPage(0, 1)[0];
+        require(m.active && m.suspendedUntil == end && m.expiresAt == r.expiresAt, "gone from the page");
+        VM.warp(end - 1);
+        mustCount(false);
+        VM.warp(end);
+        mustCount(true);
+        suspend(NODE, 6);
+        VM.prank(alice);
+        seats.deactivateInstance(id);
+        require(!boots(INSTANCE), "deactivated it boots");
+    }
+
+    /// A binding that suspended machines do not get: not that of who comes second to an instance either.
+    function test_WhoOnlyBindsASuspendedInstanceTakesNobodyDown() public {
+        allowMeasurements();
+        suspend(NODE, 5);
+        VM.prank(alice);
+        seats.transferFrom(alice, eve, id);
+        refuseBinding(id, eve, uint64(NOW + 7 days));
+        boundSeat(bob, EVE_INSTANCE);
+        require(boots(EVE_INSTANCE), "a suspended token keeps another's machine down");
     }
 
     /// The seller's key is not the buyer's: what it signs from now on is nobody's fault here.
@@ -233,17 +319,12 @@ contract EvidenceTest is Base {
         uint64 end = uint64(NOW + 7 days);
         require(until(tokenId) == end, "shaken off");
         address owner_ = seats.ownerOf(tokenId);
-        bytes memory error = abi.encodeWithSelector(DstackMembershipNFT.Suspended.selector, tokenId, end);
-        uint256 other = seats.mintNodeAccess(owner_);
-        VM.prank(owner_);
-        seats.registerInstance(other, EVE_INSTANCE);
-        VM.expectRevert(error);
+        refuseBinding(tokenId, owner_, end);
+        refuseRegistration(tokenId, owner_ == alice ? ALICE : BOB, EVE_NODE, end);
+        boundSeat(owner_, EVE_INSTANCE);
+        VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.Suspended.selector, tokenId, end));
         VM.prank(owner_);
         seats.bindWeight(tokenId, EVE_INSTANCE);
-        VM.prank(owner_);
-        seats.registerInstance(tokenId, address(0x5fff));
-        require(until(tokenId) == end, "shaken off by an instance");
-        refuseRegistration(tokenId, owner_ == alice ? ALICE : BOB, EVE_NODE, end);
     }
 
     function test_AWeightIsSuspendedWithItsSeat() public {

@@ -7,7 +7,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Cluster} from "../src/Cluster.sol";
 import {DstackMembershipNFT, Member} from "../src/DstackMembershipNFT.sol";
 import {IAppAuth} from "../src/IAppAuth.sol";
-import {Endpoint} from "../src/Statements.sol";
+import {Endpoint, Renewal} from "../src/Statements.sol";
 import {Base, Registration} from "./Base.sol";
 import {UrlPolicy} from "../src/UrlPolicy.sol";
 import {VM, Vm} from "./Vm.sol";
@@ -18,12 +18,6 @@ contract FlawsTest is Base {
 
     function only(bytes4 selector) private pure returns (bytes memory) {
         return abi.encodePacked(selector);
-    }
-
-    function bootInfo(address instance) private view returns (IAppAuth.AppBootInfo memory info) {
-        info.appId = address(seats);
-        info.instanceId = instance;
-        info.tcbStatus = "UpToDate";
     }
 
     /// Alice's app public key, KMS signature and app id are in public calldata. Eve, who even owns a seat, signs a key
@@ -118,7 +112,8 @@ contract FlawsTest is Base {
         refuse(r, eve, only(DstackMembershipNFT.ChainEncoding.selector));
     }
 
-    /// The prototype cut 32 bytes to 20, so one app had 2^96 names. An app id with anything behind it is no call.
+    /// The prototype cut 32 bytes to 20, so one app had 2^96 names. An app id with anything behind it is no call: it
+    /// ends in the decoder, which says nothing, before the contract's own code.
     function test_Flaw07_AnAppIdHasOneEncoding() public {
         uint256 id = boundSeat(alice, INSTANCE);
         Registration memory r = registrationOf(id, ALICE, NODE, PROOF);
@@ -128,8 +123,9 @@ contract FlawsTest is Base {
         require(bytes20(wordAt(data, chainAt + 32)) == APP_ID, "not where it should be");
         data[chainAt + 32 + 31] = 0x01;
         VM.prank(alice);
-        (bool ok,) = address(seats).call(data);
+        (bool ok, bytes memory said) = address(seats).call(data);
         require(!ok, "dirty app id accepted");
+        require(said.length == 0, "refused for another reason");
         data[chainAt + 32 + 31] = 0x00;
         VM.prank(alice);
         (ok,) = address(seats).call(data);
@@ -208,10 +204,8 @@ contract FlawsTest is Base {
         require(!seats.activeInstances(address(0)), "the empty instance is active");
         string[] memory urls = seats.getPeerEndpoints();
         require(urls.length == 1 && same(urls[0], URL), "the peer list");
-        seats.addComposeHash(bytes32(0));
-        seats.setAllowAnyDevice(true);
-        (bool allowed,) = seats.isAppAllowed(bootInfo(address(0)));
-        require(!allowed, "the empty instance may boot");
+        allowMeasurements();
+        require(!boots(address(0)), "the empty instance may boot");
     }
 
     /// Eve gives Alice a used token to mask Alice's own, and sells one of two tokens to lose the other.
@@ -249,10 +243,8 @@ contract FlawsTest is Base {
     /// Alice sells and wants to stay: listed, allowed to boot, and with her hand on the URL.
     function test_Flaw13_TheSellerLeavesWithTheSale() public {
         uint256 id = aliceSeat();
-        seats.addComposeHash(bytes32(0));
-        seats.setAllowAnyDevice(true);
-        (bool allowed,) = seats.isAppAllowed(bootInfo(INSTANCE));
-        require(allowed, "not allowed before the sale");
+        allowMeasurements();
+        require(boots(INSTANCE), "not allowed before the sale");
         Endpoint memory e = endpointOf(id, NODE, "https://still.alice.example");
         Registration memory r = registrationOf(id, ALICE, NODE, PROOF);
 
@@ -262,8 +254,7 @@ contract FlawsTest is Base {
         mustBeClear(id);
         require(!seats.activeInstances(INSTANCE) && seats.instanceToToken(INSTANCE) == 0, "the instance stays");
         require(seats.getPeerEndpoints().length == 0 && seats.getActiveInstances().length == 0, "still listed");
-        (allowed,) = seats.isAppAllowed(bootInfo(INSTANCE));
-        require(!allowed, "still allowed to boot");
+        require(!boots(INSTANCE), "still allowed to boot");
 
         bytes memory sig = sign(NODE, digestOf(e));
         VM.expectRevert(abi.encodeWithSelector(DstackMembershipNFT.NotRegistered.selector, id));
@@ -464,12 +455,45 @@ contract FlawsTest is Base {
         require(entry.topics[1] == bytes32(tokenId), "not found by its token");
     }
 
+    /// Eve's machine is gone, or bad, and she never takes it off: peers dialled it for ever. No registration is for
+    /// ever; when it has ended the seat counts nowhere, and only its owner's renewal brings it back.
     function test_Flaw23_RegistrationsEnd() public {
         uint256 id = boundSeat(alice, INSTANCE);
         Registration memory r = registrationOf(id, ALICE, NODE, PROOF);
         r.b.expiresAt = type(uint64).max;
         signBinding(r, ALICE, NODE, PROOF);
         refuse(r, alice, abi.encodeWithSelector(DstackMembershipNFT.ExpiryTooFar.selector, type(uint64).max));
+        r.b.expiresAt = uint64(NOW + 400 days);
+        signBinding(r, ALICE, NODE, PROOF);
+        send(r, alice);
+        allowMeasurements();
+        bytes32 revision = seats.revision();
+
+        VM.warp(NOW + 400 days - 1);
+        mustCount(true);
+        VM.warp(NOW + 400 days);
+        mustCount(false);
+        (, string memory reason) = seats.isAppAllowed(bootInfo(INSTANCE));
+        require(same(reason, "Seat is expired or suspended"), reason);
+        VM.warp(NOW + 4000 days);
+        mustCount(false);
+
+        /* nodes judge by the time of their reference block: the page shows what was registered, and until when */
+        Member memory m = seats.membersPage(0, 1)[0];
+        require(m.active && m.expiresAt == NOW + 400 days && same(m.nodeKey, keyOf(NODE)), "gone from the page");
+        require(same(m.url, URL) && seats.revision() == revision, "changed by time");
+
+        clock = NOW + 4000 days;
+        Renewal memory n = renewalOf(id, NODE);
+        bytes memory sig = sign(EVE, digestOf(n));
+        VM.expectRevert(only(DstackMembershipNFT.OwnerSignature.selector));
+        VM.prank(eve);
+        seats.renew(n, sig);
+        VM.prank(alice);
+        seats.renew(n, "");
+        mustCount(true);
+        VM.warp(n.expiresAt);
+        mustCount(false);
     }
 
     /// An operator that Alice approved moves her token: nothing of hers is left on it.

@@ -154,8 +154,7 @@ contract SeatsTest is Base {
     function test_AnInstanceKeepsItsSeatWhenAnotherLeaves() public {
         uint256 first = boundSeat(eve, EVE_INSTANCE);
         uint256 second = boundSeat(bob, EVE_INSTANCE);
-        seats.addComposeHash(bytes32(0));
-        seats.setAllowAnyDevice(true);
+        allowMeasurements();
         require(boots(EVE_INSTANCE), "two");
         VM.prank(eve);
         seats.registerInstance(first, address(0x5fff));
@@ -163,14 +162,6 @@ contract SeatsTest is Base {
         VM.prank(bob);
         seats.transferFrom(bob, eve, second);
         require(!boots(EVE_INSTANCE), "none");
-    }
-
-    function boots(address instance) private view returns (bool allowed) {
-        IAppAuth.AppBootInfo memory info;
-        info.appId = address(seats);
-        info.instanceId = instance;
-        info.tcbStatus = "UpToDate";
-        (allowed,) = seats.isAppAllowed(info);
     }
 
     function test_TheSameInstanceAgainChangesNothing() public {
@@ -259,6 +250,32 @@ contract SeatsTest is Base {
         refuseRenewal(r, alice, "", abi.encodeWithSelector(DstackMembershipNFT.NotRegistered.selector, id));
     }
 
+    /// The owner's signature, one byte of it another one.
+    function testFuzz_NoOtherByteInTheSignatureOfARenewal(uint8 place, uint8 value) public {
+        Renewal memory r = renewalOf(id, NODE);
+        bytes memory sig = sign(ALICE, digestOf(r));
+        if (sig[place % 65] == bytes1(value)) return;
+        sig[place % 65] = bytes1(value);
+        refuseRenewal(r, eve, sig, abi.encodePacked(DstackMembershipNFT.OwnerSignature.selector));
+    }
+
+    function testFuzz_NoOtherSignatureRenews(bytes calldata sig) public {
+        Renewal memory r = renewalOf(id, NODE);
+        refuseRenewal(r, eve, sig, abi.encodePacked(DstackMembershipNFT.OwnerSignature.selector));
+    }
+
+    /// A signature is for the statement as it was signed, whichever field of it is another one.
+    function testFuzz_TheOwnerSignsTheWholeRenewal(uint8 which, uint64 value, bytes calldata key) public {
+        Renewal memory r = renewalOf(id, NODE);
+        bytes32 signed = digestOf(r);
+        if (which % 4 == 0) r.nonce = value;
+        if (which % 4 == 1) r.expiresAt = value;
+        if (which % 4 == 2) r.deadline = value;
+        if (which % 4 == 3) r.nodeKey = key;
+        if (digestOf(r) == signed) return;
+        refuseRenewal(r, eve, sign(ALICE, signed), abi.encodePacked(DstackMembershipNFT.OwnerSignature.selector));
+    }
+
     /* ---- the endpoint ---- */
 
     function move(Endpoint memory e, address from, bytes memory sig) private {
@@ -317,6 +334,29 @@ contract SeatsTest is Base {
         bytes memory error = abi.encodeWithSelector(DstackMembershipNFT.NotRegistered.selector, id);
         refuseMove(e, eve, sign(NODE, digestOf(e)), error);
         refuseMove(e, alice, "", error);
+    }
+
+    function testFuzz_NoOtherByteInTheSignatureOfAMove(uint8 place, uint8 value) public {
+        Endpoint memory e = endpointOf(id, NODE, "tcp://there.example:1");
+        bytes memory sig = sign(NODE, digestOf(e));
+        if (sig[place % 65] == bytes1(value)) return;
+        sig[place % 65] = bytes1(value);
+        refuseMove(e, eve, sig, abi.encodePacked(DstackMembershipNFT.NodeSignature.selector));
+    }
+
+    function testFuzz_NoOtherSignatureMoves(bytes calldata sig) public {
+        Endpoint memory e = endpointOf(id, NODE, "tcp://there.example:1");
+        refuseMove(e, eve, sig, abi.encodePacked(DstackMembershipNFT.NodeSignature.selector));
+    }
+
+    function testFuzz_TheNodeSignsTheWholeMove(uint8 which, uint64 value, string calldata url) public {
+        Endpoint memory e = endpointOf(id, NODE, "tcp://there.example:1");
+        bytes32 signed = digestOf(e);
+        if (which % 3 == 0) e.nonce = value;
+        if (which % 3 == 1) e.deadline = value;
+        if (which % 3 == 2) e.url = url;
+        if (digestOf(e) == signed) return;
+        refuseMove(e, eve, sign(NODE, signed), abi.encodePacked(DstackMembershipNFT.NodeSignature.selector));
     }
 
     /// A statement of one kind is none of another, though the nonce and the signer fit.
