@@ -4,8 +4,9 @@ pragma solidity 0.8.30;
 import {DstackMembershipNFT} from "../src/DstackMembershipNFT.sol";
 import {VM} from "../test/Vm.sol";
 
-/// What scripts/deploy has forge simulate and send. A key comes from the environment (PRIVATE_KEY) and from nowhere
-/// else; without one the transactions are `sender`'s, for a node that signs for it or to see what they cost.
+/// What scripts/deploy has forge simulate and send. A key comes from the environment (PRIVATE_KEY) or from a keystore
+/// that forge has opened; without one the transactions are `sender`'s, for a node that signs for it or to see what they
+/// cost.
 contract Deploy {
     function run(
         address sender,
@@ -26,8 +27,9 @@ contract Deploy {
         VM.stopBroadcast();
     }
 
-    /// Whose key is in the environment.
+    /// Whose key is in the environment, or else in the keystore.
     function whoami() external view returns (address) {
-        return VM.addr(VM.envUint("PRIVATE_KEY"));
+        uint256 key = VM.envOr("PRIVATE_KEY", uint256(0));
+        return key != 0 ? VM.addr(key) : VM.getWallets()[0];
     }
 }

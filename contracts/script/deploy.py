@@ -1,6 +1,7 @@
 """Deploys the contract by forge: checks first, shows what it would send, sends when told to, and looks
 at what stands on chain afterwards. Standard library only."""
 import argparse
+import getpass
 import json
 import os
 import re
@@ -35,9 +36,12 @@ EXAMPLES = """examples:
   ... the same with --broadcast                                              # sends
 
 The deployer becomes the contract's owner; transferOwnership() hands it on, acceptOwnership() takes it.
-The key comes from --wallet-key-file (mode 0600, as `nftmesh keygen` writes it) or the environment
-variable PRIVATE_KEY, never from the command line; on anvil without either, the chain's first account
-pays. Without a key a dry run still shows gas and cost."""
+The key comes from --wallet-key-fd, --wallet-key-file (mode 0600) or the environment variable
+PRIVATE_KEY, in this order and never from the command line: 64 hex digits, or from the first two also a
+v3 keystore as `nftmesh keygen --keystore` writes it. A keystore's password comes from
+--wallet-password-file (mode 0600), NFTMESH_WALLET_PASSWORD, or the terminal; forge opens it. On anvil
+without a key the chain's first account pays; elsewhere a dry run without one still shows gas and cost."""
+KEY_BYTES_MAX = 64 * 1024
 
 
 class Refused(Exception):
@@ -61,7 +65,9 @@ def parse(argv):
     p.add_argument("--base-domain", action="append", default=[], metavar="DOMAIN",
                    help="nodes may register URLs under it; again for more; without any, no URL can be registered")
     p.add_argument("--rpc", metavar="URL", help="an endpoint of the chain; or the environment variable RPC_URL")
-    p.add_argument("--wallet-key-file", metavar="FILE", help="the deployer's key, mode 0600")
+    p.add_argument("--wallet-key-file", metavar="FILE", help="the deployer's key or keystore, mode 0600")
+    p.add_argument("--wallet-key-fd", type=int, metavar="N", help="the same from an inherited descriptor")
+    p.add_argument("--wallet-password-file", metavar="FILE", help="the keystore's password, mode 0600")
     p.add_argument("--max-fee-gwei", type=float, metavar="G", help="send nothing while gas costs more than this")
     p.add_argument("--broadcast", action="store_true", help="send the transactions")
     p.add_argument("--dry-run", action="store_true", help="send nothing, on anvil too")
@@ -99,27 +105,77 @@ def check_arguments(a):
     return root, apps
 
 
+class Key:
+    """The deployer's key for forge, by what its environment and descriptors hold: nothing of it is printed, an
+    argument, or a file on disk. secrets are what an error of forge's must not repeat."""
+
+    def __init__(self, source, digits=None, keystore=None, password=None):
+        self.source, self.is_keystore = source, keystore is not None
+        self.env, self.arguments, self.fds, self.secrets = {}, [], (), [digits or password]
+        if digits:
+            self.env["PRIVATE_KEY"] = "0x" + digits
+        else:
+            self.fds = (in_memory(keystore), in_memory(password))
+            self.arguments = ["--keystore", f"/dev/fd/{self.fds[0]}", "--password-file", f"/dev/fd/{self.fds[1]}"]
+
+
+def in_memory(text):
+    """A descriptor of a file that is in no file system: forge wants a regular one, and reads it at each run."""
+    fd = os.memfd_create("nftmesh-deploy")
+    with os.fdopen(os.dup(fd), "w", encoding="utf-8") as f:
+        f.write(text)
+    return fd
+
+
+def secret_text(f, source, path=None):
+    """What a file of mode 0600, or a descriptor, has to say; stripped."""
+    if path and stat.S_IMODE(os.fstat(f.fileno()).st_mode) & 0o077:
+        raise Refused(f"{source}: others can read it; chmod 600 {path}")
+    text = f.read(KEY_BYTES_MAX + 1)
+    if len(text) > KEY_BYTES_MAX:
+        raise Refused(f"{source}: longer than {KEY_BYTES_MAX // 1024} KiB")
+    return text.strip()
+
+
+def secret_of(source, path=None, fd=None):
+    try:
+        with open(path if fd is None else fd, encoding="utf-8", errors="replace") as f:
+            return secret_text(f, source, path)
+    except (OSError, ValueError) as e:
+        raise Refused(f"{source}: {getattr(e, 'strerror', None) or e}") from None
+
+
+def password_of(a, source):
+    if a.wallet_password_file:
+        path = a.wallet_password_file
+        return secret_of(f"--wallet-password-file {path}", path)
+    if os.environ.get("NFTMESH_WALLET_PASSWORD"):
+        return os.environ["NFTMESH_WALLET_PASSWORD"]
+    if not sys.stdin.isatty():
+        raise Refused(f"{source} is a keystore: its password by --wallet-password-file FILE, "
+                      "NFTMESH_WALLET_PASSWORD, or at a terminal")
+    return getpass.getpass(f"password of {source}: ")
+
+
 def key_of(a):
-    """The key as 0x and 64 digits, or None. Never printed, never in an argument of a child."""
-    if a.wallet_key_file:
-        path = a.wallet_key_file
-        try:
-            with open(path, encoding="ascii", errors="replace") as f:
-                mode = os.fstat(f.fileno()).st_mode
-                text = f.read(200).strip()
-        except OSError as e:
-            raise Refused(f"--wallet-key-file {path}: {e.strerror}") from None
-        if stat.S_IMODE(mode) & 0o077:
-            raise Refused(f"--wallet-key-file {path}: others can read it; chmod 600 {path}")
-        source = f"--wallet-key-file {path}"
+    """The deployer's Key, or None."""
+    if a.wallet_key_fd is not None:
+        source = f"--wallet-key-fd {a.wallet_key_fd}"
+        text = secret_of(source, fd=a.wallet_key_fd)
+    elif a.wallet_key_file:
+        source = f"--wallet-key-file {a.wallet_key_file}"
+        text = secret_of(source, a.wallet_key_file)
     elif os.environ.get("PRIVATE_KEY"):
         text, source = os.environ["PRIVATE_KEY"].strip(), "PRIVATE_KEY"
     else:
         return None
-    text = text.removeprefix("0x")
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise Refused(f"{source}: not a private key (64 hex digits)")
-    return "0x" + text
+    if text.startswith("{") and source != "PRIVATE_KEY":
+        return Key(source, keystore=text, password=password_of(a, source))
+    digits = text.removeprefix("0x")
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", digits):
+        either = "" if source == "PRIVATE_KEY" else ", or a v3 keystore"
+        raise Refused(f"{source}: not a private key (64 hex digits{either})")
+    return Key(source, digits=digits)
 
 
 # ---- the endpoint --------------------------------------------------------------------------------
@@ -174,18 +230,19 @@ def ether(wei):
 # ---- forge ---------------------------------------------------------------------------------------
 
 def forge(rpc, key, *argv):
-    """One run of script/Deploy.s.sol; its standard output. The endpoint and the key go by the environment."""
-    env = {**os.environ, "FOUNDRY_ETH_RPC_URL": rpc.url}
-    env.pop("PRIVATE_KEY", None)
-    if key:
-        env["PRIVATE_KEY"] = key
+    """One run of script/Deploy.s.sol; its standard output. The endpoint goes by the environment, and a key as it says."""
+    hidden = ("PRIVATE_KEY", "NFTMESH_WALLET_PASSWORD", "ETH_KEYSTORE", "ETH_KEYSTORE_ACCOUNT", "ETH_PASSWORD")
+    env = {**{k: v for k, v in os.environ.items() if k not in hidden}, "FOUNDRY_ETH_RPC_URL": rpc.url}
+    env.update(key.env if key else {})
     p = subprocess.run([FORGE, "script", "--root", "contracts", "contracts/script/Deploy.s.sol:Deploy",
-                        "--non-interactive", *argv], cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
-                       capture_output=True, text=True)
+                        "--non-interactive", *argv, *(key.arguments if key else [])], cwd=ROOT, env=env,
+                       stdin=subprocess.DEVNULL, capture_output=True, text=True, pass_fds=key.fds if key else ())
     if p.returncode != 0:
         lines = [x.strip() for x in (p.stderr + p.stdout).splitlines() if "Error" in x or "rror:" in x]
         said = "; ".join(dict.fromkeys(lines)) or p.stderr.strip()[-400:]
-        raise Refused("forge: " + (said.replace(key, "..") if key else said))
+        for secret in key.secrets if key else ():
+            said = said.replace(secret, "..") if secret else said
+        raise Refused("forge: " + said)
     return p.stdout
 
 
@@ -205,9 +262,14 @@ def record(chain_id, *kind):
 
 
 def sender_of(rpc, key):
-    if key:
+    if not key:
+        return None
+    try:
         return re.search(r"0x[0-9a-fA-F]{40}", forge(rpc, key, "--sig", "whoami()")).group(0).lower()
-    return None
+    except Refused as e:
+        if not key.is_keystore:
+            raise
+        raise Refused(f"{key.source}: the keystore does not open: another password, or no v3 keystore ({e})") from None
 
 
 # ---- the whole -----------------------------------------------------------------------------------

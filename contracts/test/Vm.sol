@@ -30,13 +30,13 @@ interface Vm {
     function createWallet(uint256 privateKey) external returns (Wallet memory);
     function deal(address account, uint256 newBalance) external;
     function envOr(string calldata name, uint256 byDefault) external view returns (uint256);
-    function envUint(string calldata name) external view returns (uint256);
     function etch(address target, bytes calldata code) external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
     function expectRevert(bytes calldata revertData) external;
     function expectRevert(bytes4 revertData) external;
     function expectRevert() external;
     function getRecordedLogs() external returns (Log[] memory);
+    function getWallets() external view returns (address[] memory wallets);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
     function lastCallGas() external view returns (Gas memory);
     function load(address target, bytes32 slot) external view returns (bytes32);

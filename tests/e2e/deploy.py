@@ -16,6 +16,7 @@ PUBLIC_ROOT = "0x9Ad9076Ef654fAe9EA83e2369c49B21227ffA12c"
 ROOT = "0x52d3CF51c8A37A2CCfC79bBb98c7810d7Dd4CE51"
 APP = "d29cae79ce98ec8e230cffe386ba1c8987626dec"
 BASE_SEPOLIA = 84532
+CHAIN_IDS = {"anvil": 31337, "base": 8453, "base-sepolia": BASE_SEPOLIA, "ethereum": 1, "sepolia": 11155111}
 
 
 class NoCode(mesh.Proxy):
@@ -35,15 +36,34 @@ class World:
         self.base = mesh.Chain(chain_id=BASE_SEPOLIA)
         self.wallet = mesh.Wallet(self.anvil, os.path.join(directory, "owner.wallet"))
         self.base.fund(self.wallet.address)
+        self.password = os.path.join(directory, "password")
+        self.keystore = os.path.join(directory, "keystore.json")
+        with open(self.password, "w", encoding="ascii") as f:
+            f.write("a long password\n")
+        os.chmod(self.password, 0o600)
+        out = mesh.run("keygen", "--keystore", "--password-file", self.password, "--out", self.keystore,
+                       "--format", "json")[1]
+        self.keystore_owner = json.loads(out)["address"].lower()
+        self.base.fund(self.keystore_owner)
 
-    def deploy(self, preset, *args, chain=None, url=None, root=ROOT, app=APP, nodes=10, env=None):
+    def deploy(self, preset, *args, chain=None, url=None, root=ROOT, app=APP, nodes=10, env=None, key=None):
         """(exit status, stdout, stderr) of one call with the ordinary arguments and these."""
         argv = [DEPLOY, preset, "--kms-root", root, "--app-id", app, "--max-nodes", str(nodes), *args]
         if chain or url:
             argv += ["--rpc", url or chain.url]
-        env = {**{k: v for k, v in os.environ.items() if k not in ("PRIVATE_KEY", "RPC_URL")}, **(env or {})}
-        p = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env,
-                           timeout=300 * mesh.SCALE)
+        foreign = ("PRIVATE_KEY", "RPC_URL", "NFTMESH_WALLET_PASSWORD")
+        env = {**{k: v for k, v in os.environ.items() if k not in foreign}, **(env or {})}
+        fds = ()
+        if key:
+            with open(key, encoding="ascii") as f:
+                fds = (os.dup(f.fileno()),)
+            argv += ["--wallet-key-fd", str(fds[0])]
+        try:
+            p = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env,
+                               timeout=300 * mesh.SCALE, pass_fds=fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
         return p.returncode, p.stdout, p.stderr
 
     def deployed(self, *args, **more):
@@ -125,6 +145,62 @@ def broadcast_sends_with_the_wallets_key(w):
         expect("the key is on disk", key not in f.read())
     out = w.deployed("base-sepolia", "--broadcast", chain=w.base, env={"PRIVATE_KEY": "0x" + key})
     expect(f"{out}", out["owner"] == w.wallet.address)
+
+
+@test
+def a_keystore_pays_and_a_descriptor_brings_a_key(w):
+    by_file = ["--wallet-password-file", w.password]
+    out = w.deployed("base-sepolia", "--broadcast", "--wallet-key-file", w.keystore, *by_file, chain=w.base)
+    expect(f"{out}", out["sent"] and out["owner"] == w.keystore_owner)
+    owner = w.word(w.base, out["contract"], "owner()")
+    expect(f"owner {owner}", owner[-40:] == w.keystore_owner[2:])
+    with open(os.path.join(mesh.ROOT, f"contracts/broadcast/Deploy.s.sol/{BASE_SEPOLIA}/run-latest.json")) as f:
+        expect("the password is on disk", "a long password" not in f.read())
+    out = w.deployed("base-sepolia", chain=w.base, key=w.keystore,
+                     env={"NFTMESH_WALLET_PASSWORD": "a long password"})
+    expect(f"a keystore by a descriptor: {out}", out["owner"] == w.keystore_owner and not out["sent"])
+    out = w.deployed("base-sepolia", chain=w.base, key=w.wallet.path, env={"PRIVATE_KEY": "12"})
+    expect(f"digits by a descriptor, before the environment: {out}", out["owner"] == w.wallet.address)
+
+
+@test
+def a_keystore_that_does_not_open_sends_nothing(w):
+    def refused(why, *args, **more):
+        w.refused(why, "base-sepolia", "--broadcast", "--wallet-key-file", w.keystore, *args, chain=w.base, **more)
+    refused("the keystore does not open", env={"NFTMESH_WALLET_PASSWORD": "another password"})
+    refused("is a keystore: its password by --wallet-password-file")
+    os.chmod(w.password, 0o644)
+    try:
+        refused(f"chmod 600 {w.password}", "--wallet-password-file", w.password)
+    finally:
+        os.chmod(w.password, 0o600)
+    w.refused("--wallet-key-fd 99: Bad file descriptor", "base-sepolia", "--wallet-key-fd", "99", chain=w.base)
+    with open(w.keystore, encoding="ascii") as f:
+        w.refused("PRIVATE_KEY: not a private key (64 hex digits)", "base-sepolia", chain=w.base,
+                  env={"PRIVATE_KEY": f.read()})
+
+
+@test
+def each_preset_is_its_chains(w):
+    """On an endpoint of its chain it shows what it would send; one of any other chain it refuses."""
+    chains = {"anvil": w.anvil, "base-sepolia": w.base}
+    others = [mesh.Chain(chain_id=CHAIN_IDS[name]) for name in CHAIN_IDS if name not in chains]
+    chains.update(zip([name for name in CHAIN_IDS if name not in chains], others))
+    try:
+        for preset, chain_id in CHAIN_IDS.items():
+            dry = ["--dry-run"] if preset == "anvil" else []
+            before = chains[preset].rpc.call("eth_getTransactionCount", chains[preset].owner, "latest")
+            out = w.deployed(preset, *dry, chain=chains[preset])
+            expect(f"{preset}: {out}", out["chain_id"] == chain_id and out["contract"] is None and not out["sent"])
+            expect(f"{preset}: {out}", f"--chain-id {chain_id} " in out["operators"] and out["gas"] > 1_000_000)
+            after = chains[preset].rpc.call("eth_getTransactionCount", chains[preset].owner, "latest")
+            expect(f"{preset} sent something: {before} {after}", before == after)
+            other = next(name for name in CHAIN_IDS if name != preset)
+            w.refused(f"is an endpoint of chain {CHAIN_IDS[other]} ({other}), and {preset} is {chain_id}",
+                      preset, chain=chains[other])
+    finally:
+        for chain in others:
+            chain.stop()
 
 
 @test
