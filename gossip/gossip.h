@@ -210,8 +210,8 @@ struct gossip_actions {
 };
 
 /* Holds all of its memory from gossip_new() on, and of what is reserved the pages that nobody has
- * touched cost nothing: 64 bytes a member, its record (body, proof and 160 bytes, each version
- * once), 300 bytes more while something is going on with it, 210 while it is listed as LEFT. */
+ * touched cost nothing: 64 bytes a member, its record (body, proof and 170 bytes, each version
+ * once), 180 bytes more while something is going on with it, 210 while it is listed as LEFT. */
 struct gossip;
 
 /* Cores that one thread steps, one after the other, may share the memory that a step works in and
