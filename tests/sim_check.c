@@ -11,11 +11,13 @@
 #define TABLE_WHOLE 64u /* members of a table that is looked through in every step */
 #define TABLE_PART  16u /* and of a larger one, in turns */
 /* What one honest node may send in a second: so much for itself, for each node of the mesh, and for
- * each frame of a liar that anybody has read in the last seconds. */
+ * each frame of a liar that anybody has read, and each process that has started, in the last
+ * seconds: everybody is told of it. */
 #define FRAMES_BASE      200u
 #define FRAMES_A_NODE    60u
 #define FRAMES_A_LIE     8u
-#define LIES_LAST_S      4u
+#define FRAMES_A_START   2u /* to each node of the mesh */
+#define STIR_LASTS_S     4u
 #define FRAME_BYTES_MEAN 2048u
 
 void sim__fail(struct sim *s, const char *format, ...)
@@ -142,8 +144,10 @@ static void check_load(struct sim *s, uint32_t i, size_t bytes)
 {
     struct sim__node *n = &s->nodes[i];
     uint64_t second = s->now_ms / 1000;
-    for (; s->lies_s < second; s->lies_s++)
-        s->lies -= (s->lies + LIES_LAST_S - 1) / LIES_LAST_S;
+    for (; s->second < second; s->second++) {
+        s->lies -= (s->lies + STIR_LASTS_S - 1) / STIR_LASTS_S;
+        s->starts -= (s->starts + STIR_LASTS_S - 1) / STIR_LASTS_S;
+    }
     if (n->second_ms != second) {
         n->second_ms = second;
         n->load = (struct sim_load){0};
@@ -152,7 +156,8 @@ static void check_load(struct sim *s, uint32_t i, size_t bytes)
     n->load.bytes += bytes;
     if (n->load.frames > s->load_max.frames) s->load_max.frames = n->load.frames;
     if (n->load.bytes > s->load_max.bytes) s->load_max.bytes = n->load.bytes;
-    uint64_t bound = FRAMES_BASE + (uint64_t)FRAMES_A_NODE * s->count + FRAMES_A_LIE * s->lies;
+    uint64_t bound = FRAMES_BASE + FRAMES_A_LIE * s->lies +
+                     s->count * (FRAMES_A_NODE + FRAMES_A_START * s->starts);
     if (n->load.frames > bound || n->load.bytes > bound * FRAME_BYTES_MEAN)
         sim__fail(s, "node %u: sends %llu frames, %llu bytes in one second", i,
                   (unsigned long long)n->load.frames, (unsigned long long)n->load.bytes);

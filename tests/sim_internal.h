@@ -135,7 +135,8 @@ struct sim {
     bool reorders, is_quiet;
     uint64_t quiet_ms;
     struct sim_load load_max;
-    uint64_t lies, lies_s; /* frames of liars that were read; a part is forgotten each second */
+    /* Frames of liars that were read, processes that started; a part is forgotten each second. */
+    uint64_t lies, starts, second;
     FILE *verbose, *trace_to;
     char failure[256];
 };

@@ -133,6 +133,7 @@ void sim__process_start(struct sim *s, uint32_t i, uint32_t via)
     cfg.weight = sim__weight_of(s, i, i);
     n->has_left = n->is_gone = n->is_host_gone = n->is_out = false;
     n->up_ms = s->now_ms;
+    s->starts++;
     sim__check_reset(s, i);
     int rv = gossip_new(&n->core, &cfg, &crypto, sim__local_ms(s, n));
     assert(rv == BASE_OK);

@@ -12,6 +12,9 @@
 #define QUIET_MS    15000u
 #define DEATH_MS    40000u
 #define EVENT_MS    10000u
+#define LARGE       100 /* nodes from which on a block comes as seldom as Ethereum's */
+#define BLOCK_MS    12000
+#define LAG_MS      2000
 #define SPARE_PART  6 /* one spare slot for so many nodes */
 #define LIARS_SEEDS 2 /* one seed in so many has liars */
 #define LIAR_KINDS  3 /* at most, of one seed */
@@ -110,7 +113,8 @@ static void prepare(struct story *t)
     for (uint32_t i = t->o->nodes; i < sim_node_count(t->s); i++)
         sim_burn(t->s, i);
     draw_weights(t);
-    sim_run(t->s, 5 * SEC); /* a few blocks */
+    if (t->o->nodes > LARGE) sim_chain(t->s, BLOCK_MS, LAG_MS); /* each block judges everybody */
+    sim_run(t->s, 5 * SEC);                                     /* a few blocks */
     place_liars(t);
 }
 
