@@ -92,10 +92,8 @@ uint32_t gossip__event_missing(struct gossip *g, struct gossip_event_id *out,
         struct gossip__member *m = gossip__find(g, &ids[i].origin);
         if (m == NULL || m == &g->members[0]) continue;
         if (is_seen(g, m, ids[i].epoch, ids[i].sequence)) continue;
-        if (ids[i].age_ms > g->now_ms - g->started_ms) {
-            mark_seen(g, m, ids[i].epoch, ids[i].sequence);
-            continue;
-        }
+        /* From before we started: not asked for, and not marked, since nobody signed an id. */
+        if (ids[i].age_ms > g->now_ms - g->started_ms) continue;
         out[missing] = ids[i];
         out[missing++].age_ms = 0;
     }

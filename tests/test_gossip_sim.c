@@ -635,6 +635,26 @@ static void test_refusals_do_not_erase_memory(void **state)
     sim_free(s);
 }
 
+/* Goal: nobody's events are silenced by what another says of them.
+ * Method: 1 tells 3 of events of 0 that are older than 3's process, and far ahead of all that 0 has
+ * ever sent; then 0 sends its first. */
+static void test_ids_of_a_liar_silence_nobody(void **state)
+{
+    (void)state;
+    struct sim *s = formed(116, 5, &SIM_LAN);
+    static struct gossip_frame ping = {.type = GOSSIP_FRAME_PING};
+    ping.u.ping.nonce = 1;
+    ping.u.ping.id_count = 2;
+    for (uint32_t id = 0; id < 2; id++)
+        ping.u.ping.ids[id] = (struct gossip_event_id){
+            *sim_key(s, 0), sim_start_incarnation(s, 0) + id, 1000, UINT32_MAX};
+    assert_true(sim_inject(s, 1, 3, &ping));
+    sim_run(s, 100);
+    assert_int_equal(sim_event(s, 0, "hello"), BASE_OK);
+    assert_until(s, all_heard_hello, 5 * SEC);
+    sim_free(s);
+}
+
 /* Goal: events from before a process started are not its news. */
 static void test_restarted_node_gets_no_old_events(void **state)
 {
@@ -744,6 +764,7 @@ int main(void)
         cmocka_unit_test(test_event_survives_a_partition),
         cmocka_unit_test(test_evicted_and_back_is_heard_once),
         cmocka_unit_test(test_refusals_do_not_erase_memory),
+        cmocka_unit_test(test_ids_of_a_liar_silence_nobody),
         cmocka_unit_test(test_restarted_node_gets_no_old_events),
         cmocka_unit_test(test_tags_travel),
         cmocka_unit_test(test_malformed_frame_closes_the_link),
