@@ -93,6 +93,7 @@ struct node_link {
     size_t receive_count; /* with is_receiving: nng's thread */
     uint8_t *input;       /* what came and was not yet used up */
     size_t input_len, input_size;
+    size_t input_offer; /* how much to read at once */
     struct node_inbox_item received;
     bool is_held;     /* nothing is read */
     bool is_resuming; /* from node_link_go_on() until `resumed` arrives */

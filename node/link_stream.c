@@ -6,7 +6,8 @@
 #include "base/err.h"
 #include "node/link_internal.h"
 
-#define INPUT_BYTES_IDLE 4096 /* what a link holds while no larger frame is on its way */
+#define INPUT_BYTES_MIN 256  /* what a quiet link holds: a probe fits */
+#define INPUT_BYTES_MAX 8192 /* what a busy one is read by, unless a frame is larger */
 
 /* Receiving */
 
@@ -31,7 +32,7 @@ static bool input_resize(struct node_link *link, size_t size)
 
 static void receive_start(struct node_link *link, size_t need)
 {
-    size_t size = need > INPUT_BYTES_IDLE ? need : INPUT_BYTES_IDLE;
+    size_t size = need > link->input_offer ? need : link->input_offer;
     nng_iov iov;
     if (!input_resize(link, size)) {
         node_link__fail(link, NODE_LINK_WHY_RESOURCES);
@@ -96,6 +97,15 @@ static void go_on(struct node_link *link)
     if (link->state != NODE_LINK_CLOSING && !link->is_held) receive_start(link, need);
 }
 
+/* Filled to the brim: there is more. A hundred links cost what they need, not what one may. */
+static void offer_adapt(struct node_link *link, size_t offered)
+{
+    if (link->receive_count == offered && link->input_offer < INPUT_BYTES_MAX)
+        link->input_offer *= 2;
+    else if (link->receive_count < link->input_offer / 4 && link->input_offer > INPUT_BYTES_MIN)
+        link->input_offer /= 2;
+}
+
 static void handle_received(struct node_inbox_item *item)
 {
     struct node_link *link = item->ptr;
@@ -108,6 +118,7 @@ static void handle_received(struct node_inbox_item *item)
         node_link__fail(link, NODE_LINK_WHY_PEER);
         return;
     }
+    offer_adapt(link, link->input_size - link->input_len);
     link->input_len += link->receive_count;
     go_on(link);
 }
@@ -265,6 +276,7 @@ void node_link__stream_start(struct node_link *link, nng_stream *stream, bool is
         node_link__fail(link, NODE_LINK_WHY_RESOURCES);
         return;
     }
+    link->input_offer = INPUT_BYTES_MIN;
     receive_start(link, 0);
 }
 

@@ -345,17 +345,18 @@ int mesh_gossip_frame(struct mesh *m, const struct gossip_event *frame)
 }
 
 /* The session's own words; it may be gone by now, and then PEER_DOWN follows or nothing. */
-static bool fill_peer_up(struct mesh *m, struct gossip_event *ev)
+static struct node_session *fill_peer_up(struct mesh *m, struct gossip_event *ev)
 {
     const struct mesh_conn *c = mesh_conn_of(m, &ev->key);
-    if (c == NULL) return false;
-    const struct node_session_peer *peer = node_session_peer(c->session);
-    ev->u.peer_up.record = (struct base_slice){peer->record.body, peer->record.body_len};
-    ev->u.peer_up.sig = peer->record.sig;
-    ev->u.peer_up.proof = (struct base_slice){peer->proof, sizeof peer->proof};
+    if (c == NULL) return NULL;
+    const struct node_session_shown *shown = node_session_peer(c->session)->shown;
+    if (shown == NULL) return NULL; /* told already */
+    ev->u.peer_up.record = (struct base_slice){shown->record.body, shown->record.body_len};
+    ev->u.peer_up.sig = shown->record.sig;
+    ev->u.peer_up.proof = (struct base_slice){shown->proof, sizeof shown->proof};
     ev->u.peer_up.weight = mesh_seat_weight(m, &ev->key);
     ev->u.peer_up.dialed = c->dialed;
-    return true;
+    return c->session;
 }
 
 static void take_later(struct mesh *m)
@@ -363,6 +364,7 @@ static void take_later(struct mesh *m)
     while (m->later != NULL) {
         struct mesh_gossip_later *item = m->later;
         struct gossip_event ev = {.type = item->type, .key = item->key};
+        struct node_session *told = NULL;
         bool is_due = true;
         m->later = item->next;
         if (m->later == NULL) m->later_tail = &m->later;
@@ -370,10 +372,12 @@ static void take_later(struct mesh *m)
             ev.u.verdict.verdict = item->verdict;
             ev.u.verdict.weight = item->weight;
         } else if (item->type == GOSSIP_EV_PEER_UP) {
-            is_due = fill_peer_up(m, &ev);
+            told = fill_peer_up(m, &ev);
+            is_due = told != NULL;
         }
         free(item);
         if (is_due) (void)step_one(m, &ev);
+        if (told != NULL) node_session_forget(told); /* no step frees a session */
     }
 }
 

@@ -178,7 +178,7 @@ static void on_judged(struct mesh_conn *c, const struct node_session_peer *peer)
     struct mesh *m = c->mesh;
     struct node_session_event ev = {.kind = NODE_SESSION_EV_ADMIT};
     struct mesh_conn *old = mesh_conn_of(m, &peer->facts.node_key);
-    if (peer->has_bundle) on_waiting(c, &peer->bundle);
+    if (peer->shown->has_bundle) on_waiting(c, &peer->shown->bundle);
     if (!m->chain_fresh && !mesh_member_is_listed(m, &peer->facts.node_key)) {
         ev.kind = NODE_SESSION_EV_DENY;
         ev.deny.reason = NODE_REASON_BUSY;

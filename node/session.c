@@ -247,6 +247,7 @@ void node_session_free(struct node_session *session)
 {
     if (session == NULL) return;
     node__session_drop_queue(session);
+    free(session->peer.shown);
     base_memzero(session, sizeof *session);
     free(session);
 }
@@ -265,6 +266,13 @@ const struct base_key33 *node_session_remote(const struct node_session *session)
 {
     bool known = session->proved || (session->dialed && session->phase != IDLE);
     return known ? &session->remote : NULL;
+}
+
+void node_session_forget(struct node_session *session)
+{
+    assert(session->phase >= UP);
+    free(session->peer.shown);
+    session->peer.shown = NULL;
 }
 
 const struct node_session_peer *node_session_peer(const struct node_session *session)

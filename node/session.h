@@ -103,18 +103,24 @@ struct node_session_event {
     };
 };
 
+/* What a peer that may come in has shown, to be handed on: two kilobytes that nobody needs after
+ * that, node_session_forget(). */
+struct node_session_shown {
+    struct gossip_signed_record record;
+    uint8_t proof[NODE_PROOF_BYTES]; /* blob for gossip */
+    bool has_bundle; /* the owner's authorisation, where the contract stores no keys */
+    struct node_bundle bundle;
+};
+
 /* What a peer that may come in said of itself; valid as long as the session. */
 struct node_session_peer {
     struct node_facts facts;
-    struct gossip_signed_record record;
-    uint8_t proof[NODE_PROOF_BYTES]; /* blob for gossip */
     uint8_t boot_id[NODE_BOOT_ID_BYTES];
     uint64_t start_incarnation;
     uint16_t wire_minor;
     uint64_t features;
-    struct base_hash32 h; /* of this session */
-    bool has_bundle;      /* the owner's authorisation, where the contract stores no keys */
-    struct node_bundle bundle;
+    struct base_hash32 h;             /* of this session */
+    struct node_session_shown *shown; /* NULL once forgotten */
 };
 
 enum node_session_action_kind {
@@ -212,6 +218,8 @@ bool node_session_is_dialed(const struct node_session *session);
 const struct base_key33 *node_session_remote(const struct node_session *session);
 /* NULL before JUDGED. */
 const struct node_session_peer *node_session_peer(const struct node_session *session);
+/* The peer is up, and what it has shown is where it belongs: frees that. */
+void node_session_forget(struct node_session *session);
 
 struct node_session_stats {
     uint64_t frames_sent, frames_received; /* after act 3, of any type */

@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void remember_ephemeral(struct node_ephemerals *e, const uint8_t act1[ATTEST_ACT1_BYTES])
@@ -156,16 +157,17 @@ static void keep_peer(struct node_session *s, const struct attest_hello *hello)
 {
     struct node_proof proof = {hello->proof_key, hello->app_id, hello->app_key, hello->app_sig,
                                hello->kms_sig};
-    assert(hello->record.len <= sizeof s->peer.record.body);
-    memcpy(s->peer.record.body, hello->record.data, hello->record.len);
-    s->peer.record.body_len = hello->record.len;
-    s->peer.record.sig = hello->record_sig;
-    node_proof_encode(s->peer.proof, &proof);
+    struct node_session_shown *shown = s->peer.shown;
+    assert(hello->record.len <= sizeof shown->record.body);
+    memcpy(shown->record.body, hello->record.data, hello->record.len);
+    shown->record.body_len = hello->record.len;
+    shown->record.sig = hello->record_sig;
+    shown->has_bundle = hello->has_authorisation;
+    node_proof_encode(shown->proof, &proof);
     memcpy(s->peer.boot_id, hello->boot_id, sizeof s->peer.boot_id);
     s->peer.start_incarnation = hello->start_incarnation;
     s->peer.wire_minor = hello->wire_minor;
     s->peer.features = hello->features;
-    s->peer.has_bundle = hello->has_authorisation;
     s->judged = true;
 }
 
@@ -185,10 +187,15 @@ void node__session_read_hello(struct node_session *s, const struct attest_frame 
         node__session_refuse_plain(s, NODE_REASON_NOT_READY, "no seat of our own", out);
         return;
     }
-    enum node_reason reason = node_admission_judge_hello(&refusal, &hello, &s->peer.facts,
-                                                         &s->peer.bundle, s->env->admission, &in);
+    s->peer.shown = calloc(1, sizeof *s->peer.shown);
+    if (s->peer.shown == NULL) {
+        node__session_refuse_plain(s, NODE_REASON_BUSY, "out of memory", out);
+        return;
+    }
+    enum node_reason reason = node_admission_judge_hello(
+        &refusal, &hello, &s->peer.facts, &s->peer.shown->bundle, s->env->admission, &in);
     if (reason == NODE_REASON_NOT_YET || reason == NODE_REASON_VERIFYING)
-        node__session_add(out, NODE_SESSION_WAITING)->bundle = &s->peer.bundle;
+        node__session_add(out, NODE_SESSION_WAITING)->bundle = &s->peer.shown->bundle;
     if (reason != NODE_REASON_NONE) {
         node__session_refuse_with(s, &refusal, NULL, out);
         return;

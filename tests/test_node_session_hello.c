@@ -681,8 +681,8 @@ static void test_two_nodes_join(void **state)
         assert_true(base_key33_equal(&peer->facts.node_key, key_of(1 - i)));
         assert_memory_equal(peer->boot_id, other->identity.boot_id, NODE_BOOT_ID_BYTES);
         assert_int_equal(peer->start_incarnation, other->identity.start_incarnation);
-        assert_int_equal(peer->record.body_len, other->record.body_len);
-        assert_memory_equal(peer->record.body, other->record.body, other->record.body_len);
+        assert_int_equal(peer->shown->record.body_len, other->record.body_len);
+        assert_memory_equal(peer->shown->record.body, other->record.body, other->record.body_len);
     }
     assert_memory_equal(&node_session_peer(link_a.ends[0].session)->h,
                         &node_session_peer(link_a.ends[1].session)->h, 32);
@@ -691,8 +691,12 @@ static void test_two_nodes_join(void **state)
     struct node_facts facts;
     const struct node_session_peer *peer = node_session_peer(link_a.ends[1].session);
     assert_int_equal(node_admission_judge_member(&refusal, &facts, &f.nodes[2].admission, key_of(0),
-                                                 &peer->record, peer->proof, sizeof peer->proof),
+                                                 &peer->shown->record, peer->shown->proof,
+                                                 sizeof peer->shown->proof),
                      NODE_REASON_NONE);
+    node_session_forget(link_a.ends[1].session);
+    assert_null(node_session_peer(link_a.ends[1].session)->shown);
+    assert_true(node_session_is_up(link_a.ends[1].session));
 }
 
 /* No side is up before both have judged, and the responder shows its HELLO to an accepted one. */

@@ -242,8 +242,8 @@ static void test_join_unknown_to_each_other(void **state)
         assert_int_equal(us->ups, 1);
         assert_int_equal(join.ends[0].ups + join.ends[1].ups, 2);
         const struct node_session_peer *peer = node_session_peer(us->session);
-        assert_true(peer->has_bundle);
-        assert_true(node_bundle_equal(&peer->bundle, &bundles[1]));
+        assert_true(peer->shown->has_bundle);
+        assert_true(node_bundle_equal(&peer->shown->bundle, &bundles[1]));
         assert_int_equal(us->waiting, 0);
     }
 }
