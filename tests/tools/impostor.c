@@ -187,7 +187,7 @@ static void read_lies(struct impostor *im)
         sign_foreign(keys, json);
     else
         copy_chain(keys, json);
-    im->identity.start_incarnation = (uint64_t)time(NULL) + 3600; /* above what its node has had */
+    im->identity.start_incarnation = (uint64_t)time(NULL) + 600; /* above what its node has had */
     base_random(im->identity.boot_id, sizeof im->identity.boot_id);
     read_flood(im, json);
     json_decref(json);
