@@ -53,7 +53,7 @@ class Story:
 
     def stage(self):
         title("A local chain, a contract, seats, and a guest agent for each machine")
-        self.chain = mesh.Chain(log_path=self.path("anvil.log"))
+        self.chain = mesh.Chain(log_path=self.path("anvil.log"), prompt=True)
         self.proxies = [mesh.Proxy(self.chain) for _ in range(3)]
         self.rpcs = [p.url for p in self.proxies]
         self.hosts = mesh.AgentHost(self.dir, self.names + ["sibling"], self.path("kms.key"),
@@ -267,6 +267,9 @@ class Story:
         self.register("insider")
         wait_for("the insider's registration stands",
                  lambda: self.chain.seats(self.contract)[self.tokens["insider"]]["node_key"])
+        height = self.chain.height()
+        wait_for("alice judges by it", lambda: (self.nodes["alice"].status().get("block") or {})
+                 .get("number", 0) >= height)
         del self.nodes["insider"]
         node.stop()
         with open(os.path.join(node.dir, "seed"), "rb") as f:
