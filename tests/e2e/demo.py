@@ -110,7 +110,8 @@ class Story:
         say("alice is the first: she found nobody and is a mesh of one")
         info_port = alice.argv[alice.argv.index("--bootstrap-http") + 1]
         mesh_url = f"mesh://{alice.key()}@{alice.listen.removeprefix('tcp://')}"
-        self.start("bob", [mesh_url])
+        self.start("bob", [mesh_url], extra=["--on-event", "user:deploy=echo \"$NFTMESH_USER_EVENT "
+                                             f"$(cat)\" > {self.path('handled')}"])
         self.start("carol", [f"http://{info_port}"])
         late = "erin"
         for name in self.names[3:]:
@@ -126,6 +127,21 @@ class Story:
         say(f"bob by {mesh_url[:28]}.., carol by http://{info_port}, the rest by the registry")
         say(f"last one up -> everybody listed by everybody: {self.result['join_ms']} ms")
         self.table("alice")
+
+    def event(self):
+        title("alice tells everybody something, and bob has a script for it")
+        alice, began = self.nodes["alice"], time.time()
+        mesh.run("event", "deploy", "v2.1", "--data-dir", alice.dir)
+        sent = wait_for("alice has sent it", lambda: alice.events("msg", began))[0]
+        at = self.everybody_logs("msg", alice.key(), began, list(self.nodes))
+        self.result["event_ms"] = round((at - sent["ts"]) * 1000)
+        say(f"everybody had it after {self.result['event_ms']} ms")
+
+        def handled():
+            with contextlib.suppress(OSError), open(self.path("handled"), encoding="utf-8") as f:
+                return f.read()
+            return None
+        say(f"bob's script ran: {wait_for('the script has run', handled).strip()}")
 
     def application(self):
         """Three lines, asked of a node and, by a machine that runs none, of the chain."""
@@ -470,6 +486,7 @@ class Story:
         self.stage()
         self.form()
         self.remember_keys()
+        self.event()
         self.application()
         self.impostors_and_flood()
         self.lying_rpc()
