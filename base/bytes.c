@@ -6,6 +6,11 @@
 #include "base/err.h"
 #include "base/keccak256.h"
 
+struct base_slice base_slice_text(const char *text)
+{
+    return (struct base_slice){(const uint8_t *)text, text == NULL ? 0 : strlen(text)};
+}
+
 bool base_hash32_equal(const struct base_hash32 *a, const struct base_hash32 *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;

@@ -36,6 +36,9 @@ struct base_slice { /* borrowed bytes */
     size_t len;
 };
 
+/* A string without its end; NULL is an empty one. */
+struct base_slice base_slice_text(const char *text);
+
 bool base_hash32_equal(const struct base_hash32 *a, const struct base_hash32 *b);
 bool base_address_equal(const struct base_eth_address *a, const struct base_eth_address *b);
 bool base_key33_equal(const struct base_key33 *a, const struct base_key33 *b);

@@ -185,11 +185,21 @@ static bool holds(const char *text, size_t len, const char *word)
     return false;
 }
 
+/* A URL with a user in it, who seldom comes without a password. */
+static bool holds_user(const char *value)
+{
+    for (const char *at = value; (at = strstr(at, "://")) != NULL;) {
+        at += 3;
+        if (memchr(at, '@', strcspn(at, "/")) != NULL) return true;
+    }
+    return false;
+}
+
 bool node_handler_env_keeps(const char *variable)
 {
-    static const char *const words[] = {"KEY",      "PASS",  "SECRET", "TOKEN",
-                                        "MNEMONIC", "CREDE", "WALLET", "SEED"};
-    static const char *const own[] = {"NFTMESH_", "SERF_", "RPC_URL="};
+    static const char *const words[] = {"KEY",   "PASS",   "SECRET", "TOKEN", "MNEMONIC",
+                                        "CREDE", "WALLET", "SEED",   "AUTH",  "RPC"};
+    static const char *const own[] = {"NFTMESH_", "SERF_"};
     size_t len = strcspn(variable, "=");
     char upper[256];
     if (variable[len] == '\0' || len == 0 || len >= sizeof upper) return false;
@@ -200,7 +210,7 @@ bool node_handler_env_keeps(const char *variable)
         if (strncmp(variable, own[i], strlen(own[i])) == 0) return false;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (holds(upper, len, words[i])) return false;
-    return true;
+    return !holds_user(variable + len + 1);
 }
 
 static void env_add(struct node_handler_env *env, char *text)

@@ -99,11 +99,12 @@ static void item_free(struct item *item)
 
 static void drop(struct queue *q, enum node_handler_event event)
 {
-    char text[96];
+    char text[96], why[32] = "out of memory";
     tally(q, "dropped");
     if (q->dropped++ > 0) return; /* one line for all that follow */
-    snprintf(text, sizeof text, "%d events wait already: this one and those after it are dropped",
-             NODE_HANDLERS_QUEUE_MAX);
+    if (q->count == NODE_HANDLERS_QUEUE_MAX)
+        snprintf(why, sizeof why, "%d events wait already", NODE_HANDLERS_QUEUE_MAX);
+    snprintf(text, sizeof text, "%s: this one and those after it are dropped", why);
     tell(q, BASE_LOG_WARN, "handler_dropped", event, text);
 }
 
@@ -262,10 +263,11 @@ static void on_timer(uv_timer_t *timer)
 static void on_process_exit(uv_process_t *process, int64_t status, int number)
 {
     struct run *run = process->data;
+    bool is_told = run->phase != PHASE_RUNNING;
     run->status = status;
     run->signal = number;
     run->phase = PHASE_DRAINING;
-    if (run->is_late) (void)kill(-process->pid, SIGKILL); /* those who did not hear */
+    if (is_told) (void)kill(-process->pid, SIGKILL); /* those who did not hear */
     if (run->is_ended) {
         run_end(run);
         return;
@@ -307,11 +309,6 @@ static void on_written(uv_write_t *write, int status)
     close_one((uv_handle_t *)&run->in);
 }
 
-static struct base_slice slice_of(const char *text)
-{
-    return (struct base_slice){(const uint8_t *)text, strlen(text)};
-}
-
 static void fill_environment(struct node_handler_env *env, const struct run *run)
 {
     const struct node_handlers_config *config = &run->queue->handlers->config;
@@ -319,17 +316,17 @@ static void fill_environment(struct node_handler_env *env, const struct run *run
     char number[3][24];
     node_handler_env_init(env, environ);
     config->environment(config->ctx, env);
-    node_handler_env_both(env, "EVENT", slice_of(node_handler_event_name(item->event)));
+    node_handler_env_both(env, "EVENT", base_slice_text(node_handler_event_name(item->event)));
     if (item->event == NODE_HANDLER_USER) {
         /* Grows with each event of one member, over its restarts too. */
         snprintf(number[0], sizeof number[0], "%" PRIu64,
                  item->epoch * UINT64_C(1048576) + item->sequence);
         snprintf(number[1], sizeof number[1], "%" PRIu64, item->epoch);
         snprintf(number[2], sizeof number[2], "%" PRIu64, item->sequence);
-        node_handler_env_both(env, "USER_EVENT", slice_of(item->name));
-        node_handler_env_both(env, "USER_LTIME", slice_of(number[0]));
-        node_handler_env_put(env, "USER_EPOCH", slice_of(number[1]));
-        node_handler_env_put(env, "USER_SEQUENCE", slice_of(number[2]));
+        node_handler_env_both(env, "USER_EVENT", base_slice_text(item->name));
+        node_handler_env_both(env, "USER_LTIME", base_slice_text(number[0]));
+        node_handler_env_put(env, "USER_EPOCH", base_slice_text(number[1]));
+        node_handler_env_put(env, "USER_SEQUENCE", base_slice_text(number[2]));
     }
     node_handler_env_put(env, item->event == NODE_HANDLER_USER ? "USER_NODE" : "MEMBER_NODES",
                          (struct base_slice){(const uint8_t *)item->nodes.data, item->nodes.len});

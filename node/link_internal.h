@@ -211,8 +211,9 @@ void node_links__listeners_free(struct node_links *links);
 void node_link__stream_start(struct node_link *link, nng_stream *stream, bool is_tcp);
 /* Ends the stream; operations that still run come to their end by that. */
 void node_link__stream_close(struct node_link *link);
-/* Queues the greeting or a frame. BASE_OK, BASE_ENOMEM. */
+/* After is_held: what has come in is handed out on a later turn. */
 void node_link__stream_go_on(struct node_link *link);
+/* Queues a frame. BASE_OK, BASE_ENOMEM. */
 int node_link__stream_send(struct node_link *link, const uint8_t *frame, size_t len);
 /* Frees buffers and operations; none runs. */
 void node_link__stream_free(struct node_link *link);

@@ -540,6 +540,13 @@ bool node_link_remote_address(const struct node_links *links, node_link_id id,
     return true;
 }
 
+static uint32_t accept_max(int descriptors_max)
+{
+    int quarter = descriptors_max / 4;
+    return (uint32_t)(descriptors_max -
+                      (quarter < DESCRIPTORS_RESERVE ? quarter : DESCRIPTORS_RESERVE));
+}
+
 static uint32_t descriptors_open_count(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -568,6 +575,7 @@ void node_links_stats(struct node_links *links, struct node_links_stats *out)
         .frames_out_count = links->frames_out_count,
         .descriptors_open_count = descriptors_open_count(),
         .descriptors_max = (uint32_t)links->descriptors_max,
+        .descriptors_accept_max = accept_max(links->descriptors_max),
     };
 }
 
@@ -593,8 +601,7 @@ static void config_set(struct node_links *links, const struct node_links_config 
                                                       .dials_max = DIALS_MAX,
                                                       .dial_timeout_ms = DIAL_TIMEOUT_MS};
     struct node_links_config *set = &links->config;
-    int max = links->descriptors_max;
-    int reserve = max / 4 < DESCRIPTORS_RESERVE ? max / 4 : DESCRIPTORS_RESERVE;
+    uint32_t most = accept_max(links->descriptors_max);
     *set = *config;
     if (set->unproved_max == 0) set->unproved_max = defaults.unproved_max;
     if (set->unproved_max > NODE_LINK_BUDGET_ADDRESSES / 2)
@@ -602,10 +609,9 @@ static void config_set(struct node_links *links, const struct node_links_config 
     if (set->unproved_address_max == 0) set->unproved_address_max = defaults.unproved_address_max;
     if (set->dials_max == 0) set->dials_max = defaults.dials_max;
     if (set->dial_timeout_ms == 0) set->dial_timeout_ms = defaults.dial_timeout_ms;
-    if (set->accepted_max == 0 || set->accepted_max > (uint32_t)(max - reserve))
-        set->accepted_max = (uint32_t)(max - reserve);
+    if (set->accepted_max == 0 || set->accepted_max > most) set->accepted_max = most;
     set->ca_file = links->ca_file;
-    node_nng_shim_accept_limit(max - reserve);
+    node_nng_shim_accept_limit((int)most);
 }
 
 int node_links_new(struct node_links **out, uv_loop_t *loop, struct node_inbox *inbox,

@@ -131,6 +131,7 @@ struct node_links_stats {
     uint64_t refused_descriptor_count; /* accepted connections closed to keep descriptors */
     uint64_t frames_in_count, frames_out_count;
     uint32_t descriptors_open_count, descriptors_max; /* the process's; silent strangers count */
+    uint32_t descriptors_accept_max; /* with so many open nobody is accepted: the rest is kept */
 };
 void node_links_stats(struct node_links *links, struct node_links_stats *out);
 

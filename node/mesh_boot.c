@@ -177,11 +177,6 @@ static int verify_statement(void *ctx, enum base_statement kind, const void *bod
     return rv;
 }
 
-static struct base_slice text_slice(const char *text)
-{
-    return (struct base_slice){(const uint8_t *)text, text == NULL ? 0 : strlen(text)};
-}
-
 static void fill_record(const struct mesh *m, struct gossip_record *record)
 {
     const struct node_config *config = m->config;
@@ -189,16 +184,16 @@ static void fill_record(const struct mesh *m, struct gossip_record *record)
     record->node_key = m->identity.keys.node_key;
     record->incarnation = m->start_incarnation;
     record->instance = m->identity.keys.instance;
-    record->name = text_slice(m->name);
+    record->name = base_slice_text(m->name);
     if (config->advertise != NULL) {
-        record->urls[0] = text_slice(config->advertise);
+        record->urls[0] = base_slice_text(config->advertise);
         record->url_count = 1;
     }
-    record->app_url = text_slice(config->app_url);
-    record->version = text_slice(MESH_VERSION);
+    record->app_url = base_slice_text(config->app_url);
+    record->version = base_slice_text(MESH_VERSION);
     for (size_t i = 0; i < config->tag_count && i < GOSSIP_TAGS_MAX; i++) {
-        record->tags[i].key = text_slice(config->tags[i].key);
-        record->tags[i].value = text_slice(config->tags[i].value);
+        record->tags[i].key = base_slice_text(config->tags[i].key);
+        record->tags[i].value = base_slice_text(config->tags[i].value);
         record->tag_count++;
     }
 }

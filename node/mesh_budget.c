@@ -57,14 +57,23 @@ static void close_and_bar(struct mesh_conn *c, struct mesh_member *member, uint6
     mesh_conn_close(m, &member->key, NODE_REASON_OVER_BUDGET);
 }
 
-/* After a frame of it. The rest is a link's alone: nobody else waits. */
+/* Its end is due already: drain_ms, or the other end. */
+static void hold_for_good(struct mesh_conn *c)
+{
+    c->resume_ms = UINT64_MAX;
+    node_link_hold(c->mesh->links, c->link);
+}
+
+/* After a frame of it. The rest is a link's alone: nobody else waits. The surplus pipe of a pair
+ * costs as much as any: a member makes one whenever it likes. */
 void mesh_budget_frame(struct mesh_conn *c, size_t len)
 {
     struct mesh *m = c->mesh;
     const struct base_key33 *key = c->is_up ? node_session_remote(c->session) : NULL;
     struct mesh_member *member;
     uint64_t now_ms = mesh_now();
-    if (key == NULL || c->is_closing) return;
+    bool is_surplus = c->is_closing;
+    if (key == NULL) return;
     (void)charge(m, key, NODE_PEER_FRAMES, 1);
     (void)charge(m, key, NODE_PEER_BYTES, len);
     member = mesh_member_find(m, key);
@@ -79,6 +88,7 @@ void mesh_budget_frame(struct mesh_conn *c, size_t len)
         return;
     case NODE_PEER_CLOSE:
         close_and_bar(c, member, now_ms);
+        if (is_surplus) hold_for_good(c);
         return;
     }
 }

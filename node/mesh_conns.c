@@ -98,7 +98,7 @@ void mesh_conn_free(struct mesh_conn *c)
     free(c);
 }
 
-uint64_t mesh_conn_deadline_ms(const struct mesh_conn *c)
+static uint64_t deadline_ms(const struct mesh_conn *c)
 {
     uint64_t first = c->deadline_ms;
     if (c->drain_ms < first) first = c->drain_ms;
@@ -109,6 +109,6 @@ uint64_t mesh_conn_deadline_ms(const struct mesh_conn *c)
 
 void mesh_conn_due(const struct mesh_conn *c)
 {
-    uint64_t at_ms = mesh_conn_deadline_ms(c);
+    uint64_t at_ms = deadline_ms(c);
     if (at_ms < c->mesh->conns_due_ms) c->mesh->conns_due_ms = at_ms;
 }

@@ -9,7 +9,8 @@
 #include "base/json.h"
 #include "node/info.h"
 
-#define TARGET_LOOK_MS 5000
+#define TARGET_LOOK_MS    5000
+#define ANSWERED_FAILURES 3 /* in a row */
 
 /* For addresses on strangers' word; the operator's own are dialled without asking. */
 bool mesh_dial_allow(void *ctx, const struct sockaddr *address)
@@ -49,6 +50,21 @@ static struct mesh_target *target_find(struct mesh *m, const struct base_key33 *
     return NULL;
 }
 
+/* One that nobody waits for, and of those the one that is due last; NULL: none. Those of the
+ * registry do not push each other out: there may be more of them than there is room, each time. */
+static struct mesh_target *target_spare(struct mesh *m, enum mesh_source source)
+{
+    struct mesh_target *spare = NULL;
+    if (source == MESH_SOURCE_REGISTRY) return NULL;
+    for (size_t i = 0; i < m->target_count; i++) {
+        struct mesh_target *t = &m->targets[i];
+        if (t->link != 0 || t->wanted || t->command != NULL || t->source == MESH_SOURCE_BOOTSTRAP)
+            continue;
+        if (spare == NULL || t->next_ms > spare->next_ms) spare = t;
+    }
+    return spare;
+}
+
 /* A target for a key; the strongest source's address stays. NULL when there is no room. */
 static struct mesh_target *target_put(struct mesh *m, const struct base_key33 *key,
                                       enum mesh_source source, const char *url)
@@ -56,8 +72,9 @@ static struct mesh_target *target_put(struct mesh *m, const struct base_key33 *k
     struct mesh_target *t = target_find(m, key);
     if (!is_mesh_url(url) || strlen(url) > NODE_URL_BYTES_MAX) return t;
     if (t == NULL) {
-        if (m->target_count == MESH_TARGETS_MAX) return NULL;
-        t = &m->targets[m->target_count++];
+        t = m->target_count < MESH_TARGETS_MAX ? &m->targets[m->target_count++]
+                                               : target_spare(m, source);
+        if (t == NULL) return NULL;
         memset(t, 0, sizeof *t);
         t->key = *key;
         t->source = source;
@@ -99,6 +116,12 @@ static void answer_command(struct node_command **slot, unsigned status, const ch
         node_http_fail(*slot, status, json);
     }
     *slot = NULL;
+}
+
+/* Who does not answer any more may have handed its name to somebody else: a hint again. */
+static void target_failed(struct mesh_target *t)
+{
+    if (++t->failures >= ANSWERED_FAILURES) t->answered = false;
 }
 
 /* Its seat is gone: whoever waits for it is told. */
@@ -319,9 +342,10 @@ void mesh_dial_ended(struct mesh *m, node_link_id link, bool answered, uint8_t c
     t->tried = true;
     if (answered) {
         t->answered = true;
+        t->failures = 0;
         t->refusals++;
     } else {
-        t->failures++;
+        target_failed(t);
     }
     /* A peer's snapshot may lag behind ours: no_seat is asked again soon, at first. */
     if (code == NODE_CODE_NO_SEAT && t->refusals <= 3)
@@ -526,7 +550,7 @@ static void dial(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
     if (rv == BASE_OK) return;
     if (rv != BASE_EFULL) { /* not for want of room: this address is none */
         t->tried = true;
-        t->failures++;
+        target_failed(t);
         t->next_ms = now_ms + backoff_ms(m, t->failures, MESH_BACKOFF_MAX_MS);
         answer_command(&t->command, 409, "%s", base_strerror(rv));
     }
@@ -547,13 +571,18 @@ static void visit_target(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
     want_failed(m, t);
 }
 
+static bool is_asking(const struct mesh *m)
+{
+    for (size_t i = 0; i < m->bootstrap_count; i++)
+        if (m->bootstraps[i].asking) return true;
+    return false;
+}
+
 void mesh_dial_step(struct mesh *m, uint64_t now_ms)
 {
     m->dial_moved = true;
-    bool asking = false;
+    bool asking = is_asking(m);
     if (m->gossip == NULL || m->leaving || m->stopping || !m->env.ready) return;
-    for (size_t i = 0; i < m->bootstrap_count; i++)
-        asking |= m->bootstraps[i].asking;
     for (size_t i = 0; i < m->bootstrap_count && !asking; i++) {
         struct mesh_bootstrap *b = &m->bootstraps[i];
         if (b->done || b->next_ms > now_ms) continue;
@@ -572,9 +601,10 @@ static uint64_t look_for_due(const struct mesh *m)
     for (size_t i = 0; i < m->target_count; i++) {
         if (m->targets[i].link == 0 && m->targets[i].next_ms < first) first = m->targets[i].next_ms;
     }
+    if (is_asking(m)) return first; /* the other bootstraps wait for that answer */
     for (size_t i = 0; i < m->bootstrap_count; i++) {
         const struct mesh_bootstrap *b = &m->bootstraps[i];
-        if (!b->done && !b->asking && b->next_ms < first) first = b->next_ms;
+        if (!b->done && b->next_ms < first) first = b->next_ms;
     }
     return first;
 }

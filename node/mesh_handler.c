@@ -10,11 +10,6 @@
 
 #define LINE_BYTES_MAX 8192
 
-static struct base_slice text_slice(const char *text)
-{
-    return (struct base_slice){(const uint8_t *)text, strlen(text)};
-}
-
 static void tags_of(struct node_handler_tag *out, const struct gossip_record *record)
 {
     for (size_t i = 0; i < record->tag_count; i++)
@@ -30,10 +25,10 @@ static void environment(void *ctx, struct node_handler_env *env)
     struct node_handler_tag tags[GOSSIP_TAGS_MAX];
     char path[NODE_STORE_PATH_BYTES], hex[2 * BASE_KEY33_BYTES + 1];
     base_hex_encode(hex, m->identity.keys.node_key.bytes, BASE_KEY33_BYTES);
-    node_handler_env_put(env, "NODE", text_slice(hex));
+    node_handler_env_put(env, "NODE", base_slice_text(hex));
     if (node_store_path(path, sizeof path, m->store, "control.sock") == BASE_OK)
-        node_handler_env_put(env, "SOCKET", text_slice(path));
-    node_handler_env_both(env, "SELF_NAME", text_slice(m->name));
+        node_handler_env_put(env, "SOCKET", base_slice_text(path));
+    node_handler_env_both(env, "SELF_NAME", base_slice_text(m->name));
     if (gossip_record_decode(&record, m->record.body, m->record.body_len) != BASE_OK) return;
     tags_of(tags, &record);
     for (size_t i = 0; i < record.tag_count; i++) {
@@ -99,7 +94,7 @@ static bool line_renew(struct mesh_member *member, const struct gossip_member_vi
     tags_of(tags, &record);
     address_of(address, &record);
     base_buf_init(&text, LINE_BYTES_MAX);
-    node_handler_member_line(&text, record.name, text_slice(address), tags, record.tag_count);
+    node_handler_member_line(&text, record.name, base_slice_text(address), tags, record.tag_count);
     bool is_new = !text.failed && (member->line == NULL || strcmp(member->line, text.data) != 0);
     if (is_new) {
         free(member->line);
@@ -114,7 +109,7 @@ static void tell(struct mesh *m, enum node_handler_event event, const struct mes
     char hex[2 * BASE_KEY33_BYTES + 1];
     if (member->line == NULL) return;
     base_hex_encode(hex, member->key.bytes, sizeof member->key.bytes);
-    node_handlers_member(m->handlers, event, text_slice(member->line), hex);
+    node_handlers_member(m->handlers, event, base_slice_text(member->line), hex);
 }
 
 /* A suspicion, and its end, are no event of serf's. */

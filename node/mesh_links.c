@@ -558,12 +558,13 @@ void mesh_conns_goodbye(struct mesh *m, enum node_reason reason)
     }
 }
 
-/* A descriptor a link, and some for all else: endpoints, HTTP, files, links that open. */
+/* A descriptor a link, and some for all that lies below the same limit: endpoints, HTTP, files,
+ * links that open. */
 static void check_descriptors(struct mesh *m)
 {
     struct node_links_stats stats;
     node_links_stats(m->links, &stats);
-    if (stats.descriptors_max >= m->config->links_max + DESCRIPTORS_BESIDES) return;
+    if (stats.descriptors_accept_max >= m->config->links_max + DESCRIPTORS_BESIDES) return;
     snprintf(m->descriptors_warning, sizeof m->descriptors_warning,
              "this process may have %u descriptors, too few for --links-max %" PRIu64
              ": raise the limit (ulimit -n, LimitNOFILE=) or lower --links-max",

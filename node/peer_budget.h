@@ -6,7 +6,7 @@
 
 /* How much of this node a member may use: frames and bytes that it sends on a link to us, and
  * statements that it signed and that we had to verify, whoever brought them. Pure; monotonic time
- * is passed in. docs/decisions/0015-a-budget-for-each-member.md says where the figures come from.
+ * is passed in. docs/decisions/0019-a-budget-for-each-member.md says where the figures come from.
  *
  * Each kind is a token bucket. A member that has used one up is read more slowly: its link rests
  * until the bucket has something again, a second at most. One that never comes back to half a

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bounds of a node: a member over its budget (docs/decisions/0018), whose link is slowed down, then
+"""Bounds of a node: a member over its budget (docs/decisions/0019), whose link is slowed down, then
 closed, while nobody else feels it; and descriptors. Prints `ok NAME` or `not ok NAME: why`, and exits 1 when one failed. Usage: budget.py [NAME..]"""
 import json
 import os
