@@ -13,10 +13,12 @@
 #include "node/authority.h"
 #include "node/mint_prototype.h"
 #include "node/seat_internal.h"
+#include "node/wallet_internal.h"
 
-#define WHY                NODE_WALLET_WHY_BYTES
-#define CONFLICTS_MAX      3
-#define REFERENCE_PAUSE_MS 250
+#define WHY                    NODE_WALLET_WHY_BYTES
+#define CONFLICTS_MAX          3
+#define REFERENCE_PAUSE_MS     2000
+#define REFERENCE_PAUSE_DEV_MS 250
 /* registerPeer in a dry run, while no instance is bound: above what a contract of its form took,
  * since the deployed one cannot be measured beforehand. */
 #define GUESS_PEER_GAS 250000
@@ -221,27 +223,78 @@ static int issue_at(struct node_wallet *w, struct node_seat_signer *s, struct ch
     return rv == BASE_ENOTFOUND ? node_wallet_latest(w, out, why) : rv;
 }
 
-int node_authorise_make(struct node_wallet *w, struct node_seat_signer *s, struct node_bundle *out,
-                        const struct node_authorise_request *request, char *why)
-{
+/* What has been found out on the way to an authorisation. */
+struct issue {
+    bool has_seat;
     struct chain_seat seat;
     struct chain_block block;
-    int rv = node_prototype_read(w, &seat, &request->token, why);
-    if (rv == BASE_OK) rv = check_seat(&seat, request, why);
-    if (rv == BASE_OK) rv = issue_at(w, s, &block, why);
-    if (rv == BASE_OK) rv = check_owner_at(w, request, &block, why);
+    uint64_t early_block; /* there the token was not this owner's yet; 0: none */
+};
+
+static int issue_find(struct node_wallet *w, struct node_seat_signer *s, struct issue *issue,
+                      const struct node_authorise_request *request, char *why)
+{
+    int rv =
+        issue->has_seat ? BASE_OK : node_prototype_read(w, &issue->seat, &request->token, why);
+    if (rv == BASE_OK) rv = check_seat(&issue->seat, request, why);
+    issue->has_seat = rv == BASE_OK;
+    if (rv == BASE_OK) rv = issue_at(w, s, &issue->block, why);
     if (rv != BASE_OK) return rv;
+    if (issue->early_block == 0 || issue->block.number > issue->early_block)
+        rv = check_owner_at(w, request, &issue->block, why);
+    else
+        rv = BASE_ESTATE;
+    if (rv == BASE_ESTATE) issue->early_block = issue->block.number;
+    return rv;
+}
+
+static int issue_make(struct node_seat_signer *s, struct node_bundle *out,
+                      const struct issue *issue, const struct node_authorise_request *request,
+                      char *why)
+{
     *out = (struct node_bundle){
         .revokes = request->revoke,
         .token_id = request->token,
         .owner = request->owner,
-        .issued_block = block.number,
-        .issued_block_hash = block.hash,
-        .not_after = block.time_s + request->lasts_s,
+        .issued_block = issue->block.number,
+        .issued_block_hash = issue->block.hash,
+        .not_after = issue->block.time_s + request->lasts_s,
     };
     if (request->revoke) return BASE_OK;
-    rv = node_seat_signer_authorisation(s, out, why);
-    return rv == BASE_OK ? check_instance(&seat, out, why) : rv;
+    int rv = node_seat_signer_authorisation(s, out, why);
+    return rv == BASE_OK ? check_instance(&issue->seat, out, why) : rv;
+}
+
+int node_authorise_make(struct node_wallet *w, struct node_seat_signer *s, struct node_bundle *out,
+                        const struct node_authorise_request *request, char *why)
+{
+    struct issue issue = {0};
+    int rv = issue_find(w, s, &issue, request, why);
+    return rv == BASE_OK ? issue_make(s, out, &issue, request, why) : rv;
+}
+
+int node_authorise_wait(struct node_wallet *w, struct node_seat_signer *s, struct node_bundle *out,
+                        const struct node_authorise_request *request, char *why)
+{
+    const bool is_dev_chain = w->chain_id == 31337 || w->chain_id == 1337;
+    const long pause_ms = is_dev_chain ? REFERENCE_PAUSE_DEV_MS : REFERENCE_PAUSE_MS;
+    const struct timespec pause = {pause_ms / 1000, pause_ms % 1000 * 1000000L};
+    const uint64_t end_ms = node__wallet_monotonic_ms() + w->wait_ms;
+    struct issue issue = {0};
+    int told = BASE_OK;
+    for (;;) {
+        int rv = issue_find(w, s, &issue, request, why);
+        if (rv == BASE_OK) return issue_make(s, out, &issue, request, why);
+        if ((rv != BASE_ESTATE && rv != BASE_EREMOTE) || node__wallet_monotonic_ms() >= end_ms ||
+            node_http_sync_is_cancelled(w->http))
+            return rv;
+        if (rv != told)
+            tell(w, rv == BASE_EREMOTE ? why
+                                       : "waiting for the node to read the block that made the "
+                                         "seat this wallet's");
+        told = rv;
+        nanosleep(&pause, NULL);
+    }
 }
 
 int node_authorise_with(struct node_wallet *w, struct node_bundle *bundle, char *why)
@@ -489,34 +542,13 @@ static void guess_step(struct work *k, enum node_seat_step step)
     result->sent = done->sent;
 }
 
-/* Right after a mint or a sale the running node judges by a block before it, on a chain that is
- * read at `safe` or `finalized` for minutes: it is waited for as long as for a receipt, since what
- * was paid already is of no use without. */
-static int make_authorisation(struct work *k, struct node_bundle *out,
-                              const struct node_authorise_request *request, char *why)
-{
-    const struct timespec pause = {0, REFERENCE_PAUSE_MS * 1000000L};
-    uint64_t waited_ms = 0;
-    for (;;) {
-        int rv = node_authorise_make(k->w, &k->signer, out, request, why);
-        if (rv != BASE_ESTATE || waited_ms >= k->w->wait_ms ||
-            node_http_sync_is_cancelled(k->w->http))
-            return rv;
-        if (waited_ms == 0)
-            tell(k->w, "waiting for the node to read the block that made the seat "
-                       "this wallet's");
-        nanosleep(&pause, NULL);
-        waited_ms += REFERENCE_PAUSE_MS;
-    }
-}
-
 static int authorise(struct work *k, char *why)
 {
     struct node_authorise_request request = {
         .token = k->result->token, .lasts_s = NODE_AUTHORITY_TERM_S, .owner = k->w->address};
     struct node_bundle bundle;
     char verdict[NODE_SEAT_VERDICT_BYTES], line[128];
-    int rv = make_authorisation(k, &bundle, &request, why);
+    int rv = node_authorise_wait(k->w, &k->signer, &bundle, &request, why);
     if (rv == BASE_OK) rv = node_authorise_with(k->w, &bundle, why);
     if (rv == BASE_OK) rv = node_seat_signer_hand_over(&k->signer, verdict, &bundle, why);
     if (rv != BASE_OK) return rv;

@@ -25,6 +25,12 @@ struct node_authorise_request {
  * BASE_EINVAL: not the owner's seat, or not this node's instance. */
 int node_authorise_make(struct node_wallet *w, struct node_seat_signer *s, struct node_bundle *out,
                         const struct node_authorise_request *request, char *why);
+/* The same, right after a mint or a sale: a running node still judges by a block before it, on a
+ * chain that is read at `safe` or `finalized` for minutes. That is waited for as long as for a
+ * receipt (w->wait_ms), and so is an endpoint that says no (too many requests): what was paid
+ * already is of no use without. What has been found out is not asked for again. */
+int node_authorise_wait(struct node_wallet *w, struct node_seat_signer *s, struct node_bundle *out,
+                        const struct node_authorise_request *request, char *why);
 /* w's key signs. BASE_EINVAL: it is not the owner's. */
 int node_authorise_with(struct node_wallet *w, struct node_bundle *bundle, char *why);
 

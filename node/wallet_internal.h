@@ -12,4 +12,6 @@ int node__wallet_ask(struct node_wallet *w, struct chain_rpc_reply *reply,
 int node__wallet_explain(const struct chain_rpc_reply *reply, size_t index, const char *what,
                          char *why);
 
+uint64_t node__wallet_monotonic_ms(void);
+
 #endif

@@ -68,7 +68,7 @@ static struct hash_text hash_text(const struct base_hash32 *hash)
     return out;
 }
 
-static uint64_t monotonic_ms(void)
+uint64_t node__wallet_monotonic_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -420,7 +420,7 @@ static int wait_for(struct flight *f, struct node_wallet *w, char *why)
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
     for (;;) {
         char ignored[NODE_WALLET_WHY_BYTES];
-        uint64_t head = 0, mined_nonce = 0, now_ms = monotonic_ms();
+        uint64_t head = 0, mined_nonce = 0, now_ms = node__wallet_monotonic_ms();
         int rv = look(f, w, &head, &mined_nonce);
         rv = weigh(f, w, rv, head, mined_nonce, why);
         if (rv != BASE_ENOTFOUND) return rv;
@@ -457,14 +457,14 @@ static int read_nonces(struct node_wallet *w, uint64_t *pending, uint64_t *mined
 int node_wallet_settle(struct node_wallet *w, char *why)
 {
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
-    uint64_t end_ms = monotonic_ms() + w->wait_ms;
+    uint64_t end_ms = node__wallet_monotonic_ms() + w->wait_ms;
     for (bool first = true;; first = false) {
         uint64_t pending = 0, mined = 0;
         int rv = read_nonces(w, &pending, &mined, why);
         w->has_next_nonce = rv == BASE_OK && pending == mined && !w->dry_run;
         w->next_nonce = pending;
         if (rv != BASE_OK || pending <= mined || w->dry_run) return rv;
-        if (monotonic_ms() >= end_ms)
+        if (node__wallet_monotonic_ms() >= end_ms)
             return say(why, BASE_ETIMEOUT,
                        "a transaction of this wallet with nonce %" PRIu64 " has been pending for "
                        "%u s: nothing was sent; wait for it, or replace it",
@@ -515,7 +515,7 @@ static void fill_sent(struct node_wallet_sent *sent, const struct node_wallet *w
 
 static int fly(struct node_wallet *w, struct node_wallet_sent *sent, struct flight *f, char *why)
 {
-    uint64_t now_ms = monotonic_ms();
+    uint64_t now_ms = node__wallet_monotonic_ms();
     f->end_ms = now_ms + w->wait_ms;
     f->replace_ms = now_ms + w->wait_ms / REPLACEMENTS;
     int rv = launch(f, w, why);

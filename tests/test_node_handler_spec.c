@@ -149,7 +149,8 @@ static void test_a_payload_ends_a_line(void **state)
 static void test_no_secret_goes_on(void **state)
 {
     static const char *const kept[] = {"PATH=/bin", "HOME=/root", "LANG=C.UTF-8",
-                                       "PGHOST=db", "TZ=",        "DSTACK_SOCKET=/run/x"};
+                                       "PGHOST=db", "TZ=",        "DSTACK_SOCKET=/run/x",
+                                       "MAIL=a@b",  "HOME_PAGE=https://h/~me@here"};
     static const char *const not_kept[] = {"PRIVATE_KEY=0x00",
                                            "private_key=1",
                                            "NFTMESH_WALLET_PASSWORD=x",
@@ -165,6 +166,11 @@ static void test_no_secret_goes_on(void **state)
                                            "wallet_file=x",
                                            "MYSQL_PASS=x",
                                            "NODE_SEED=1",
+                                           "REGISTRY_AUTH=x",
+                                           "ETH_RPC_URL=https://h/v2/k",
+                                           "DATABASE_URL=postgres://u:p@db/x",
+                                           "http_proxy=http://u:p@proxy:3128",
+                                           "TWO=http://h/ https://u:p@h/",
                                            "no equals sign",
                                            "=x"};
     (void)state;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,6 +291,32 @@ static void test_closing_ends_what_runs(void **state)
     node_handlers_close(NULL, 0, NULL, NULL);
 }
 
+/* The shell obeys; who it has started does not, and is ended with it. */
+static void test_closing_ends_the_whole_group(void **state)
+{
+    struct world w;
+    char dir[] = "/tmp/nftmesh-handlers-XXXXXX", path[64], spec[192], byte;
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/held", dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int held = open(path, O_RDONLY | O_NONBLOCK); /* at its end when nobody has it open any more */
+    assert_true(held >= 0);
+    snprintf(spec, sizeof spec,
+             "*=(trap '' TERM; exec 3>%s; echo begun; exec sleep 600 >/dev/null 2>&1) & wait",
+             path);
+    begin(&w, spec, 0, 0);
+    user(&w, "one", "");
+    wait_for(&w, w.log, "begun", 1);
+    end(&w, PATIENCE_MS);
+    struct pollfd ended = {.fd = held, .events = POLLIN};
+    assert_int_equal(poll(&ended, 1, 10000), 1);
+    assert_int_equal(read(held, &byte, 1), 0);
+    close(held);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_output_is_bounded),
         cmocka_unit_test(test_a_child_left_behind_keeps_nobody),
         cmocka_unit_test(test_closing_ends_what_runs),
+        cmocka_unit_test(test_closing_ends_the_whole_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

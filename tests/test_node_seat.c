@@ -435,6 +435,66 @@ static void test_an_endpoints_trouble_is_no_word_of_the_contract(void **state)
     assert_why("neither");
 }
 
+/* ---- an authorisation, right after a mint ---- */
+
+#define BLOCK_OF(number)                                                                           \
+    "\"result\":{\"number\":\"" number "\",\"hash\":\"" HASH "\",\"parentHash\":\"" HASH          \
+    "\",\"timestamp\":\"0x6553f100\"}"
+
+static void then_owner(const char *text, bool first)
+{
+    char member[128];
+    snprintf(member, sizeof member, "\"result\":\"0x%024d%s\"", 0, text);
+    if (first)
+        rpc_server_set(server, "eth_call", member);
+    else
+        rpc_server_then(server, "eth_call", member);
+}
+
+/* The reference block is before the mint, then it is not; an endpoint that is busy meanwhile is
+ * asked again; and nothing is asked twice that cannot have changed. */
+static void test_the_reference_is_waited_for(void **state)
+{
+    static const char busy[] = "\"error\":{\"code\":-32005,\"message\":\"rate limit exceeded\"}";
+    static const char unborn[] = "\"error\":{\"code\":3,\"message\":\"execution reverted\","
+                                 "\"data\":\"0x\"}";
+    struct node_authorise_request request = {.token = base_u256_from_u64(7), .revoke = true};
+    struct node_bundle bundle;
+    char owner[2 * BASE_ADDRESS_BYTES + 1], none[192];
+    (void)state;
+    address_of(&request.owner, &owner_key);
+    base_hex_encode(owner, request.owner.bytes, BASE_ADDRESS_BYTES);
+    snprintf(none, sizeof none, "\"result\":\"0x%064x%064x\"", 32u, 0u); /* an empty string */
+    then_owner(owner, true);                     /* now */
+    rpc_server_then(server, "eth_call", none);
+    rpc_server_then(server, "eth_call", busy);   /* at block 42 */
+    rpc_server_then(server, "eth_call", unborn); /* at block 42 */
+    then_owner(owner, false);                    /* at block 43 */
+    rpc_server_set(server, "eth_getBlockByNumber", BLOCK_OF("0x2a"));
+    for (int i = 0; i < 3; i++)
+        rpc_server_then(server, "eth_getBlockByNumber", BLOCK_OF("0x2a"));
+    rpc_server_then(server, "eth_getBlockByNumber", BLOCK_OF("0x2b"));
+    int rv = node_authorise_wait(&w, NULL, &bundle, &request, why);
+    if (rv != BASE_OK) fail_msg("%d: %s", rv, why);
+    assert_int_equal(bundle.issued_block, 43);
+    assert_int_equal(rpc_server_count(server, "eth_call"), 5);
+    assert_int_equal(rpc_server_count(server, "eth_getBlockByNumber"), 5);
+}
+
+/* The time that the answers take counts as well as the pauses. */
+static void test_the_wait_for_the_reference_ends(void **state)
+{
+    static const char busy[] = "\"error\":{\"code\":-32005,\"message\":\"rate limit exceeded\"}";
+    struct node_authorise_request request = {.token = base_u256_from_u64(7), .revoke = true};
+    struct node_bundle bundle;
+    (void)state;
+    rpc_server_set(server, "eth_call", busy);
+    w.wait_ms = 600;
+    assert_int_equal(node_authorise_wait(&w, NULL, &bundle, &request, why), BASE_EREMOTE);
+    assert_why("rate limit");
+    assert_true(rpc_server_count(server, "eth_call") <= 4);
+}
+
 /* ---- what an earlier command left behind ---- */
 
 static void test_a_pending_transaction_is_waited_for(void **state)
@@ -481,6 +541,8 @@ int main(void)
         TEST(test_the_address_is_judged_as_the_contract_does),
         TEST(test_an_address_that_nobody_names_stays),
         TEST(test_an_endpoints_trouble_is_no_word_of_the_contract),
+        TEST(test_the_reference_is_waited_for),
+        TEST(test_the_wait_for_the_reference_ends),
         TEST(test_a_pending_transaction_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
