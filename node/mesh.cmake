@@ -33,3 +33,13 @@ nftmesh_library(node_mesh
        node_http_client node_surface node_version gossip chain attest base
        PkgConfig::UV)
 target_compile_definitions(node_mesh PRIVATE _GNU_SOURCE)
+# Single rooms of it, the others played by the test.
+nftmesh_test(test_node_mesh_budget LABELS unit
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_mesh_budget.c mesh_budget.c
+  DEPS node_peer_budget node_session node_link node_surface base PkgConfig::UV)
+nftmesh_test(test_node_mesh_dial LABELS unit
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_mesh_dial.c mesh_dial.c
+  DEPS node_dial_rules node_session node_link node_surface gossip chain base PkgConfig::UV PkgConfig::JANSSON)
+foreach(test test_node_mesh_budget test_node_mesh_dial)
+  target_compile_definitions(${test} PRIVATE _GNU_SOURCE)
+endforeach()

@@ -87,10 +87,10 @@ def a_member_that_forges_is_slowed_and_then_closed(w):
 @test
 def too_few_descriptors_for_the_links_are_named(w):
     node = w.node("narrow", start=False, seat=False, extra=["--links-max", "500"])
-    node.argv = ["/bin/sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *node.argv]
+    node.argv = ["/bin/sh", "-c", 'ulimit -n 700; exec "$@"', "sh", *node.argv]
     node.start()
     line = wait_for("it says so", lambda: node.events("descriptors"), 30)[0]
-    expect(f"both figures: {line}", "300 descriptors" in line["msg"] and "--links-max 500" in line["msg"])
+    expect(f"both figures: {line}", "700 descriptors" in line["msg"] and "--links-max 500" in line["msg"])
     wait_for("status says so too", lambda: "--links-max 500" in json.dumps(node.status()), 30)
     wide = w.node("wide", seat=False)
     wait_for("it answers", lambda: wide.status().get("node"), 30)

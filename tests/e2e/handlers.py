@@ -2,7 +2,7 @@
 """Event handlers (docs/handlers.md): what a command is told, and what is refused. Prints `ok NAME` or
 `not ok NAME: why` for each case, and exits 1 when one failed. Usage: handlers.py [NAME..]"""
 import os
-import signal
+import subprocess
 import sys
 import time
 
@@ -158,6 +158,30 @@ def a_handler_that_hangs_fills_its_queue_and_ends_with_the_node(w):
     expect("exit 0", a.stop(30) == 0)
     wait_for("the command is gone", lambda: not os.path.exists(f"/proc/{shell}"), 30)
     expect(f"and soon: {time.monotonic() - began:.0f} s", time.monotonic() - began < 60 * mesh.SCALE)
+
+
+@test
+def the_example_takes_no_members_word_for_more_than_a_name(w):
+    text = open(os.path.join(mesh.ROOT, "docs", "handlers.md")).read()
+    hosts, script = os.path.join(w.dir, "hosts"), os.path.join(w.dir, "hosts.sh")
+    with open(script, "w") as f:
+        f.write(text.split("```sh\n")[1].split("```")[0].replace("/run/app/hosts", hosts))
+
+    def told(event, *lines):
+        subprocess.run(["/bin/sh", script], input="".join(x + "\n" for x in lines), text=True, check=True,
+                       env={"PATH": os.environ["PATH"], "NFTMESH_EVENT": event})
+        return open(hosts).read().splitlines()
+
+    good = ["10.0.0.1 alice", "fd00::2 bob", "10.0.0.4 1e3"]
+    expect("joined", told("member-join", "alice\t10.0.0.1\t\t", "bob\tfd00::2\tdb\trole=db",
+                          "1e3\t10.0.0.4\t\t") == good)
+    evil = [".*\t6.6.6.6\t\t", "a b\t6.6.6.6\t\t", "x\\n6.6.6.6 bank\t6.6.6.6\t\t", "eve\t\t6.6.6.6\t",
+            "-e\t6.6.6.6 bank\t\t", "$(id)\t6.6.6.6\t\t", "caf\u00e9\t6.6.6.6\t\t", "\t6.6.6.6\t\t", ""]
+    expect("nothing of it is written", told("member-join", *evil) == good)
+    expect("nothing is taken away", told("member-failed", *evil, "alic.\t1.1.1.1\t\t",
+                                         "1000\t1.1.1.1\t\t", "ali\t1.1.1.1\t\t") == good)
+    expect("an update moves it", told("member-update", "alice\t10.0.0.9\t\t")[-1] == "10.0.0.9 alice")
+    expect("gone", told("member-failed", "alice\t10.0.0.9\t\t", "1e3\tx\t\t") == good[1:2])
 
 
 @test
