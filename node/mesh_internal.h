@@ -349,7 +349,7 @@ struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key); /*
 struct mesh_conn *mesh_conn_new(struct mesh *m, node_link_id link,
                                 bool dialed); /* NULL: no memory */
 void mesh_conn_free(struct mesh_conn *c);
-void mesh_conn_is_up(struct mesh_conn *c); /* once */
+void mesh_conn_is_up(struct mesh_conn *c);     /* once */
 void mesh_conn_due(const struct mesh_conn *c); /* call when one of its times has changed */
 
 /* mesh_links.c */

@@ -234,8 +234,7 @@ struct issue {
 static int issue_find(struct node_wallet *w, struct node_seat_signer *s, struct issue *issue,
                       const struct node_authorise_request *request, char *why)
 {
-    int rv =
-        issue->has_seat ? BASE_OK : node_prototype_read(w, &issue->seat, &request->token, why);
+    int rv = issue->has_seat ? BASE_OK : node_prototype_read(w, &issue->seat, &request->token, why);
     if (rv == BASE_OK) rv = check_seat(&issue->seat, request, why);
     issue->has_seat = rv == BASE_OK;
     if (rv == BASE_OK) rv = issue_at(w, s, &issue->block, why);

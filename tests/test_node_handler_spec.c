@@ -148,9 +148,9 @@ static void test_a_payload_ends_a_line(void **state)
 
 static void test_no_secret_goes_on(void **state)
 {
-    static const char *const kept[] = {"PATH=/bin", "HOME=/root", "LANG=C.UTF-8",
-                                       "PGHOST=db", "TZ=",        "DSTACK_SOCKET=/run/x",
-                                       "MAIL=a@b",  "HOME_PAGE=https://h/~me@here"};
+    static const char *const kept[] = {
+        "PATH=/bin", "HOME=/root",           "LANG=C.UTF-8", "PGHOST=db",
+        "TZ=",       "DSTACK_SOCKET=/run/x", "MAIL=a@b",     "HOME_PAGE=https://h/~me@here"};
     static const char *const not_kept[] = {"PRIVATE_KEY=0x00",
                                            "private_key=1",
                                            "NFTMESH_WALLET_PASSWORD=x",

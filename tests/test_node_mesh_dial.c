@@ -1,5 +1,5 @@
-/* Whom to dial, and when: mesh_dial.c alone, in virtual time, with what it asks of the others played
- * here. Every key stands on a seat that counts. */
+/* Whom to dial, and when: mesh_dial.c alone, in virtual time, with what it asks of the others
+ * played here. Every key stands on a seat that counts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -438,7 +438,7 @@ static void test_an_endpoints_trouble_is_no_word_of_the_contract(void **state)
 /* ---- an authorisation, right after a mint ---- */
 
 #define BLOCK_OF(number)                                                                           \
-    "\"result\":{\"number\":\"" number "\",\"hash\":\"" HASH "\",\"parentHash\":\"" HASH          \
+    "\"result\":{\"number\":\"" number "\",\"hash\":\"" HASH "\",\"parentHash\":\"" HASH           \
     "\",\"timestamp\":\"0x6553f100\"}"
 
 static void then_owner(const char *text, bool first)
@@ -465,7 +465,7 @@ static void test_the_reference_is_waited_for(void **state)
     address_of(&request.owner, &owner_key);
     base_hex_encode(owner, request.owner.bytes, BASE_ADDRESS_BYTES);
     snprintf(none, sizeof none, "\"result\":\"0x%064x%064x\"", 32u, 0u); /* an empty string */
-    then_owner(owner, true);                     /* now */
+    then_owner(owner, true);                                             /* now */
     rpc_server_then(server, "eth_call", none);
     rpc_server_then(server, "eth_call", busy);   /* at block 42 */
     rpc_server_then(server, "eth_call", unborn); /* at block 42 */
