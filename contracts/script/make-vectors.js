@@ -199,7 +199,8 @@ const out = {
         call('mintLimit', '', [], [1]),
         call('devMode', '', [], [false]),
         call('setKmsRootAddress', '', [other.owner]),
-        call('getPeerEndpoints', '', [], [[b.url]]),
+        call('getPeerEndpoints', 'before the evidence', [], [[b.url]]),
+        call('getPeerEndpoints', 'after it: a suspended seat is in no list', [], [[]]),
     ],
     reverts: [
         ['NodeKeyTaken', [7]],
