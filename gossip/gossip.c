@@ -75,6 +75,7 @@ int gossip_new(struct gossip **out, const struct gossip_config *cfg,
     g->crypto = *crypto;
     g->now_ms = g->started_ms = now_ms;
     g->voices = GOSSIP__VOICES_MAX;
+    g->deep_barred = GOSSIP__NONE;
     base_prng_init(&g->prng, cfg->seed);
     g->refute_ms = g->leave_ms = g->errand_ms = g->settled_ms = GOSSIP__NEVER;
     /* Nodes that start together do not probe together. */
@@ -167,9 +168,12 @@ static void clocks_move_on(struct gossip *g, uint64_t lag_ms)
     gossip__note(g, GOSSIP_NOTE_PAUSED, &g->members[0].record->key, NULL);
 }
 
+/* By what clocks_move_on() moves, and nothing else: what stays where it is would make each step
+ * until the next timer one more pause. */
 static void notice_pause(struct gossip *g)
 {
-    uint64_t due = gossip_deadline_ms(g);
+    uint64_t due = min_u64(g->tick_ms, g->errand_ms);
+    if (!g->left) due = min_u64(due, gossip__due_ms(g));
     if (due == GOSSIP__NEVER || g->now_ms <= due) return;
     uint64_t lag_ms = g->now_ms - due;
     /* One time-out more: what came meanwhile is still to be read. */

@@ -26,15 +26,20 @@
 #define GOSSIP__TARGETS_MAX   256 /* peers that one step pushes its own news to */
 #define GOSSIP__NEVER         UINT64_MAX
 #define GOSSIP__REFUTE_GAP_MS 500 /* a slanderer must not make us shout */
-#define GOSSIP__VOICES_MAX    64  /* public accusations of ours in a burst; then one an interval */
-#define GOSSIP__PING_IDS      8   /* of a routine ping; a greeting gives all */
-#define GOSSIP__SYNCS_MAX     32  /* that we start in one probe interval */
+/* Nor outrun incarnation_max, which grows by one a second: beyond a burst above what the seconds
+ * since our start allow, refutations are further apart than that. */
+#define GOSSIP__REFUTE_BURST   16
+#define GOSSIP__REFUTE_SLOW_MS 1100
+#define GOSSIP__VOICES_MAX     64 /* public accusations of ours in a burst; then one an interval */
+#define GOSSIP__PING_IDS       8  /* of a routine ping; a greeting gives all */
+#define GOSSIP__SYNCS_MAX      32 /* that we start in one probe interval */
 /* A mesh of more than links_max others is sparse: links are few and at random, and what everybody
  * does at once to one member there is too much for it. */
 #define GOSSIP__DEEP       64  /* members of a bucket from which on it is compared leaf by leaf */
 #define GOSSIP__CROWD      512 /* heads of a third whose accusations would be too many to pass on */
 #define GOSSIP__SAID_MAX   8   /* accusations that do in a crowd, where they alert and no more */
 #define GOSSIP__REPAIR_MAX 16  /* repaired news passed on in an interval, when sparse */
+#define GOSSIP__DEEP_TIMES 8   /* probe intervals that a comparison leaf by leaf may take */
 
 enum gossip__phase {
     GOSSIP__IDLE = 0,
@@ -65,7 +70,8 @@ struct gossip__member {
     uint16_t leaf_next; /* + 1: the next of its leaf, or of the free */
     enum gossip_state state : 8;
     bool linked, dialing;
-    bool parting; /* its link is about to be closed, and that says nothing about it */
+    bool parting : 1; /* its link is about to be closed, and that says nothing about it */
+    bool greeted : 1; /* an ACK of our greeting is still to come */
 };
 #define GOSSIP__PLACES_BYTES 14 /* an entry each of sorted, prefixes, heap, links, order, + 2 */
 static_assert(sizeof(struct gossip__member) + GOSSIP__PLACES_BYTES <= 64,
@@ -228,8 +234,10 @@ struct gossip {
     uint32_t sync_budget;
     uint64_t sync_ms, news_ms; /* when we last asked; when we last heard news that were not asked */
     uint64_t deep_mask, deep_ms; /* buckets to ask deep_slot about; until when we wait for it */
+    uint64_t deep_end_ms;        /* of the whole exchange, however each answer comes */
     uint16_t deep_slot;
-    uint8_t deep_bucket; /* asked about now */
+    uint16_t deep_barred; /* has not come to an end: another one first; GOSSIP__NONE: nobody */
+    uint8_t deep_bucket;  /* asked about now */
     uint32_t repair_budget, ticks;
     uint32_t voices; /* accusations that we may push now */
     uint32_t awareness;
@@ -373,7 +381,9 @@ int gossip__evict(struct gossip *g, const struct base_key33 *key);
 bool gossip__is_settled(struct gossip *g, const struct base_key33 *key, uint64_t incarnation,
                         uint64_t sequence);
 
-/* Far-future: counted here. */
+/* Above incarnation_max, as far as that has grown. */
+bool gossip__is_above_max(const struct gossip *g, uint64_t incarnation);
+/* The same of what we were told: counted here. */
 bool gossip__is_future(struct gossip *g, uint64_t incarnation);
 
 /* self.c: our own record */

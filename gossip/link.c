@@ -171,7 +171,7 @@ static void links_give_back(struct gossip *g, uint32_t count)
         struct gossip__member *m = &g->members[slots[i]];
         bool is_needed = m->state != GOSSIP_ALIVE || gossip__is_probing(g, m) ||
                          gossip__agenda(g, m)->sync_mask != 0 ||
-                         (g->deep_mask != 0 && g->deep_slot == slots[i]);
+                         (g->now_ms < g->deep_ms && g->deep_slot == slots[i]);
         if (!is_needed) part(g, m);
     }
 }

@@ -151,6 +151,7 @@ void gossip__member_remove(struct gossip *g, struct gossip__member *m)
     for (uint32_t i = 0; i < g->news_count; i++)
         if (g->news[i].slot == slot) g->news[i].is_void = true;
     if (g->deep_slot == slot) g->deep_mask = g->deep_ms = 0;
+    if (g->deep_barred == slot) g->deep_barred = GOSSIP__NONE;
     gossip__dialing(g, m, false);
     gossip__link(g, m, false);
     gossip__order_remove(g, m);
@@ -198,6 +199,8 @@ void gossip__state(struct gossip *g, struct gossip__member *m, enum gossip_state
         if (is_probed && m->order_at == 0) gossip__order_insert(g, m);
         if (!is_probed) gossip__order_remove(g, m);
     }
+    /* Its weight is gone from the whole, and so it is from what it said. */
+    if (to == GOSSIP_LEFT) gossip__accuser_forget(g, gossip__slot(g, m));
     digest_changed(g, m, before);
     gossip__arm(g, m);
     struct gossip_action *act = gossip__act(g, GOSSIP_ACT_STATE, &m->record->key);

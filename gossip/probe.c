@@ -41,6 +41,7 @@ static void fill_ping(struct gossip *g, uint8_t type, uint64_t nonce)
 void gossip__ping(struct gossip *g, struct gossip__member *m, uint64_t nonce)
 {
     fill_ping(g, GOSSIP_FRAME_PING, nonce);
+    if (nonce == 0) m->greeted = true;
     gossip__send(g, m, g->out);
 }
 
@@ -218,16 +219,21 @@ void gossip__ping_in(struct gossip *g, struct gossip__member *from)
     gossip__ids_in(g, from, g->in->u.ping.ids, g->in->u.ping.id_count);
 }
 
+/* A digest that we did not ask for starts nothing: else a peer would say how often we sync. */
 void gossip__ack_in(struct gossip *g, struct gossip__member *from)
 {
     const struct gossip__probe *p = &gossip__agenda(g, from)->probe;
-    g->counters.acks++;
-    if (p->phase != GOSSIP__IDLE && g->in->u.ping.nonce == p->nonce) {
-        from->rtt_ms = (uint32_t)(g->now_ms - p->started_ms);
+    bool is_probes = p->phase != GOSSIP__IDLE && g->in->u.ping.nonce == p->nonce;
+    bool is_greetings = from->greeted && g->in->u.ping.nonce == 0;
+    if (is_probes) {
+        g->counters.acks++;
+        /* A pause of ours moves the start on, past now when it is answered at once. */
+        from->rtt_ms = p->started_ms < g->now_ms ? (uint32_t)(g->now_ms - p->started_ms) : 0;
         gossip__probe_won(g, from, GOSSIP_WHY_ACK);
     }
+    if (is_greetings) from->greeted = false;
     gossip__ids_in(g, from, g->in->u.ping.ids, g->in->u.ping.id_count);
-    gossip__sync_if_differs(g, from, &g->in->u.ping.digest);
+    if (is_probes || is_greetings) gossip__sync_if_differs(g, from, &g->in->u.ping.digest);
 }
 
 /* Which of the relays of this probe is it? GOSSIP__RELAYS_MAX: none. */

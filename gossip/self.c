@@ -3,7 +3,8 @@
 
 #include "gossip/gossip_internal.h"
 
-/* Encodes g->self, signs it and makes it our row of the table. Nothing changes on an error. */
+/* Encodes self, signs it and makes it our row of the table. Nothing changes on an error, but for
+ * BASE_EFULL: then g->self is ahead of our row, and the next change of ours is ahead of both. */
 static int self_sign(struct gossip *g, const struct gossip_record *self)
 {
     struct gossip_signed_record made;
@@ -61,6 +62,10 @@ int gossip__self_refute(struct gossip *g, uint64_t incarnation)
     if (incarnation < self.incarnation) incarnation = self.incarnation;
     g->refute_ms = GOSSIP__NEVER;
     if (incarnation >= INT64_MAX || g->left) return BASE_OK; /* nothing above it to claim */
+    if (gossip__is_above_max(g, incarnation + 1)) {          /* nobody would hear us yet */
+        g->refute_ms = g->now_ms + GOSSIP__REFUTE_SLOW_MS;
+        return BASE_OK;
+    }
     self.incarnation = incarnation + 1;
     g->refuted_ms = g->now_ms;
     g->counters.refutations_own++;
@@ -69,7 +74,9 @@ int gossip__self_refute(struct gossip *g, uint64_t incarnation)
 
 void gossip__self_accused(struct gossip *g)
 {
-    uint64_t earliest = g->refuted_ms + GOSSIP__REFUTE_GAP_MS;
+    uint64_t pace = g->epoch + (g->now_ms - g->started_ms) / 1000 + GOSSIP__REFUTE_BURST;
+    uint64_t earliest = g->refuted_ms + (g->self.incarnation < pace ? GOSSIP__REFUTE_GAP_MS
+                                                                    : GOSSIP__REFUTE_SLOW_MS);
     if (g->left || g->refute_ms != GOSSIP__NEVER) return;
     g->refute_ms = g->refuted_ms != 0 && earliest > g->now_ms ? earliest : g->now_ms;
 }

@@ -51,7 +51,7 @@ void gossip__sync_if_differs(struct gossip *g, struct gossip__member *m,
                              const struct gossip_digest *theirs)
 {
     if (theirs->count == g->count && theirs->sum == g->sum) return;
-    if (g->now_ms < g->deep_ms || is_settling(g, theirs)) return;
+    if ((gossip__is_sparse(g) && g->now_ms < g->deep_ms) || is_settling(g, theirs)) return;
     uint64_t synced_ms = gossip__agenda(g, m)->synced_ms;
     if (synced_ms != 0 && g->now_ms - synced_ms < g->cfg.probe_interval_ms / 2) return;
     gossip__sync_start(g, m, UINT64_MAX);
@@ -326,6 +326,7 @@ static void deep_next(struct gossip *g, struct gossip__member *m)
     uint8_t bucket = 0;
     if (g->deep_mask == 0) {
         g->deep_ms = 0;
+        g->deep_barred = GOSSIP__NONE;
         return;
     }
     while ((g->deep_mask >> bucket & 1) == 0)
@@ -333,6 +334,7 @@ static void deep_next(struct gossip *g, struct gossip__member *m)
     g->deep_mask &= ~((uint64_t)1 << bucket);
     g->deep_bucket = bucket;
     g->deep_ms = g->now_ms + 2 * (uint64_t)g->cfg.probe_interval_ms;
+    if (g->deep_ms > g->deep_end_ms) g->deep_ms = g->deep_end_ms;
     g->out->type = GOSSIP_FRAME_SYNC;
     g->out->u.sync.mask = UINT64_MAX;
     g->out->u.sync.within = bucket + 1u;
@@ -343,12 +345,18 @@ static void deep_next(struct gossip *g, struct gossip__member *m)
     gossip__send(g, m, g->out);
 }
 
-/* With one peer at a time: whoever else could tell us, we would hear it twice. */
+/* With one peer at a time: whoever else could tell us, we would hear it twice. Who does not bring
+ * it to an end in time is not asked again before another one was, or as much time is over: nobody
+ * keeps the rest from repairing us. (A newcomer to a large mesh is not sparse yet.) */
 static void deep_start(struct gossip *g, struct gossip__member *m, uint64_t mask)
 {
+    uint16_t slot = gossip__slot(g, m);
+    uint64_t time_ms = GOSSIP__DEEP_TIMES * (uint64_t)g->cfg.probe_interval_ms;
     if (mask == 0 || g->now_ms < g->deep_ms) return;
-    g->deep_slot = gossip__slot(g, m);
+    if (g->deep_barred == slot && g->now_ms < g->deep_end_ms + time_ms) return;
+    g->deep_slot = g->deep_barred = slot; /* until it has come to its end */
     g->deep_mask = mask;
+    g->deep_end_ms = g->now_ms + time_ms;
     deep_next(g, m);
 }
 

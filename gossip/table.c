@@ -286,7 +286,7 @@ void gossip__link(struct gossip *g, struct gossip__member *m, bool linked)
 {
     if (m->linked == linked) return;
     m->linked = linked;
-    m->parting = false;
+    m->parting = m->greeted = false;
     if (linked) {
         link_put(g, g->link_count++, gossip__slot(g, m));
         return;

@@ -102,10 +102,15 @@ struct gossip__grave *gossip__bury(struct gossip *g, struct gossip__graves *grav
     return grave;
 }
 
-bool gossip__is_future(struct gossip *g, uint64_t incarnation)
+bool gossip__is_above_max(const struct gossip *g, uint64_t incarnation)
 {
     uint64_t max = g->cfg.incarnation_max;
-    if (max == 0 || incarnation <= max + (g->now_ms - g->started_ms) / 1000) return false;
+    return max != 0 && incarnation > max + (g->now_ms - g->started_ms) / 1000;
+}
+
+bool gossip__is_future(struct gossip *g, uint64_t incarnation)
+{
+    if (!gossip__is_above_max(g, incarnation)) return false;
     g->counters.statements_future++;
     return true;
 }

@@ -64,6 +64,8 @@ void tell_leave(uint32_t from, uint32_t i, uint64_t incarnation, uint32_t signer
                 enum base_statement signed_as);
 void tell_event(uint32_t from, uint32_t origin, uint64_t epoch, uint64_t sequence, uint32_t signer);
 void answer(uint32_t i, uint64_t nonce);
+/* i answers a greeting of ours with this digest. */
+void answer_greeting(uint32_t i, struct gossip_digest digest);
 /* Peers 1..n linked; everything that they would be asked is left unanswered. */
 void mesh(uint32_t n);
 int snapshot_moved(void);

@@ -195,17 +195,47 @@ static void test_our_own_far_future(void **state)
     assert_int_equal(counters().statements_future, 2);
 }
 
+/* Accused at each new incarnation for an hour: we rise, but slower than what may be. */
+static void test_a_slanderer_does_not_outlaw_us(void **state)
+{
+    (void)state;
+    mesh(2);
+    uint64_t start = rig.now;
+    while (rig.now - start < 3600000) {
+        if (rig.g->refute_ms == GOSSIP__NEVER) tell_accusation(1, 0, incarnation_of(0));
+        rig.now = rig.g->refute_ms > rig.now ? rig.g->refute_ms : rig.now + 1;
+        timer();
+        assert_true(incarnation_of(0) <= 5 + (rig.now - start) / 1000 + GOSSIP__REFUTE_BURST);
+    }
+    assert_true(incarnation_of(0) >= 3000); /* and yet we answer */
+}
+
+/* At the top of what may be, our word has to wait until it is heard. */
+static void test_no_refutation_above_what_may_be(void **state)
+{
+    (void)state;
+    mesh(2);
+    tell_record(1, 0, 999, 0);
+    assert_int_equal(incarnation_of(0), 1000);
+    tell_record(1, 0, 1000, 0);
+    tell_leave(1, 0, 1000, 0, BASE_STATEMENT_LEAVE);
+    assert_int_equal(incarnation_of(0), 1000);
+    tell_accusation(1, 0, 1000);
+    timer();
+    assert_int_equal(incarnation_of(0), 1000);
+    rig.now = rig.g->refute_ms;
+    rig.now += 60000;
+    timer();
+    assert_int_equal(incarnation_of(0), 1001);
+}
+
 /* What would be refused is not asked for. */
 static void test_a_list_from_the_future(void **state)
 {
     (void)state;
     mesh(2);
     rig.now += 2000;
-    frame.type = GOSSIP_FRAME_ACK;
-    frame.u.ping.nonce = 1;
-    frame.u.ping.digest = (struct gossip_digest){9, 9};
-    frame.u.ping.id_count = 0;
-    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    answer_greeting(1, (struct gossip_digest){9, 9});
     assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
     memset(&frame.u, 0, sizeof frame.u);
     frame.type = GOSSIP_FRAME_LIST;
@@ -265,6 +295,8 @@ int main(void)
         LIMITED(test_far_future_is_refused),
         LIMITED(test_the_future_comes),
         LIMITED(test_our_own_far_future),
+        LIMITED(test_a_slanderer_does_not_outlaw_us),
+        LIMITED(test_no_refutation_above_what_may_be),
         LIMITED(test_a_list_from_the_future),
         SMALL(test_a_leave_outlives_its_member),
     };

@@ -203,11 +203,7 @@ static void test_large_buckets_are_answered_by_leaf(void **state)
 
 static void differing_ack(uint32_t from)
 {
-    frame.type = GOSSIP_FRAME_ACK;
-    frame.u.ping.nonce = 1;
-    frame.u.ping.digest = (struct gossip_digest){5000, 9};
-    frame.u.ping.id_count = 0;
-    assert_int_equal(feed_frame(from, &frame), BASE_OK);
+    answer_greeting(from, (struct gossip_digest){5000, 9});
 }
 
 static void list_in(uint32_t from, uint64_t within, uint64_t mask, uint64_t deep)
@@ -252,6 +248,77 @@ static void test_large_buckets_are_asked_for_by_leaf(void **state)
     assert_true(was_sent(2, GOSSIP_FRAME_SYNC));
 }
 
+/* Nobody keeps others from repairing us, by answering as late as it may: the exchange as a whole
+ * has an end, and then it is another's turn. */
+static void test_a_slow_answerer_stops_no_repair(void **state)
+{
+    (void)state;
+    sparse_mesh(10);
+    fill_bucket(3);
+    rig.now += 5000;
+    differing_ack(1);
+    list_in(1, 0, 0, UINT64_MAX);
+    uint64_t start = rig.now;
+    while (was_sent(1, GOSSIP_FRAME_SYNC) && rig.now < start + 60000) {
+        assert_int_equal(sent.u.sync.within, rig.g->deep_bucket + 1);
+        rig.now += 1900;
+        list_in(1, rig.g->deep_bucket + 1u, 0, 0);
+    }
+    assert_in_range(rig.now - start, 4000, GOSSIP__DEEP_TIMES * 1000 + 1900);
+    differing_ack(1);
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC)); /* a first question does no harm */
+    list_in(1, 0, 0, UINT64_MAX);
+    assert_false(was_sent(1, GOSSIP_FRAME_SYNC));
+    differing_ack(2);
+    assert_true(was_sent(2, GOSSIP_FRAME_SYNC));
+    list_in(2, 0, 0, (uint64_t)1 << 5);
+    assert_true(was_sent(2, GOSSIP_FRAME_SYNC));
+    list_in(2, 6, 0, 0);
+    rig.now += 1000;
+    differing_ack(1);
+    list_in(1, 0, 0, UINT64_MAX); /* its turn again */
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+}
+
+/* In a small mesh no comparison leaf by leaf stands in the way of an ordinary one. */
+static void test_a_small_mesh_waits_for_no_leaves(void **state)
+{
+    (void)state;
+    mesh(2);
+    rig.now += 5000;
+    differing_ack(1);
+    list_in(1, 0, 0, UINT64_MAX);
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+    differing_ack(2);
+    assert_true(was_sent(2, GOSSIP_FRAME_SYNC));
+}
+
+/* A digest that answers no question of ours makes us ask nothing. */
+static void test_a_digest_unasked_starts_nothing(void **state)
+{
+    (void)state;
+    mesh(2);
+    rig.now += 5000;
+    frame.type = GOSSIP_FRAME_ACK;
+    frame.u.ping.digest = (struct gossip_digest){5000, 9};
+    frame.u.ping.id_count = 0;
+    for (frame.u.ping.nonce = 0; frame.u.ping.nonce < 3; frame.u.ping.nonce++) {
+        assert_int_equal(feed_frame(1, &frame), BASE_OK);
+        assert_false(was_sent(1, GOSSIP_FRAME_SYNC));
+    }
+    struct gossip_signed_record record;
+    sim_record_of(&record, 3, 1, 0);
+    struct gossip_event dialed = up_event(3, &record);
+    dialed.u.peer_up.dialed = true;
+    assert_int_equal(feed(dialed), BASE_OK);
+    frame.u.ping.nonce = 0;
+    assert_int_equal(feed_frame(3, &frame), BASE_OK);
+    assert_true(was_sent(3, GOSSIP_FRAME_SYNC));
+    rig.now += 5000;
+    assert_int_equal(feed_frame(3, &frame), BASE_OK); /* one answer a question */
+    assert_false(was_sent(3, GOSSIP_FRAME_SYNC));
+}
+
 /* While news come in, digests that differ by a few are let be; a table half empty is not. */
 static void test_digests_settle_before_they_are_repaired(void **state)
 {
@@ -263,15 +330,9 @@ static void test_digests_settle_before_they_are_repaired(void **state)
     list_in(1, 0, 0, 0);
     rig.now += 1000;
     tell_record(1, 20, 2, 0);
-    frame.u.ping.digest = (struct gossip_digest){0, 0};
-    frame.type = GOSSIP_FRAME_ACK;
-    frame.u.ping.nonce = 1;
-    frame.u.ping.id_count = 0;
-    frame.u.ping.digest.count = gossip_member_count(rig.g) + 1;
-    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    answer_greeting(1, (struct gossip_digest){gossip_member_count(rig.g) + 1, 0});
     assert_false(was_sent(1, GOSSIP_FRAME_SYNC));
-    frame.u.ping.digest.count = 2 * gossip_member_count(rig.g);
-    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    answer_greeting(1, (struct gossip_digest){2 * gossip_member_count(rig.g), 0});
     assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
 }
 
@@ -300,6 +361,9 @@ int main(void)
         SPARSE(test_relays_are_asked_after_our_own_dial),
         SPARSE(test_large_buckets_are_answered_by_leaf),
         SPARSE(test_large_buckets_are_asked_for_by_leaf),
+        SPARSE(test_a_slow_answerer_stops_no_repair),
+        SPARSE(test_a_small_mesh_waits_for_no_leaves),
+        SPARSE(test_a_digest_unasked_starts_nothing),
         SPARSE(test_digests_settle_before_they_are_repaired),
         SPARSE(test_a_crowd_is_alerted_by_few),
     };

@@ -680,6 +680,22 @@ static void test_evicted_accuser_takes_its_word_along(void **state)
     assert_true(rig.now - start >= 4000);
 }
 
+/* Three of ten accuse and leave: they take their weight out of the whole, and their word along. */
+static void test_accusers_that_leave_take_their_word_along(void **state)
+{
+    (void)state;
+    mesh(9);
+    for (uint32_t i = 1; i <= 3; i++)
+        tell_accusation(i, 9, 1);
+    for (uint32_t i = 1; i <= 3; i++)
+        tell_leave(i, i, 1, i, BASE_STATEMENT_LEAVE);
+    assert_int_equal(agenda(9)->accused_weight, 0);
+    assert_true(pass_until(9, GOSSIP_SUSPECT, 3000));
+    uint64_t start = rig.now;
+    assert_true(pass_until(9, GOSSIP_FAILED, 20000));
+    assert_true(rig.now - start >= 4000);
+}
+
 static void test_refutation_ends_a_suspicion(void **state)
 {
     (void)state;
@@ -1117,14 +1133,9 @@ static void test_digest_repair(void **state)
 {
     (void)state;
     mesh(4);
-    frame.type = GOSSIP_FRAME_ACK;
-    frame.u.ping.nonce = 0;
-    frame.u.ping.digest = (struct gossip_digest){5, rig.g->sum};
-    frame.u.ping.id_count = 0;
-    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    answer_greeting(1, (struct gossip_digest){5, rig.g->sum});
     assert_int_equal(rig.out.count, 0); /* equal: nothing to say */
-    frame.u.ping.digest.sum++;
-    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    answer_greeting(1, (struct gossip_digest){5, rig.g->sum + 1});
     assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
     assert_int_equal(sent.u.sync.mask, UINT64_MAX);
     frame.type = GOSSIP_FRAME_LIST; /* it lacks 3, has a newer 2, and knows 7 */
@@ -1150,11 +1161,7 @@ static void test_digest_repair(void **state)
 
 static void ask_for_list(uint32_t peer)
 {
-    frame.type = GOSSIP_FRAME_ACK;
-    frame.u.ping.nonce = 0;
-    frame.u.ping.digest = (struct gossip_digest){0, 0};
-    frame.u.ping.id_count = 0;
-    assert_int_equal(feed_frame(peer, &frame), BASE_OK);
+    answer_greeting(peer, (struct gossip_digest){0, 0});
     assert_true(was_sent(peer, GOSSIP_FRAME_SYNC));
     frame.type = GOSSIP_FRAME_LIST;
     memset(&frame.u, 0, sizeof frame.u);
@@ -1294,6 +1301,49 @@ static void test_own_pause_accuses_nobody(void **state)
     assert_true(counters().awareness > 0);
     for (uint32_t i = 1; i <= 4; i++)
         assert_int_equal(state_of(i), GOSSIP_ALIVE);
+}
+
+/* What waits to be sent of our own is late as well, but moves no clock: a pause is one pause, in
+ * however many frames we read before the timer. */
+static void test_a_pause_is_one_pause(void **state)
+{
+    (void)state;
+    mesh(4);
+    pass(999);
+    tell_accusation(1, 0, 5);
+    timer();
+    tell_accusation(1, 0, 6);
+    rig.now += 20000;
+    for (int i = 0; i < 5; i++)
+        tell_record(1, 2, 1, 0);
+    assert_int_equal(counters().pauses, 1);
+    assert_true(rig.g->tick_ms <= rig.now + 1500);
+    timer();
+    assert_int_equal(incarnation_of(0), 7);
+}
+
+/* The question went out in the same moment as the pause began: no round trip is below nothing. */
+static void test_an_answer_after_a_pause(void **state)
+{
+    struct gossip_member_view view;
+    uint32_t peer = 0;
+    (void)state;
+    mesh(4);
+    while (peer == 0) {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+        for (uint32_t i = 1; i <= 4; i++)
+            if (was_sent(i, GOSSIP_FRAME_PING)) peer = i;
+    }
+    peer_up(5); /* its record is to be pushed in some milliseconds: from there the pause counts */
+    rig.now += 20000;
+    answer(peer, sent.u.ping.nonce);
+    assert_int_equal(counters().pauses, 1);
+    assert_int_equal(counters().acks, 1);
+    assert_int_equal(gossip_member_find(&view, rig.g, &rig.key[peer]), BASE_OK);
+    assert_true(view.rtt_ms <= 20000);
+    answer(peer, sent.u.ping.nonce); /* it has ended already: no round trip of anything */
+    assert_int_equal(counters().acks, 1);
 }
 
 /* Lifeguard: silent relays make us doubt ourselves; our own time-outs grow. */
@@ -1474,6 +1524,7 @@ int main(void)
         RIG(test_weights_decide),
         RIG(test_weight_that_shrinks_takes_its_word_along),
         RIG(test_evicted_accuser_takes_its_word_along),
+        RIG(test_accusers_that_leave_take_their_word_along),
         RIG(test_refutation_ends_a_suspicion),
         RIG(test_late_ack_ends_a_suspicion),
         RIG(test_closed_link_is_a_hint_not_a_verdict),
@@ -1502,6 +1553,8 @@ int main(void)
         RIG(test_failed_hint_is_checked_by_ourselves),
         RIG(test_news_that_reached_all_is_not_passed_on),
         RIG(test_own_pause_accuses_nobody),
+        RIG(test_a_pause_is_one_pause),
+        RIG(test_an_answer_after_a_pause),
         RIG(test_local_health_scales_time_outs),
         RIG(test_late_answers_lengthen_our_time_outs),
         RIG(test_our_public_accusations_are_bounded),
