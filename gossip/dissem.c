@@ -190,9 +190,10 @@ static bool news_item(struct gossip_item *out, const struct gossip *g, uint32_t 
     const struct gossip__member *m = news->slot != GOSSIP__NONE ? &g->members[news->slot] : NULL;
     if (m == NULL)
         *out = (struct gossip_item){.kind = news->kind, .body = news->body, .sig = news->sig};
-    else if (news->kind == BASE_STATEMENT_RECORD)
+    else if (news->kind == BASE_STATEMENT_RECORD) {
         *out = record_item(m);
-    else if (m->leave_at == 0)
+        out->flags = 0; /* how we see it is no news: only repairs say so, to whoever asks us */
+    } else if (m->leave_at == 0)
         return false; /* taken back in the same step */
     else
         *out = leave_item(gossip__leave(g, m));

@@ -30,14 +30,16 @@
  * to be asked for leaf by leaf.
  *
  * count, sum     the table's digest: members listed, and the sum (mod 2^64) over them of the first
- *                8 bytes of SHA-256(key || incarnation || sequence || leave incarnation)
+ *                8 bytes of SHA-256(key || incarnation || sequence || leave incarnation), the first
+ *                two as in entries, the last 0 unless it has left
  * event ids      flat array of (origin key, epoch, sequence, age in ms) that the sender could give;
  *                in PULL those that it wants
  * mask           8 bytes as a number: bit i is bucket i, the key's last byte mod 64; in SYNC the
  *                buckets asked about, in LIST those answered in full
  * bucket sums    64 numbers, or none: then everything is wanted
  * within         1 + a bucket; its leaf i holds the keys whose last byte but one mod 64 is i
- * entries        flat array of (key, incarnation, sequence, flags); flags: 1 left, 2 failed
+ * entries        flat array of (key, incarnation, sequence, flags); flags: 1 left, 2 failed; of who
+ *                has left the incarnation of its leave, and 0
  * more           some asked buckets differ and did not fit
  * reach          how many peers the sender gave this news to; who sees that this covers everybody
  *                need not pass it on

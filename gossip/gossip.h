@@ -17,10 +17,11 @@
  *   arm_timer(gossip_deadline_ms(g));
  *
  * What a member says of another is worth little: an accusation makes us probe for ourselves; our
- * own failed probes always end in FAILED after the full suspicion time; accusations and
- * confirmations by others of more than a third of the weight shorten that time, and those by fewer
- * change nothing. What a member says of itself (record, leave, event) is signed by it and may come
- * through anybody.
+ * own failed probes always end in FAILED after the full suspicion time, or up to four times that
+ * while a link stands, our own questions are answered late and we are alone with the suspicion;
+ * accusations and confirmations by others of more than a third of the weight shorten that time, and
+ * those by fewer do not. What a member says of itself (record, leave, event) is signed by it and
+ * may come through anybody.
  *
  * Sources: Das, Gupta, Motivala, "SWIM", DSN 2002; Dadgar, Phillips, Currey, "Lifeguard", 2018. */
 #define GOSSIP_FRAME_BYTES_MAX   16384 /* body, without the type */
@@ -158,7 +159,8 @@ enum gossip_action_type {
 enum gossip_note {
     GOSSIP_NOTE_NONE = 0,
     /* Key signed two records of equal incarnation and sequence, different in bytes. `ours` and
-     * `theirs` prove it to anybody who knows the mesh; once for each such version. */
+     * `theirs` prove it to anybody who knows the mesh; once for each such version, and once in ten
+     * minutes for each key. */
     GOSSIP_NOTE_CONTRADICTION,
     GOSSIP_NOTE_ROLLED_BACK, /* a record of ours, signed by us, is ahead of what we knew */
     GOSSIP_NOTE_FORGED,      /* the peer sent a statement whose signature is not its speaker's */
@@ -224,7 +226,8 @@ struct gossip;
 struct gossip_shared;
 int gossip_shared_new(struct gossip_shared **out, size_t records_max, uint64_t seed);
 void gossip_shared_free(struct gossip_shared *shared);
-/* Memory that has been in use so far, at most: of the records; of a core beside its records. */
+/* Memory that has been in use so far, at most: of the records; of a core beside its records and
+ * the ring of 128 user events. */
 size_t gossip_shared_bytes(const struct gossip_shared *shared);
 size_t gossip_bytes(const struct gossip *g);
 
@@ -250,7 +253,8 @@ void gossip_free(struct gossip *g);
  *   BASE_ENOPEER     a frame from, or an event about, somebody who is not listed or has no link;
  *   BASE_EFULL       PEER_UP: the table has no room;
  *   BASE_EINVAL, BASE_ETOOBIG  USER_EVENT or UPDATE out of bounds; BASE_EINVAL also PEER_UP with a
- *                    record above incarnation_max;
+ *                    record above incarnation_max, BASE_ETOOBIG with a proof of too many bytes;
+ *   BASE_EUNSUPPORTED  PEER_UP with a record of a version after ours;
  *   BASE_ESTATE      PEER_UP, USER_EVENT or UPDATE after our own LEAVE; PEER_UP of our own key.
  * Same configuration and same events give the same bytes on every machine. */
 int gossip_step(struct gossip *g, uint64_t now_ms, const struct gossip_event *ev,
@@ -284,9 +288,11 @@ void gossip_self_record(struct gossip_signed_record *out, const struct gossip *g
 
 struct gossip_counters {
     uint64_t frames_in, frames_out, frames_malformed, frames_unknown, keys_unknown;
-    uint64_t probes, probes_failed, acks, nacks, relays;
+    uint64_t probes, probes_failed;
+    uint64_t acks; /* that ended a probe of ours; the round trip is the member's rtt_ms */
+    uint64_t nacks, relays;
     uint64_t suspicions, refutations_own, failures;
-    uint64_t statements_duplicate;  /* known already: ordinary */
+    uint64_t statements_duplicate;  /* known already, or in our own name: ordinary */
     uint64_t statements_stale;      /* about an incarnation that is over, or not yet there */
     uint64_t statements_future;     /* of an incarnation above incarnation_max */
     uint64_t statements_forged;     /* signature is not the speaker's */
@@ -295,8 +301,8 @@ struct gossip_counters {
     uint64_t events_sent, events_delivered;
     uint64_t syncs, records_pulled, judged, refused;
     uint64_t aside_full, table_full, sends_dropped, pauses;
-    uint64_t contradictions;
-    uint32_t awareness; /* 0 healthy .. awareness_max */
+    uint64_t contradictions; /* noted or not */
+    uint32_t awareness;      /* 0 healthy .. awareness_max */
 };
 void gossip_counters(struct gossip_counters *out, const struct gossip *g);
 

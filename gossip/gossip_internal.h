@@ -15,13 +15,15 @@
 #define GOSSIP__NONE        UINT16_MAX
 #define GOSSIP__RELAYS_MAX  8   /* relays a probe asks */
 #define GOSSIP__ERRANDS_MAX 128 /* probes that we run for others */
+#define GOSSIP__ERRANDS_OF  8   /* of them open for one requester */
 #define GOSSIP__PENDING_MAX 128 /* records that wait for a verdict, those aside counted */
 #define GOSSIP__GRAVES_MAX                                                                         \
     256 /* evicted and refused: not judged again before the next snapshot                          \
          */
 #define GOSSIP__PROVED_MAX    32
-#define GOSSIP__NEWS_MAX      256 /* statements a step spreads */
-#define GOSSIP__EVENTS_MAX    128 /* user events kept for repair */
+#define GOSSIP__PROVED_MS     600000 /* one proof is enough of who contradicts itself all the time */
+#define GOSSIP__NEWS_MAX      256    /* statements a step spreads */
+#define GOSSIP__EVENTS_MAX    128    /* user events kept for repair */
 #define GOSSIP__ARENA_BYTES   ((size_t)24 * GOSSIP_FRAME_BYTES_MAX)
 #define GOSSIP__TARGETS_MAX   256 /* peers that one step pushes its own news to */
 #define GOSSIP__NEVER         UINT64_MAX
@@ -139,6 +141,12 @@ struct gossip__grave { /* also remembers which events of an evicted member were 
     uint64_t left_incarnation; /* left with: stays buried under every snapshot; 0: did not leave */
 };
 
+struct gossip__proved { /* a contradiction of this key: what we held, and when one was last noted */
+    struct base_key33 key;
+    uint64_t incarnation, sequence, noted_ms;
+    bool used;
+};
+
 /* The members forgotten, and apart from them the records refused: who makes us refuse many does
  * not make us forget who left. */
 struct gossip__graves {
@@ -216,7 +224,7 @@ struct gossip {
     struct gossip__pending pending[GOSSIP__PENDING_MAX];
     uint32_t pending_top; /* none from here on */
     struct gossip__graves gone, refused;
-    struct gossip__grave proved[GOSSIP__PROVED_MAX]; /* contradictions noted already: a ring */
+    struct gossip__proved proved[GOSSIP__PROVED_MAX]; /* one a key; a ring */
     uint32_t proved_next;
     uint64_t moves; /* of the snapshot */
     struct gossip__errand errands[GOSSIP__ERRANDS_MAX];

@@ -32,12 +32,13 @@ unsigned gossip__leaf(const struct base_key33 *key)
            GOSSIP_BUCKETS * (key->bytes[BASE_KEY33_BYTES - 2] % GOSSIP_BUCKETS);
 }
 
+/* As the entries of a LIST: where those are equal, sums are, or nothing would ever settle them. */
 static uint64_t digest_of(const struct gossip *g, const struct gossip__member *m)
 {
     if (m->state == GOSSIP_NONE) return 0;
     if (m->leave_at == 0) return m->record->digest;
-    return gossip__digest_of(&m->record->key, m->record->incarnation, m->record->sequence,
-                             gossip__leave_incarnation(g, m));
+    uint64_t left = gossip__leave_incarnation(g, m);
+    return gossip__digest_of(&m->record->key, left, 0, left);
 }
 
 /* After a change: before is what digest_of() said in front of it. */

@@ -277,17 +277,22 @@ static void errand_nack(struct gossip *g, struct gossip__errand *e)
                e->nonce);
 }
 
-/* One a requester and target; else a free place, else that of the one answered longest ago. */
+/* One a requester and target; else a free place, else that of the one answered longest ago. NULL:
+ * all are open, or as many as one requester may have. */
 static struct gossip__errand *errand_room(struct gossip *g, uint16_t requester, uint16_t target)
 {
     struct gossip__errand *room = NULL;
+    uint32_t open = 0;
     for (size_t i = 0; i < GOSSIP__ERRANDS_MAX; i++) {
         struct gossip__errand *e = &g->errands[i];
         if (e->used && e->requester == requester && e->target == target) return e;
-        if (e->used && !e->nacked) continue;
+        if (e->used && !e->nacked) {
+            open += e->requester == requester;
+            continue;
+        }
         if (room == NULL || (room->used && (!e->used || e->due_ms < room->due_ms))) room = e;
     }
-    return room;
+    return open < GOSSIP__ERRANDS_OF ? room : NULL;
 }
 
 /* The answer must be there before the requester's own time is over. */
@@ -358,6 +363,14 @@ static void send_refute(struct gossip *g, struct gossip__member *to,
         gossip__send(g, to, g->out);
 }
 
+/* Could we reach it for another? In a sparse mesh we have no more links for that than we keep. */
+static bool is_reachable(const struct gossip *g, const struct gossip__member *m)
+{
+    if (m->linked || m->dialing) return true;
+    if (is_just_refused(g, m)) return false;
+    return !gossip__is_sparse(g) || g->link_count + g->dialing_count < g->cfg.links_max;
+}
+
 void gossip__ping_req_in(struct gossip *g, struct gossip__member *from)
 {
     uint64_t nonce = g->in->u.relay.nonce;
@@ -367,8 +380,7 @@ void gossip__ping_req_in(struct gossip *g, struct gossip__member *from)
         send_refute(g, from, &from->record->key, nonce);
         return;
     }
-    if (m == NULL || m == from || m->state == GOSSIP_LEFT || g->left ||
-        (!m->linked && is_just_refused(g, m)) ||
+    if (m == NULL || m == from || m->state == GOSSIP_LEFT || g->left || !is_reachable(g, m) ||
         errand_add(g, gossip__slot(g, from), gossip__slot(g, m), nonce) == NULL) {
         struct base_key33 key = g->in->u.relay.key;
         send_relay(g, from, GOSSIP_FRAME_NACK, &key, nonce);
@@ -399,6 +411,10 @@ static void refute_pass_on(struct gossip *g, struct gossip__member *from,
         if (!e->used || e->target != gossip__slot(g, from) || e->nonce != refutation->nonce ||
             !base_key33_equal(&g->members[e->requester].record->key, &refutation->requester))
             continue;
+        /* Checked here as well: what we pass on forged would be held against us. */
+        if (!gossip__verify(g, BASE_STATEMENT_REFUTATION, &g->in->u.refute.body,
+                            &g->in->u.refute.sig, &from->record->key, from))
+            return;
         e->used = false;
         gossip__send(g, &g->members[e->requester], g->in);
         errands_arm(g);

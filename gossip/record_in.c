@@ -81,14 +81,35 @@ bool gossip__is_digest_higher(const struct gossip__member *m, const struct base_
     return memcmp(theirs.bytes, ours.bytes, sizeof ours.bytes) > 0;
 }
 
-static bool is_proved(const struct gossip *g, const struct gossip__stored *record)
+/* NULL: its key has not contradicted itself, as far as we remember. */
+static struct gossip__proved *proved_find(struct gossip *g, const struct base_key33 *key)
 {
     for (size_t i = 0; i < GOSSIP__PROVED_MAX; i++)
-        if (g->proved[i].incarnation == record->incarnation &&
-            g->proved[i].sequence == record->sequence &&
-            base_key33_equal(&g->proved[i].key, &record->key))
-            return true;
-    return false;
+        if (g->proved[i].used && base_key33_equal(&g->proved[i].key, key)) return &g->proved[i];
+    return NULL;
+}
+
+static bool is_proved(struct gossip *g, const struct gossip__stored *record)
+{
+    const struct gossip__proved *proved = proved_find(g, &record->key);
+    return proved != NULL && proved->incarnation == record->incarnation &&
+           proved->sequence == record->sequence;
+}
+
+/* Remembers it; true: time for a note, since each pair of versions is a proof but one is enough. */
+static bool prove(struct gossip *g, const struct gossip__stored *record)
+{
+    struct gossip__proved *proved = proved_find(g, &record->key);
+    bool is_new = proved == NULL || g->now_ms - proved->noted_ms >= GOSSIP__PROVED_MS;
+    if (proved == NULL) {
+        proved = &g->proved[g->proved_next];
+        g->proved_next = (g->proved_next + 1) % GOSSIP__PROVED_MAX;
+        *proved = (struct gossip__proved){.used = true, .key = record->key};
+    }
+    proved->incarnation = record->incarnation;
+    proved->sequence = record->sequence;
+    if (is_new) proved->noted_ms = g->now_ms;
+    return is_new;
 }
 
 static struct base_slice keep(struct gossip *g, const struct base_slice *bytes)
@@ -105,11 +126,7 @@ static void contradiction(struct gossip *g, struct gossip__member *m, const stru
 {
     struct base_slice ours = gossip__stored_body(m->record);
     g->counters.contradictions++;
-    if (is_proved(g, m->record)) return;
-    g->proved[g->proved_next] = (struct gossip__grave){.key = m->record->key,
-                                                       .incarnation = m->record->incarnation,
-                                                       .sequence = m->record->sequence};
-    g->proved_next = (g->proved_next + 1) % GOSSIP__PROVED_MAX;
+    if (is_proved(g, m->record) || !prove(g, m->record)) return;
     gossip__note(g, GOSSIP_NOTE_CONTRADICTION, &m->record->key, through);
     struct gossip_action *act = &g->actions[g->action_count - 1];
     act->u.note.ours = (struct gossip_shown){keep(g, &ours), m->record->sig};

@@ -1,5 +1,6 @@
 /* Suspicion: ours ends in FAILED after its full time, sooner when others of more than a third of
- * the weight say the same, never when fewer do.
+ * the weight say the same, never when fewer do; later, up to four times, when a link stands, we are
+ * slow ourselves, and others of more than a third of the weight do not say the same.
  *
  * Source: SWIM, section 4.2; Lifeguard, section IV.B, with weights in the place of a count K. */
 #include "gossip/gossip_internal.h"
@@ -50,6 +51,13 @@ static bool is_crowd_alerted(const struct gossip *g, const struct gossip__member
            gossip__agenda(g, m)->accuser_count >= GOSSIP__SAID_MAX;
 }
 
+/* Of those who weigh more than an even share of a crowd's third, few make a third: they are heard
+ * however many others have spoken. */
+static bool is_one_of_a_crowd(const struct gossip *g, const struct gossip__member *speaker)
+{
+    return 3 * GOSSIP__CROWD * (uint64_t)speaker->weight <= g->weight_total;
+}
+
 static void suspicion_arm(struct gossip *g, struct gossip__member *m)
 {
     struct gossip__agenda *a = gossip__agenda_open(g, m);
@@ -89,7 +97,8 @@ void gossip__suspect(struct gossip *g, struct gossip__member *m)
     if (a->accused_ms == 0) a->accused_ms = g->now_ms;
     gossip__state(g, m, GOSSIP_SUSPECT, GOSSIP_WHY_PROBE);
     suspicion_arm(g, m);
-    if (is_said_enough(g, m) || is_crowd_alerted(g, m)) return;
+    if (is_said_enough(g, m)) return;
+    if (is_crowd_alerted(g, m) && is_one_of_a_crowd(g, &g->members[0])) return;
     if (g->voices == 0) { /* who suspects everybody tells the accused only: no storm of doubt */
         gossip__accuse_to(g, m);
         return;
@@ -153,6 +162,7 @@ static bool is_doubted(const struct gossip *g, const struct gossip__member *m)
  * suspicion, waits up to four times as long. */
 static bool is_prolonged(struct gossip *g, struct gossip__member *m)
 {
+    if (is_crowd_alerted(g, m)) return false; /* not alone, though few are listened to */
     struct gossip__agenda *a = gossip__agenda_open(g, m);
     uint64_t times = 1 + (g->awareness < PATIENCE_MAX ? g->awareness : PATIENCE_MAX);
     uint64_t end = a->suspect_ms + times * gossip__suspicion_ms(g);
@@ -232,7 +242,8 @@ static void accused_other(struct gossip *g, struct gossip__member *from,
         g->counters.statements_stale++;
         return;
     }
-    if (gossip__is_accuser(g, m, gossip__slot(g, accuser)) || is_crowd_alerted(g, m)) {
+    if (gossip__is_accuser(g, m, gossip__slot(g, accuser)) ||
+        (is_crowd_alerted(g, m) && is_one_of_a_crowd(g, accuser))) {
         g->counters.statements_duplicate++;
         return;
     }
@@ -256,7 +267,7 @@ void gossip__accusation_in(struct gossip *g, struct gossip__member *from,
     struct gossip__member *accuser = gossip__find(g, &accusation.accuser);
     struct gossip__member *m = gossip__find(g, &accusation.target);
     if (accuser == &g->members[0]) {
-        g->counters.statements_duplicate++;
+        g->counters.statements_duplicate++; /* or forged: it says nothing to us, so no matter */
     } else if (accuser == NULL || m == NULL || accuser->state == GOSSIP_LEFT) {
         g->counters.statements_non_member++;
     } else if (accuser == m) {

@@ -59,13 +59,28 @@ void gossip__sync_if_differs(struct gossip *g, struct gossip__member *m,
 
 /* ---- the answering side ---- */
 
-static struct gossip_entry entry_of(const struct gossip__member *m)
+static struct gossip_entry entry_of(const struct gossip *g, const struct gossip__member *m)
 {
-    unsigned flags = 0;
-    if (m->state == GOSSIP_LEFT) flags |= GOSSIP_ENTRY_LEFT;
-    if (m->state == GOSSIP_FAILED) flags |= GOSSIP_ENTRY_FAILED;
+    if (m->leave_at != 0)
+        return (struct gossip_entry){m->record->key, gossip__leave_incarnation(g, m), 0,
+                                     GOSSIP_ENTRY_LEFT};
     return (struct gossip_entry){m->record->key, m->record->incarnation, m->record->sequence,
-                                 (uint8_t)flags};
+                                 m->state == GOSSIP_FAILED ? GOSSIP_ENTRY_FAILED : 0};
+}
+
+/* <0, 0, >0: is what the entry tells of m older, the same, or newer than what we have? Of who has
+ * left only the leave counts, which may be above its record and which no record of its incarnation
+ * takes back. */
+static int entry_compare(const struct gossip *g, const struct gossip_entry *entry,
+                         const struct gossip__member *m)
+{
+    struct gossip_entry ours = entry_of(g, m);
+    bool is_left = (entry->flags & GOSSIP_ENTRY_LEFT) != 0;
+    if (entry->incarnation != ours.incarnation)
+        return entry->incarnation < ours.incarnation ? -1 : 1;
+    if (is_left != (m->leave_at != 0)) return is_left ? 1 : -1;
+    if (is_left || entry->sequence == ours.sequence) return 0;
+    return entry->sequence < ours.sequence ? -1 : 1;
 }
 
 /* Which of the asked buckets differ and fit into one LIST, whole buckets only. */
@@ -189,7 +204,7 @@ void gossip__sync_in(struct gossip *g, struct gossip__member *from)
                               : choose_buckets(g, &g->out->u.list.more, &g->out->u.list.deep);
     uint32_t count = members_of(g, within, g->out->u.list.mask);
     for (uint32_t i = 0; i < count; i++)
-        g->out->u.list.entries[i] = entry_of(&g->members[slots[i]]);
+        g->out->u.list.entries[i] = entry_of(g, &g->members[slots[i]]);
     g->out->u.list.entry_count = count;
     gossip__send(g, from, g->out);
     gossip__ids_in(g, from, g->in->u.sync.ids, g->in->u.sync.id_count);
@@ -241,11 +256,10 @@ static bool is_theirs_newer(struct gossip *g, const struct gossip_entry *entry)
     struct gossip__member *m = gossip__find(g, &entry->key);
     if (gossip__is_future(g, entry->incarnation)) return false;
     if (m == NULL) return !gossip__is_settled(g, &entry->key, entry->incarnation, entry->sequence);
-    if (entry->incarnation != m->record->incarnation)
-        return entry->incarnation > m->record->incarnation;
-    if (entry->sequence != m->record->sequence) return entry->sequence > m->record->sequence;
-    if (m->state == GOSSIP_FAILED && (entry->flags & GOSSIP_ENTRY_FAILED) == 0) hint_alive(g, m);
-    return (entry->flags & GOSSIP_ENTRY_LEFT) != 0 && m->state != GOSSIP_LEFT;
+    int order = entry_compare(g, entry, m);
+    if (order == 0 && m->state == GOSSIP_FAILED && (entry->flags & GOSSIP_ENTRY_FAILED) == 0)
+        hint_alive(g, m);
+    return order > 0;
 }
 
 /* The peer's own word about its own table; the news of our death may have missed us. */
@@ -288,15 +302,6 @@ static void entries_sort(struct gossip_entry *entries, uint32_t count)
         }
 }
 
-static bool is_ours_newer(const struct gossip__member *m, const struct gossip_entry *entry)
-{
-    if (entry == NULL) return true;
-    if (entry->incarnation != m->record->incarnation)
-        return entry->incarnation < m->record->incarnation;
-    if (entry->sequence != m->record->sequence) return entry->sequence < m->record->sequence;
-    return m->state == GOSSIP_LEFT && (entry->flags & GOSSIP_ENTRY_LEFT) == 0;
-}
-
 /* Two sorted runs side by side. */
 static void list_give(struct gossip *g, struct gossip__member *from)
 {
@@ -312,7 +317,7 @@ static void list_give(struct gossip *g, struct gossip__member *from)
         while (at < entry_count &&
                (order = base_key33_compare(&entries[at].key, &m->record->key)) < 0)
             at++;
-        if (m == from || !is_ours_newer(m, order == 0 ? &entries[at] : NULL)) continue;
+        if (m == from || (order == 0 && entry_compare(g, &entries[at], m) >= 0)) continue;
         gossip__repair_member(g, from, m);
         left--;
     }

@@ -167,7 +167,8 @@ static void verdict_new(struct gossip *g, const struct gossip__pending *p, uint6
     gossip__news_member(g, BASE_STATEMENT_RECORD, m, except);
     if ((p->flags & GOSSIP_ENTRY_FAILED) != 0) {
         gossip__state(g, m, GOSSIP_FAILED, GOSSIP_WHY_LEARNED);
-        if (gossip__is_sparse(g)) {
+        /* The failed are in nobody's round: a table full of them is large all the same. */
+        if (g->count - 1 > g->cfg.links_max) {
             gossip__dial_plan(g, m);
             return;
         }

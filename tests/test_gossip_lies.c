@@ -94,11 +94,32 @@ static void test_a_contradiction_is_noted_once(void **state)
     }
     assert_int_equal(notes, 1);
     assert_int_equal(counters().contradictions, 7);
+    rig.now += GOSSIP__PROVED_MS;
     record_named(&records[0], "a", 1);
     record_named(&records[1], "b", 1);
+    timer();
     assert_int_equal(feed_record(1, &records[0], "proof"), BASE_OK);
     assert_int_equal(feed_record(1, &records[1], "proof"), BASE_OK);
     assert_int_equal(count(GOSSIP_ACT_NOTE), 1);
+}
+
+/* Each pair of versions is a proof of its own, and one is enough: the others are counted. */
+static void test_contradictions_do_not_flood(void **state)
+{
+    struct gossip_signed_record a, b;
+    size_t notes = 0;
+    (void)state;
+    mesh(2);
+    for (uint64_t sequence = 1; sequence <= 100; sequence++) {
+        record_named(&a, "a", sequence);
+        record_named(&b, "b", sequence);
+        assert_int_equal(feed_record(1, &a, "proof"), BASE_OK);
+        notes += count(GOSSIP_ACT_NOTE);
+        assert_int_equal(feed_record(1, &b, "proof"), BASE_OK);
+        notes += count(GOSSIP_ACT_NOTE);
+    }
+    assert_int_equal(notes, 1);
+    assert_int_equal(counters().contradictions, 100);
 }
 
 /* Shown to us in a session, and another to somebody else. */
@@ -249,6 +270,59 @@ static void test_a_list_from_the_future(void **state)
     assert_true(base_key33_equal(&sent.u.pull.keys[0], &rig.key[8]));
 }
 
+/* ---- two leaves ---- */
+
+static void list_of_leave(uint64_t incarnation)
+{
+    answer_greeting(1, (struct gossip_digest){0, 0});
+    assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
+    memset(&frame.u, 0, sizeof frame.u);
+    frame.type = GOSSIP_FRAME_LIST;
+    frame.u.list.mask = (uint64_t)1 << gossip__bucket(&rig.key[2]);
+    frame.u.list.entry_count = 1;
+    frame.u.list.entries[0] = (struct gossip_entry){rig.key[2], incarnation, 0, GOSSIP_ENTRY_LEFT};
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    rig.now += 1000;
+}
+
+/* Signed for two incarnations, and given to a half each: the later one is asked for, or given, and
+ * both halves say the same then, whatever record they had. */
+static void test_two_leaves_are_settled(void **state)
+{
+    uint64_t sums[2];
+    (void)state;
+    for (int half = 0; half < 2; half++) {
+        if (half == 1) {
+            gossip_free(rig.g);
+            rig_new(64);
+        }
+        mesh(3);
+        rig.now += 1000;
+        if (half == 1) tell_record(1, 2, 1, 9);
+        tell_leave(1, 2, 1, 2, BASE_STATEMENT_LEAVE);
+        assert_int_equal(state_of(2), GOSSIP_LEFT);
+        list_of_leave(2);
+        assert_true(was_sent(1, GOSSIP_FRAME_PULL));
+        assert_true(base_key33_equal(&sent.u.pull.keys[0], &rig.key[2]));
+        tell_leave(1, 2, 2, 2, BASE_STATEMENT_LEAVE);
+        list_of_leave(1);
+        assert_false(was_sent(1, GOSSIP_FRAME_PULL));
+        assert_true(was_sent(1, GOSSIP_FRAME_UPDATE));
+        list_of_leave(2);
+        assert_int_equal(rig.out.count, 0);
+        memset(&frame.u, 0, sizeof frame.u);
+        frame.type = GOSSIP_FRAME_SYNC;
+        frame.u.sync.mask = (uint64_t)1 << gossip__bucket(&rig.key[2]);
+        assert_int_equal(feed_frame(1, &frame), BASE_OK);
+        assert_true(was_sent(1, GOSSIP_FRAME_LIST));
+        for (uint32_t i = 0; i < sent.u.list.entry_count; i++)
+            if (base_key33_equal(&sent.u.list.entries[i].key, &rig.key[2]))
+                assert_int_equal(sent.u.list.entries[i].incarnation, 2);
+        sums[half] = rig.g->sum;
+    }
+    assert_true(sums[0] == sums[1]);
+}
+
 /* ---- the dead ---- */
 
 static int setup_small(void **state)
@@ -290,6 +364,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG(test_contradiction),
         RIG(test_a_contradiction_is_noted_once),
+        RIG(test_contradictions_do_not_flood),
         RIG(test_contradiction_in_a_session),
         RIG(test_no_contradiction),
         LIMITED(test_far_future_is_refused),
@@ -298,6 +373,7 @@ int main(void)
         LIMITED(test_a_slanderer_does_not_outlaw_us),
         LIMITED(test_no_refutation_above_what_may_be),
         LIMITED(test_a_list_from_the_future),
+        RIG(test_two_leaves_are_settled),
         SMALL(test_a_leave_outlives_its_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

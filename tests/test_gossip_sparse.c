@@ -336,18 +336,96 @@ static void test_digests_settle_before_they_are_repaired(void **state)
     assert_true(was_sent(1, GOSSIP_FRAME_SYNC));
 }
 
+/* As if there were so many more, of weight 1. */
+static void crowd_add(void)
+{
+    rig.g->order_count += 3 * GOSSIP__CROWD;
+    rig.g->weight_total += 3 * GOSSIP__CROWD;
+}
+
+static void crowd_remove(void)
+{
+    rig.g->order_count -= 3 * GOSSIP__CROWD;
+    rig.g->weight_total -= 3 * GOSSIP__CROWD;
+}
+
 /* Where a third is a crowd some voices alert, and more are not even read. */
 static void test_a_crowd_is_alerted_by_few(void **state)
 {
     (void)state;
     sparse_mesh(30);
-    rig.g->order_count += 3 * GOSSIP__CROWD; /* as if there were so many */
+    crowd_add();
     for (uint32_t i = 3; i < 3 + 2 * GOSSIP__SAID_MAX; i++) {
         struct lie honest = {i, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_ACCUSATION};
         tell_accusation_as(1, i, 2, 1, &honest);
     }
     assert_int_equal(counters().statements_duplicate, GOSSIP__SAID_MAX);
-    rig.g->order_count -= 3 * GOSSIP__CROWD;
+    crowd_remove();
+}
+
+static void accused_by_few(void)
+{
+    for (uint32_t i = 3; i < 3 + GOSSIP__SAID_MAX; i++) {
+        struct lie honest = {i, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_ACCUSATION};
+        tell_accusation_as(1, i, 2, 1, &honest);
+    }
+}
+
+/* Who weighs as much as many is heard all the same: a third of the weight confirms, whoever spoke
+ * first. */
+static void test_a_crowd_does_not_silence_the_heavy(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    crowd_add();
+    verdict(20, GOSSIP_OK, 4 * GOSSIP__CROWD);
+    accused_by_few();
+    struct lie heavy = {20, BASE_STATEMENT_ACCUSATION, BASE_STATEMENT_ACCUSATION};
+    tell_accusation_as(1, 20, 2, 1, &heavy);
+    assert_int_equal(counters().statements_duplicate, 0);
+    assert_true(3 * agenda(2)->accused_weight > rig.g->weight_total);
+    crowd_remove();
+}
+
+/* Nor is anybody alone whom a crowd has alerted: its suspicion takes the full time and no more. */
+static void test_a_crowd_prolongs_nothing(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    struct gossip__member *m = gossip__find(rig.g, &rig.key[2]);
+    accused_by_few();
+    gossip__suspect(rig.g, m);
+    crowd_add();
+    rig.g->awareness = 8;
+    rig.now = rig.g->now_ms = agenda(2)->suspect_end_ms;
+    assert_true(m->linked);
+    gossip__suspicion_due(rig.g, m);
+    assert_int_equal(state_of(2), GOSSIP_FAILED);
+    crowd_remove();
+}
+
+static int ask_relay(uint32_t target)
+{
+    frame.type = GOSSIP_FRAME_PING_REQ;
+    frame.u.relay.key = rig.key[target];
+    frame.u.relay.nonce = 70 + target;
+    return feed_frame(1, &frame);
+}
+
+/* A relay dials for others as far as it has links to spare. */
+static void test_relays_dial_within_their_links(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    for (uint32_t i = 0; i < LINKS - 2; i++) {
+        assert_int_equal(ask_relay(10 + i), BASE_OK);
+        assert_non_null(find(GOSSIP_ACT_WANT_LINK, 10 + i));
+    }
+    assert_int_equal(ask_relay(20), BASE_OK);
+    assert_null(find(GOSSIP_ACT_WANT_LINK, 20));
+    assert_true(was_sent(1, GOSSIP_FRAME_NACK));
+    assert_int_equal(ask_relay(2), BASE_OK); /* where there is a link it costs none */
+    assert_true(was_sent(2, GOSSIP_FRAME_CHALLENGE));
 }
 
 int main(void)
@@ -366,6 +444,9 @@ int main(void)
         SPARSE(test_a_digest_unasked_starts_nothing),
         SPARSE(test_digests_settle_before_they_are_repaired),
         SPARSE(test_a_crowd_is_alerted_by_few),
+        SPARSE(test_a_crowd_does_not_silence_the_heavy),
+        SPARSE(test_a_crowd_prolongs_nothing),
+        SPARSE(test_relays_dial_within_their_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -906,6 +906,42 @@ static void test_relay_says_no_in_time(void **state)
     assert_true(was_sent(1, GOSSIP_FRAME_NACK));
 }
 
+/* An answer that the target has not signed would be held against the relay. */
+static void test_relay_passes_no_forgery_on(void **state)
+{
+    (void)state;
+    mesh(3);
+    frame.type = GOSSIP_FRAME_PING_REQ;
+    frame.u.relay.key = rig.key[2];
+    frame.u.relay.nonce = 77;
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_int_equal(feed_refute(2, 2, 77, 1, 3), BASE_OK);
+    assert_false(was_sent(1, GOSSIP_FRAME_REFUTE));
+    assert_int_equal(counters().statements_forged, 1);
+    assert_true(base_key33_equal(&find(GOSSIP_ACT_NOTE, 2)->u.note.peer, &rig.key[2]));
+    assert_int_equal(feed_refute(2, 2, 77, 1, 2), BASE_OK);
+    assert_true(was_sent(1, GOSSIP_FRAME_REFUTE));
+}
+
+/* One that asks about everybody takes no other's place. */
+static void test_errands_of_one_are_bounded(void **state)
+{
+    (void)state;
+    mesh(20);
+    frame.type = GOSSIP_FRAME_PING_REQ;
+    for (uint32_t i = 0; i < GOSSIP__ERRANDS_OF + 4; i++) {
+        frame.u.relay.key = rig.key[5 + i];
+        frame.u.relay.nonce = 77 + i;
+        assert_int_equal(feed_frame(1, &frame), BASE_OK);
+        assert_int_equal(was_sent(1, GOSSIP_FRAME_NACK), i >= GOSSIP__ERRANDS_OF);
+    }
+    assert_int_equal(feed_frame(2, &frame), BASE_OK);
+    assert_false(was_sent(2, GOSSIP_FRAME_NACK));
+    pass(500); /* those are answered, and no longer open */
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_false(was_sent(1, GOSSIP_FRAME_NACK));
+}
+
 static void test_errand_ends_with_its_target(void **state)
 {
     (void)state;
@@ -1257,6 +1293,41 @@ static void test_failed_hint_is_checked_by_ourselves(void **state)
     assert_int_equal(state_of(2), GOSSIP_ALIVE);
 }
 
+/* Nor do we spread it: others hear of the newcomer, and of its state what they see themselves. */
+static void test_failed_hint_is_no_news(void **state)
+{
+    struct gossip_signed_record record;
+    size_t told = 0;
+    (void)state;
+    mesh(4);
+    sim_record_of(&record, 5, 1, 0);
+    frame.type = GOSSIP_FRAME_UPDATE;
+    frame.u.news.repair = false;
+    frame.u.news.reach = 0;
+    frame.u.news.item_count = 1;
+    frame.u.news.items[0] = (struct gossip_item){.kind = BASE_STATEMENT_RECORD,
+                                                 .flags = GOSSIP_ENTRY_FAILED,
+                                                 .body = {record.body, record.body_len},
+                                                 .sig = record.sig,
+                                                 .proof = slice("proof")};
+    assert_int_equal(feed_frame(1, &frame), BASE_OK);
+    assert_int_equal(verdict(5, GOSSIP_OK, 1), BASE_OK);
+    assert_int_equal(state_of(5), GOSSIP_FAILED);
+    for (uint32_t i = 2; i <= 4; i++)
+        if (was_sent(i, GOSSIP_FRAME_UPDATE)) {
+            assert_int_equal(sent.u.news.items[0].flags, 0);
+            told++;
+        }
+    assert_int_equal(told, 3);
+    memset(&frame.u, 0, sizeof frame.u); /* who asks us is told what we think */
+    frame.type = GOSSIP_FRAME_PULL;
+    frame.u.pull.key_count = 1;
+    frame.u.pull.keys[0] = rig.key[5];
+    assert_int_equal(feed_frame(2, &frame), BASE_OK);
+    assert_true(was_sent(2, GOSSIP_FRAME_UPDATE));
+    assert_int_equal(sent.u.news.items[0].flags, GOSSIP_ENTRY_FAILED);
+}
+
 /* ---- news ---- */
 
 static void test_news_that_reached_all_is_not_passed_on(void **state)
@@ -1535,6 +1606,8 @@ int main(void)
         RIG(test_indirect_answer_must_be_the_targets),
         RIG(test_relay_runs_its_errand),
         RIG(test_relay_says_no_in_time),
+        RIG(test_relay_passes_no_forgery_on),
+        RIG(test_errands_of_one_are_bounded),
         RIG(test_errand_ends_with_its_target),
         RIG(test_challenge_is_signed_for_members_only),
         RIG(test_leave_of_a_member),
@@ -1551,6 +1624,7 @@ int main(void)
         RIG(test_list_that_says_we_are_dead),
         RIG(test_answers_to_sync_and_pull),
         RIG(test_failed_hint_is_checked_by_ourselves),
+        RIG(test_failed_hint_is_no_news),
         RIG(test_news_that_reached_all_is_not_passed_on),
         RIG(test_own_pause_accuses_nobody),
         RIG(test_a_pause_is_one_pause),
