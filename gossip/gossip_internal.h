@@ -18,8 +18,9 @@
 #define GOSSIP__ERRANDS_OF  8   /* of them open for one requester */
 #define GOSSIP__PENDING_MAX 128 /* records that wait for a verdict, those aside counted */
 #define GOSSIP__GRAVES_MAX                                                                         \
-    256 /* evicted and refused: not judged again before the next snapshot                          \
-         */
+    256                         /* evicted and refused: not judged again before the next snapshot  \
+                                 */
+#define GOSSIP__BRINGERS_MAX  8 /* whose copies of a record may be refused under one snapshot */
 #define GOSSIP__PROVED_MAX    32
 #define GOSSIP__PROVED_MS     600000 /* one proof is enough of who contradicts itself all the time */
 #define GOSSIP__NEWS_MAX      256    /* statements a step spreads */
@@ -139,6 +140,8 @@ struct gossip__grave { /* also remembers which events of an evicted member were 
     uint64_t incarnation, sequence, move;
     struct gossip__heard heard;
     uint64_t left_incarnation; /* left with: stays buried under every snapshot; 0: did not leave */
+    /* Of a record refused: slots, GOSSIP__NONE of who has gone. */
+    uint16_t bringers[GOSSIP__BRINGERS_MAX], bringer_count;
 };
 
 struct gossip__proved { /* a contradiction of this key: what we held, and when one was last noted */
@@ -379,15 +382,15 @@ void gossip__pending_add(struct gossip *g, struct gossip__member *from,
                          const struct gossip_item *item, const struct gossip_record *record);
 void gossip__pending_drop(struct gossip *g, struct gossip__pending *p); /* NULL is fine */
 int gossip__verdict(struct gossip *g, const struct gossip_event *ev);
-/* Remembers a member, or a refused record, until the ring of graves comes round. */
-struct gossip__grave *gossip__bury(struct gossip *g, struct gossip__graves *graves,
-                                   const struct base_key33 *key, uint64_t incarnation,
-                                   uint64_t sequence);
+/* Remembers a member until the ring of graves comes round. */
+struct gossip__grave *gossip__bury(struct gossip *g, const struct base_key33 *key,
+                                   uint64_t incarnation, uint64_t sequence);
 void gossip__snapshot_moved(struct gossip *g);
 int gossip__evict(struct gossip *g, const struct base_key33 *key);
-/* Is there nothing to gain from this version: pending, or buried under this snapshot? */
+/* Is there nothing to gain from this version as from has it: pending, or buried under this
+ * snapshot? */
 bool gossip__is_settled(struct gossip *g, const struct base_key33 *key, uint64_t incarnation,
-                        uint64_t sequence);
+                        uint64_t sequence, const struct gossip__member *from);
 
 /* Above incarnation_max, as far as that has grown. */
 bool gossip__is_above_max(const struct gossip *g, uint64_t incarnation);

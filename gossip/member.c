@@ -143,7 +143,7 @@ void gossip__member_remove(struct gossip *g, struct gossip__member *m)
     uint16_t slot = gossip__slot(g, m);
     assert(slot != 0 && m->state == GOSSIP_NONE);
     struct gossip__grave *grave =
-        gossip__bury(g, &g->gone, &m->record->key, m->record->incarnation, m->record->sequence);
+        gossip__bury(g, &m->record->key, m->record->incarnation, m->record->sequence);
     grave->left_incarnation = gossip__leave_incarnation(g, m);
     if (m->heard_at != 0) {
         grave->heard = *(const struct gossip__heard *)gossip__pool_at(&g->heard, m->heard_at);

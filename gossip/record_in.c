@@ -190,7 +190,7 @@ void gossip__record_in(struct gossip *g, struct gossip__member *from,
         record_of_self(g, from, item, &record);
     } else if (m != NULL) {
         record_of_listed(g, from, item, &record, m, known != NULL);
-    } else if (gossip__is_settled(g, &record.node_key, record.incarnation, record.sequence)) {
+    } else if (gossip__is_settled(g, &record.node_key, record.incarnation, record.sequence, from)) {
         g->counters.statements_duplicate++;
     } else if (known != NULL || gossip__verify(g, BASE_STATEMENT_RECORD, &item->body, &item->sig,
                                                &record.node_key, from)) {

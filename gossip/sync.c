@@ -251,11 +251,13 @@ static void hint_alive(struct gossip *g, struct gossip__member *m)
     gossip__arm(g, m);
 }
 
-static bool is_theirs_newer(struct gossip *g, const struct gossip_entry *entry)
+static bool is_theirs_newer(struct gossip *g, const struct gossip__member *from,
+                            const struct gossip_entry *entry)
 {
     struct gossip__member *m = gossip__find(g, &entry->key);
     if (gossip__is_future(g, entry->incarnation)) return false;
-    if (m == NULL) return !gossip__is_settled(g, &entry->key, entry->incarnation, entry->sequence);
+    if (m == NULL)
+        return !gossip__is_settled(g, &entry->key, entry->incarnation, entry->sequence, from);
     int order = entry_compare(g, entry, m);
     if (order == 0 && m->state == GOSSIP_FAILED && (entry->flags & GOSSIP_ENTRY_FAILED) == 0)
         hint_alive(g, m);
@@ -276,7 +278,7 @@ static void list_pull(struct gossip *g, struct gossip__member *from)
     g->out->u.pull.id_count = 0;
     for (uint32_t i = 0; i < g->in->u.list.entry_count; i++) {
         const struct gossip_entry *entry = &g->in->u.list.entries[i];
-        if (is_theirs_newer(g, entry)) g->out->u.pull.keys[count++] = entry->key;
+        if (is_theirs_newer(g, from, entry)) g->out->u.pull.keys[count++] = entry->key;
         if (is_us_failed(g, entry)) gossip__self_accused(g);
     }
     g->out->u.pull.key_count = count;

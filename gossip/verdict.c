@@ -91,11 +91,10 @@ static struct gossip__grave *grave_for(struct gossip__graves *graves, const stru
     return grave;
 }
 
-struct gossip__grave *gossip__bury(struct gossip *g, struct gossip__graves *graves,
-                                   const struct base_key33 *key, uint64_t incarnation,
-                                   uint64_t sequence)
+struct gossip__grave *gossip__bury(struct gossip *g, const struct base_key33 *key,
+                                   uint64_t incarnation, uint64_t sequence)
 {
-    struct gossip__grave *grave = grave_for(graves, key);
+    struct gossip__grave *grave = grave_for(&g->gone, key);
     grave->incarnation = incarnation;
     grave->sequence = sequence;
     grave->move = g->moves;
@@ -122,30 +121,55 @@ static bool is_not_newer(uint64_t incarnation, uint64_t sequence, uint64_t than_
            (incarnation == than_incarnation && sequence <= than_sequence);
 }
 
-static bool is_buried(const struct gossip *g, const struct gossip__graves *graves,
-                      const struct base_key33 *key, uint64_t incarnation, uint64_t sequence)
+static bool is_in(const struct gossip *g, const struct gossip__grave *grave,
+                  const struct base_key33 *key, uint64_t incarnation, uint64_t sequence)
 {
-    for (size_t i = 0; i < graves->count; i++) {
-        const struct gossip__grave *grave = &graves->items[i];
-        if (!base_key33_equal(&grave->key, key)) continue;
-        if (incarnation <= grave->left_incarnation)
-            return true; /* returns with a higher one only */
-        if (grave->move == g->moves &&
-            is_not_newer(incarnation, sequence, grave->incarnation, grave->sequence))
-            return true;
-    }
+    if (!base_key33_equal(&grave->key, key)) return false;
+    if (incarnation <= grave->left_incarnation) return true; /* returns with a higher one only */
+    return grave->move == g->moves &&
+           is_not_newer(incarnation, sequence, grave->incarnation, grave->sequence);
+}
+
+/* The proof beside a record is not under its signature: who brings the record first, with a proof
+ * that he has spoiled, has only his own copy refused. After some of them nobody's is judged. */
+static bool is_refused_of(const struct gossip__grave *grave, uint16_t from)
+{
+    if (grave->bringer_count == GOSSIP__BRINGERS_MAX) return true;
+    for (uint32_t i = 0; i < grave->bringer_count; i++)
+        if (grave->bringers[i] == from) return true;
     return false;
 }
 
+static void bury_refused(struct gossip *g, const struct gossip__pending *p)
+{
+    const struct gossip__member *from = gossip__find(g, &p->from);
+    struct gossip__grave *grave = grave_for(&g->refused, &p->record->key);
+    uint64_t incarnation = p->record->incarnation, sequence = p->record->sequence;
+    /* An older version than one refused already opens nothing again. */
+    if (!is_in(g, grave, &p->record->key, incarnation, sequence)) {
+        grave->incarnation = incarnation;
+        grave->sequence = sequence;
+        grave->move = g->moves;
+        grave->bringer_count = 0;
+    }
+    if (grave->bringer_count < GOSSIP__BRINGERS_MAX)
+        grave->bringers[grave->bringer_count++] =
+            from != NULL ? gossip__slot(g, from) : GOSSIP__NONE;
+}
+
 bool gossip__is_settled(struct gossip *g, const struct base_key33 *key, uint64_t incarnation,
-                        uint64_t sequence)
+                        uint64_t sequence, const struct gossip__member *from)
 {
     const struct gossip__pending *p = gossip__pending_find(g, key);
     if (p != NULL && (!p->aside || is_not_newer(incarnation, sequence, p->record->incarnation,
                                                 p->record->sequence)))
         return true;
-    return is_buried(g, &g->gone, key, incarnation, sequence) ||
-           is_buried(g, &g->refused, key, incarnation, sequence);
+    for (size_t i = 0; i < g->gone.count; i++)
+        if (is_in(g, &g->gone.items[i], key, incarnation, sequence)) return true;
+    for (size_t i = 0; i < g->refused.count; i++)
+        if (is_in(g, &g->refused.items[i], key, incarnation, sequence))
+            return is_refused_of(&g->refused.items[i], gossip__slot(g, from));
+    return false;
 }
 
 /* ---- verdicts ---- */
@@ -221,7 +245,7 @@ int gossip__verdict(struct gossip *g, const struct gossip_event *ev)
         break;
     case GOSSIP_REFUSED:
         g->counters.refused++;
-        gossip__bury(g, &g->refused, &p->record->key, p->record->incarnation, p->record->sequence);
+        bury_refused(g, p);
         break;
     }
     if (!p->aside) gossip__pending_drop(g, p);

@@ -270,6 +270,58 @@ static void test_a_list_from_the_future(void **state)
     assert_true(base_key33_equal(&sent.u.pull.keys[0], &rig.key[8]));
 }
 
+/* ---- spoiled proofs ---- */
+
+static int bring(uint32_t from, const char *proof)
+{
+    struct gossip_signed_record record;
+    sim_record_of(&record, 30, 1, 0);
+    return feed_record(from, &record, proof);
+}
+
+/* The proof is not signed: who spoils it has only his own copy refused. */
+static void test_a_spoiled_proof_keeps_nobody_out(void **state)
+{
+    (void)state;
+    mesh(3);
+    assert_int_equal(bring(1, "spoiled"), BASE_OK);
+    assert_int_equal(verdict(30, GOSSIP_REFUSED, 0), BASE_OK);
+    assert_int_equal(bring(1, "spoiled"), BASE_OK);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    rig.now += 1000;
+    answer_greeting(2, (struct gossip_digest){0, 0});
+    memset(&frame.u, 0, sizeof frame.u);
+    frame.type = GOSSIP_FRAME_LIST;
+    frame.u.list.entry_count = 1;
+    frame.u.list.entries[0] = (struct gossip_entry){rig.key[30], 1, 0, 0};
+    assert_int_equal(feed_frame(2, &frame), BASE_OK);
+    assert_true(was_sent(2, GOSSIP_FRAME_PULL));
+    assert_int_equal(bring(2, "proof"), BASE_OK);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 1);
+    assert_int_equal(verdict(30, GOSSIP_OK, 1), BASE_OK);
+    assert_int_equal(state_of(30), GOSSIP_ALIVE);
+}
+
+/* Nor does that make us judge for ever: some bringers, then nobody before the next snapshot. */
+static void test_refusals_of_a_record_are_bounded(void **state)
+{
+    size_t judged = 0;
+    (void)state;
+    mesh(20);
+    for (uint32_t i = 0; i < 60; i++) {
+        tell_record(i % 20 + 1, 30, 1, i % 3);
+        if (count(GOSSIP_ACT_JUDGE) == 0) continue;
+        judged++;
+        assert_int_equal(verdict(30, GOSSIP_REFUSED, 0), BASE_OK);
+    }
+    assert_in_range(judged, GOSSIP__BRINGERS_MAX, 3 * GOSSIP__BRINGERS_MAX);
+    tell_record(20, 30, 1, 0);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 0);
+    assert_int_equal(snapshot_moved(), BASE_OK);
+    tell_record(20, 30, 1, 0);
+    assert_int_equal(count(GOSSIP_ACT_JUDGE), 1);
+}
+
 /* ---- two leaves ---- */
 
 static void list_of_leave(uint64_t incarnation)
@@ -373,6 +425,8 @@ int main(void)
         LIMITED(test_a_slanderer_does_not_outlaw_us),
         LIMITED(test_no_refutation_above_what_may_be),
         LIMITED(test_a_list_from_the_future),
+        RIG(test_a_spoiled_proof_keeps_nobody_out),
+        RIG(test_refusals_of_a_record_are_bounded),
         RIG(test_two_leaves_are_settled),
         SMALL(test_a_leave_outlives_its_member),
     };
