@@ -30,8 +30,9 @@
  * to be asked for leaf by leaf.
  *
  * count, sum     the table's digest: members listed, and the sum (mod 2^64) over them of the first
- *                8 bytes of SHA-256(key || incarnation || sequence || leave incarnation), the first
- *                two as in entries, the last 0 unless it has left
+ *                8 bytes of SHA-256(key || incarnation || sequence || leave incarnation || SHA-256(
+ *                record body)): the numbers as in entries; for who has not left the leave's is 0,
+ *                for who has the record's hash
  * event ids      flat array of (origin key, epoch, sequence, age in ms) that the sender could give;
  *                in PULL those that it wants
  * mask           8 bytes as a number: bit i is bucket i, the key's last byte mod 64; in SYNC the

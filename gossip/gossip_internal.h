@@ -98,6 +98,7 @@ struct gossip__agenda {
     uint64_t dial_ms, dial_backoff_ms; /* when to want a link next */
     uint64_t dial_lost_ms, dial_failed_ms;
     uint64_t synced_ms, sync_mask; /* when we asked it last, and for which buckets */
+    uint64_t sync_sum;             /* of our table then */
 };
 
 #define GOSSIP__CHUNK_SLOTS 14
@@ -246,6 +247,7 @@ struct gossip {
     uint64_t sync_ms, news_ms; /* when we last asked; when we last heard news that were not asked */
     uint64_t deep_mask, deep_ms; /* buckets to ask deep_slot about; until when we wait for it */
     uint64_t deep_end_ms;        /* of the whole exchange, however each answer comes */
+    uint64_t deep_sum;           /* of our table when we asked last */
     uint16_t deep_slot;
     uint16_t deep_barred; /* has not come to an end: another one first; GOSSIP__NONE: nobody */
     uint8_t deep_bucket;  /* asked about now */

@@ -38,7 +38,7 @@ static uint64_t digest_of(const struct gossip *g, const struct gossip__member *m
     if (m->state == GOSSIP_NONE) return 0;
     if (m->leave_at == 0) return m->record->digest;
     uint64_t left = gossip__leave_incarnation(g, m);
-    return gossip__digest_of(&m->record->key, left, 0, left);
+    return gossip__digest_of(&m->record->key, left, 0, left, NULL);
 }
 
 /* After a change: before is what digest_of() said in front of it. */

@@ -35,14 +35,16 @@ void gossip__store_deinit(struct gossip__store *store)
 }
 
 uint64_t gossip__digest_of(const struct base_key33 *key, uint64_t incarnation, uint64_t sequence,
-                           uint64_t leave_incarnation)
+                           uint64_t leave_incarnation, const struct base_slice *body)
 {
-    uint8_t text[BASE_KEY33_BYTES + 24];
-    struct base_hash32 hash;
+    uint8_t text[BASE_KEY33_BYTES + 24 + BASE_HASH32_BYTES];
+    struct base_hash32 hash = {0};
+    if (body != NULL) base_sha256(&hash, body->data, body->len);
     memcpy(text, key->bytes, sizeof key->bytes);
     base_put_u64be(text + BASE_KEY33_BYTES, incarnation);
     base_put_u64be(text + BASE_KEY33_BYTES + 8, sequence);
     base_put_u64be(text + BASE_KEY33_BYTES + 16, leave_incarnation);
+    memcpy(text + BASE_KEY33_BYTES + 24, hash.bytes, sizeof hash.bytes);
     base_sha256(&hash, text, sizeof text);
     return base_get_u64be(hash.bytes);
 }
@@ -153,7 +155,7 @@ const struct gossip__stored *gossip__store_put(struct gossip__store *store,
     s->instance = version->record->instance;
     s->incarnation = version->record->incarnation;
     s->sequence = version->record->sequence;
-    s->digest = gossip__digest_of(&s->key, s->incarnation, s->sequence, 0);
+    s->digest = gossip__digest_of(&s->key, s->incarnation, s->sequence, 0, &version->body);
     s->sig = *version->sig;
     s->body_len = (uint16_t)version->body.len;
     s->proof_len = (uint16_t)version->proof.len;

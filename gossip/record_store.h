@@ -64,8 +64,9 @@ void gossip__store_release(struct gossip__store *store, const struct gossip__sto
 struct base_slice gossip__stored_body(const struct gossip__stored *stored);
 struct base_slice gossip__stored_proof(const struct gossip__stored *stored);
 
-/* What a member of this key and version adds to the digest; leave_incarnation 0: has not left. */
+/* What a member of this key and version adds to the digest. body: its record, by which two of one
+ * version are told apart; NULL and leave_incarnation not 0: it has left. */
 uint64_t gossip__digest_of(const struct base_key33 *key, uint64_t incarnation, uint64_t sequence,
-                           uint64_t leave_incarnation);
+                           uint64_t leave_incarnation, const struct base_slice *body);
 
 #endif

@@ -6,6 +6,7 @@
 #include "gossip/gossip_internal.h"
 
 #define GIVE_MAX         64 /* records that a LIST gets from us unasked, when sparse */
+#define SAME_MAX         64 /* records pulled at once because sums differ where entries do not */
 #define PULL_ARENA_BYTES ((size_t)16 * GOSSIP_FRAME_BYTES_MAX) /* an answer to one PULL */
 
 void gossip__digest(const struct gossip *g, struct gossip_digest *out)
@@ -26,6 +27,7 @@ void gossip__sync_start(struct gossip *g, struct gossip__member *m, uint64_t mas
     g->counters.syncs++;
     a->synced_ms = g->sync_ms = g->now_ms;
     a->sync_mask = mask;
+    a->sync_sum = g->sum;
     g->out->type = GOSSIP_FRAME_SYNC;
     g->out->u.sync.mask = mask;
     g->out->u.sync.within = 0;
@@ -271,7 +273,47 @@ static bool is_us_failed(const struct gossip *g, const struct gossip_entry *entr
            base_key33_equal(&entry->key, &g->members[0].record->key);
 }
 
-static void list_pull(struct gossip *g, struct gossip__member *from)
+static unsigned place_of(const struct base_key33 *key, uint64_t within)
+{
+    return within == 0 ? gossip__bucket(key) : gossip__leaf(key) / GOSSIP_BUCKETS;
+}
+
+/* Which buckets, or leaves, of the list have the same entries here? */
+static uint64_t same_places(const struct gossip *g)
+{
+    uint64_t within = g->in->u.list.within, same = g->in->u.list.mask;
+    uint32_t counts[GOSSIP_BUCKETS] = {0};
+    for (uint32_t i = 0; i < g->in->u.list.entry_count; i++) {
+        const struct gossip_entry *entry = &g->in->u.list.entries[i];
+        const struct gossip__member *m = gossip__find(g, &entry->key);
+        unsigned place = place_of(&entry->key, within);
+        counts[place]++;
+        if (m == NULL || entry_compare(g, entry, m) != 0) same &= ~((uint64_t)1 << place);
+    }
+    for (unsigned i = 0; i < GOSSIP_BUCKETS; i++) {
+        uint32_t ours = within == 0 ? g->bucket_counts[i]
+                                    : leaf_count(g, (unsigned)within - 1 + GOSSIP_BUCKETS * i);
+        if (counts[i] != ours) same &= ~((uint64_t)1 << i);
+    }
+    return same;
+}
+
+/* Sums that differ over the same entries: somebody there has signed two records of one version.
+ * Whose they are only the records tell. */
+static uint32_t same_pull(const struct gossip *g, struct base_key33 *keys)
+{
+    uint64_t same = same_places(g);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < g->in->u.list.entry_count && count < SAME_MAX; i++) {
+        const struct gossip_entry *entry = &g->in->u.list.entries[i];
+        if ((same >> place_of(&entry->key, g->in->u.list.within) & 1) == 0) continue;
+        if ((entry->flags & GOSSIP_ENTRY_LEFT) == 0) keys[count++] = entry->key;
+    }
+    return count;
+}
+
+/* asked_sum: of our table when we asked; the peer has compared it with its own. */
+static void list_pull(struct gossip *g, struct gossip__member *from, uint64_t asked_sum)
 {
     uint32_t count = 0;
     g->out->type = GOSSIP_FRAME_PULL;
@@ -281,6 +323,9 @@ static void list_pull(struct gossip *g, struct gossip__member *from)
         if (is_theirs_newer(g, from, entry)) g->out->u.pull.keys[count++] = entry->key;
         if (is_us_failed(g, entry)) gossip__self_accused(g);
     }
+    /* A newcomer asks without sums, and is told what they would have kept back. */
+    if (count == 0 && g->sum == asked_sum && g->count > 2)
+        count = same_pull(g, g->out->u.pull.keys);
     g->out->u.pull.key_count = count;
     if (count == 0) return;
     g->counters.records_pulled += count;
@@ -340,6 +385,7 @@ static void deep_next(struct gossip *g, struct gossip__member *m)
         bucket++;
     g->deep_mask &= ~((uint64_t)1 << bucket);
     g->deep_bucket = bucket;
+    g->deep_sum = g->sum;
     g->deep_ms = g->now_ms + 2 * (uint64_t)g->cfg.probe_interval_ms;
     if (g->deep_ms > g->deep_end_ms) g->deep_ms = g->deep_end_ms;
     g->out->type = GOSSIP_FRAME_SYNC;
@@ -373,7 +419,7 @@ static void deep_in(struct gossip *g, struct gossip__member *from)
         g->in->u.list.within != g->deep_bucket + 1u)
         return;
     g->deep_ms = g->now_ms; /* this one is answered */
-    list_pull(g, from);
+    list_pull(g, from, g->deep_sum);
     list_give(g, from);
     deep_next(g, from);
 }
@@ -387,8 +433,9 @@ void gossip__list_in(struct gossip *g, struct gossip__member *from)
         return;
     }
     if (asked == 0 || (mask & ~asked) != 0) return;
-    gossip__agenda_open(g, from)->sync_mask = 0;
-    list_pull(g, from);
+    struct gossip__agenda *a = gossip__agenda_open(g, from);
+    a->sync_mask = 0;
+    list_pull(g, from, a->sync_sum);
     list_give(g, from);
     deep_start(g, from, g->in->u.list.deep & asked);
     if (g->in->u.list.more && mask != 0 && (asked & ~mask) != 0)

@@ -270,6 +270,51 @@ static void test_a_list_from_the_future(void **state)
     assert_true(base_key33_equal(&sent.u.pull.keys[0], &rig.key[8]));
 }
 
+static void list_of_record(uint32_t from, bool is_changed)
+{
+    answer_greeting(from, (struct gossip_digest){0, 0});
+    assert_true(was_sent(from, GOSSIP_FRAME_SYNC));
+    if (is_changed) tell_record(1, 1, 1, rig.now); /* our sum is not the one that was compared */
+    memset(&frame.u, 0, sizeof frame.u);
+    frame.type = GOSSIP_FRAME_LIST;
+    frame.u.list.mask = (uint64_t)1 << gossip__bucket(&rig.key[2]);
+    frame.u.list.entry_count = 1;
+    frame.u.list.entries[0] = (struct gossip_entry){rig.key[2], 2, 0, 0};
+    assert_int_equal(feed_frame(from, &frame), BASE_OK);
+    rig.now += 1000;
+}
+
+/* One face for each half of a mesh, pushed as if to everybody: sums tell them apart, and the record
+ * is pulled though its version is no news. */
+static void test_two_faces_are_found(void **state)
+{
+    struct gossip_signed_record faces[2];
+    uint64_t sums[2];
+    (void)state;
+    record_named(&faces[0], "n2", 0);
+    record_named(&faces[1], "evil", 0);
+    for (int half = 0; half < 2; half++) {
+        if (half == 1) {
+            gossip_free(rig.g);
+            rig_new(64);
+        }
+        mesh(3);
+        rig.now += 1000;
+        assert_int_equal(feed_record(1, &faces[half], "proof"), BASE_OK);
+        assert_int_equal(rig.g->bucket_counts[gossip__bucket(&rig.key[2])], 1);
+        sums[half] = rig.g->sum;
+        list_of_record(3, true);
+        assert_false(was_sent(3, GOSSIP_FRAME_PULL));
+        list_of_record(3, false);
+        assert_true(was_sent(3, GOSSIP_FRAME_PULL));
+        assert_int_equal(sent.u.pull.key_count, 1);
+        assert_true(base_key33_equal(&sent.u.pull.keys[0], &rig.key[2]));
+        assert_int_equal(feed_record(3, &faces[1 - half], "proof"), BASE_OK);
+        assert_int_equal(find(GOSSIP_ACT_NOTE, 2)->u.note.note, GOSSIP_NOTE_CONTRADICTION);
+    }
+    assert_true(sums[0] != sums[1]);
+}
+
 /* ---- spoiled proofs ---- */
 
 static int bring(uint32_t from, const char *proof)
@@ -425,6 +470,7 @@ int main(void)
         LIMITED(test_a_slanderer_does_not_outlaw_us),
         LIMITED(test_no_refutation_above_what_may_be),
         LIMITED(test_a_list_from_the_future),
+        RIG(test_two_faces_are_found),
         RIG(test_a_spoiled_proof_keeps_nobody_out),
         RIG(test_refusals_of_a_record_are_bounded),
         RIG(test_two_leaves_are_settled),
