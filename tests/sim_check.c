@@ -84,7 +84,7 @@ static void trace_bytes(struct sim *s, const struct base_slice *bytes)
 
 static const char *const TYPE_NAMES[] = {"PING",      "ACK",    "PING_REQ", "NACK",
                                          "CHALLENGE", "REFUTE", "SYNC",     "LIST",
-                                         "PULL",      "UPDATE", "EVENT"};
+                                         "PULL",      "UPDATE", "EVENT",    "PART"};
 
 static const char *type_name(uint8_t type)
 {

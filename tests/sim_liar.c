@@ -74,11 +74,17 @@ static void news_of(struct gossip_frame *frame, const struct gossip_item *item, 
     frame->u.news.items[0] = *item;
 }
 
-void sim_liar_tell(struct sim_liar *l, uint32_t to, const struct gossip_item *item)
+void sim_liar_tell_reach(struct sim_liar *l, uint32_t to, const struct gossip_item *item,
+                         uint32_t reach)
 {
     static struct gossip_frame frame;
-    news_of(&frame, item, 1);
+    news_of(&frame, item, reach);
     if (to != l->i) sim_inject(l->s, l->i, to, &frame);
+}
+
+void sim_liar_tell(struct sim_liar *l, uint32_t to, const struct gossip_item *item)
+{
+    sim_liar_tell_reach(l, to, item, 1);
 }
 
 void sim_liar_tell_all(struct sim_liar *l, const struct gossip_item *item)

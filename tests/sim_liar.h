@@ -39,6 +39,9 @@ uint32_t sim_liar_victim(struct sim_liar *l); /* an honest member, or itself */
 /* An UPDATE of one statement, to one peer, or to all that it is linked with. */
 struct gossip_item;
 void sim_liar_tell(struct sim_liar *l, uint32_t to, const struct gossip_item *item);
+/* reach: to how many it claims to give it. */
+void sim_liar_tell_reach(struct sim_liar *l, uint32_t to, const struct gossip_item *item,
+                         uint32_t reach);
 void sim_liar_tell_all(struct sim_liar *l, const struct gossip_item *item);
 /* A record of node i, well formed, signed by the liar itself. With_proof: i's own. */
 struct sim_liar_record {

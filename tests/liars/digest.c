@@ -14,6 +14,8 @@ static void spoil(struct sim_liar *l, struct gossip_frame *frame)
         for (uint32_t b = 0; b < frame->u.sync.sum_count; b++)
             frame->u.sync.sums[b] ^= sim_random(l->s, 2);
     } else {
+        frame->u.list.deep =
+            sim_random(l->s, UINT64_MAX); /* and buckets to be asked about by leaf */
         for (uint32_t e = 0; e < frame->u.list.entry_count; e++) {
             frame->u.list.entries[e].incarnation += sim_random(l->s, 3);
             if (sim_random(l->s, 8) == 0) frame->u.list.entries[e].key.bytes[1] ^= 1;

@@ -1,4 +1,5 @@
-/* Signs two records of one incarnation and sequence, and shows each to one half of the mesh. */
+/* Signs two records of one incarnation and sequence, and shows each to one half of the mesh, every
+ * other time as if to everybody, so that nobody passes it on. */
 #include "sim_liar.h"
 
 struct memory {
@@ -10,12 +11,13 @@ static void acts(struct sim_liar *l)
     struct memory *m = l->memory;
     struct sim_liar_record face[2];
     uint64_t incarnation = sim_incarnation(l->s, l->i), sequence = 1000 + m->sequence++;
+    uint32_t reach = sequence % 2 == 0 ? 1 : sim_node_count(l->s);
     sim_liar_record(&face[0], l, l->i, incarnation, sequence, "white");
     for (uint32_t j = 0; j < sim_node_count(l->s); j += 2)
-        sim_liar_tell(l, j, &face[0].item);
+        sim_liar_tell_reach(l, j, &face[0].item, reach);
     sim_liar_record(&face[1], l, l->i, incarnation, sequence, "black");
     for (uint32_t j = 1; j < sim_node_count(l->s); j += 2)
-        sim_liar_tell(l, j, &face[1].item);
+        sim_liar_tell_reach(l, j, &face[1].item, reach);
 }
 
 const struct sim_liar_kind SIM_LIAR_TWO_FACED = {
