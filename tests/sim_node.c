@@ -6,9 +6,10 @@
 #include "base/err.h"
 #include "sim_internal.h"
 
-#define EPOCH_S  1000  /* of incarnations: `date` at the beginning of every run */
-#define DISK_AGE 1000u /* how far below an old copy of the disk may be */
-#define PPM      1000000
+#define FUTURE_MAX_S 3600  /* as the rim: how far another's clock may be ahead of ours */
+#define EPOCH_S      1000  /* of incarnations: `date` at the beginning of every run */
+#define DISK_AGE     1000u /* how far below an old copy of the disk may be */
+#define PPM          1000000
 
 /* ---- clocks ---- */
 
@@ -106,11 +107,16 @@ void sim__process_end(struct sim *s, uint32_t i, bool visible)
     }
 }
 
+static uint64_t wall_s(const struct sim *s, const struct sim__node *n)
+{
+    int64_t date = EPOCH_S + (int64_t)(s->now_ms / 1000) + n->wall_skew_s;
+    return date > 1 ? (uint64_t)date : 1;
+}
+
 /* As the rim: above what the disk holds, and not below the time of day. */
 static uint64_t next_incarnation(const struct sim *s, const struct sim__node *n)
 {
-    int64_t date = EPOCH_S + (int64_t)(s->now_ms / 1000) + n->wall_skew_s;
-    uint64_t wall = date > 1 ? (uint64_t)date : 1, next = n->disk_incarnation + 1;
+    uint64_t wall = wall_s(s, n), next = n->disk_incarnation + 1;
     if (next > INT64_MAX / 2) next = 0; /* a liar's own doing: its disk is useless */
     return next > wall ? next : wall;
 }
@@ -129,6 +135,7 @@ void sim__process_start(struct sim *s, uint32_t i, uint32_t via)
     cfg.proof = (struct base_slice){proof, sizeof proof};
     cfg.seed = base_prng_u64(&s->prng);
     cfg.members_max = s->count + 4;
+    cfg.incarnation_max = wall_s(s, n) + FUTURE_MAX_S;
     if (s->links_max > 0) cfg.links_max = s->links_max;
     cfg.weight = sim__weight_of(s, i, i);
     n->has_left = n->is_gone = n->is_host_gone = n->is_out = false;
