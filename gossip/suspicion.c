@@ -157,16 +157,16 @@ static bool is_doubted(const struct gossip *g, const struct gossip__member *m)
     return 3 * weight > g->weight_total;
 }
 
-/* A link that is still open may hold an answer up: on a path that loses half, TCP waits for many
- * seconds. Who sees his own questions answered late (local health), and is alone with his
- * suspicion, waits up to four times as long. */
+/* On a path that loses half, TCP holds answers up for many seconds, and a link that it gave up is not
+ * dialled again in five. Who sees his own questions answered late (local health), and is alone with
+ * his suspicion, waits up to four times as long. */
 static bool is_prolonged(struct gossip *g, struct gossip__member *m)
 {
     if (is_crowd_alerted(g, m)) return false; /* not alone, though few are listened to */
     struct gossip__agenda *a = gossip__agenda_open(g, m);
     uint64_t times = 1 + (g->awareness < PATIENCE_MAX ? g->awareness : PATIENCE_MAX);
     uint64_t end = a->suspect_ms + times * gossip__suspicion_ms(g);
-    if (!m->linked || is_confirmed(g, m) || end <= g->now_ms || !is_doubted(g, m)) return false;
+    if (is_confirmed(g, m) || end <= g->now_ms || !is_doubted(g, m)) return false;
     a->suspect_end_ms = g->now_ms + g->cfg.probe_interval_ms;
     if (a->suspect_end_ms > end) a->suspect_end_ms = end;
     return true;

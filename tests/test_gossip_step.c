@@ -519,12 +519,13 @@ static void test_a_third_does_not_shorten(void **state)
 
 /* We alone say so, over a link that stands, and our own questions are answered late: perhaps it is
  * the path. Up to four times the full time then, and no longer. */
-static uint64_t suspicion_alone(uint32_t health)
+static uint64_t suspicion_alone(uint32_t health, bool is_cut)
 {
     mesh(9);
     tell_accusation(1, 9, 1);
     assert_true(pass_until(9, GOSSIP_SUSPECT, 3000));
     uint64_t start = rig.now;
+    if (is_cut) peer_down(9);
     while (state_of(9) == GOSSIP_SUSPECT) {
         rig.g->awareness = health;
         rig.now = gossip_deadline_ms(rig.g);
@@ -538,25 +539,33 @@ static uint64_t suspicion_alone(uint32_t health)
 static void test_who_is_alone_and_slow_waits_longer(void **state)
 {
     (void)state;
-    assert_int_equal(suspicion_alone(8), 16000);
+    assert_int_equal(suspicion_alone(8, false), 16000);
 }
 
 static void test_who_is_alone_and_less_slow_waits_less(void **state)
 {
     (void)state;
-    assert_in_range(suspicion_alone(1), 8000, 15999);
+    assert_in_range(suspicion_alone(1, false), 8000, 15999);
 }
 
-/* .. but not when the link is gone, nor when nobody else is left who could say so. */
-static void test_no_longer_without_a_link(void **state)
+/* .. also when the link has gone meanwhile, which a bad path does, too. */
+static void test_who_is_alone_waits_without_a_link_too(void **state)
+{
+    (void)state;
+    assert_int_equal(suspicion_alone(8, true), 16000);
+}
+
+/* .. but not when others are not known to be well, who could say the same. */
+static void test_no_longer_when_nobody_else_is_left(void **state)
 {
     (void)state;
     mesh(9);
     tell_accusation(1, 9, 1);
     assert_true(pass_until(9, GOSSIP_SUSPECT, 3000));
     uint64_t start = rig.now;
+    for (uint32_t peer = 1; peer <= 8; peer++) /* they have left */
+        tell_leave(peer, peer, 1, peer, BASE_STATEMENT_LEAVE);
     rig.g->awareness = 8;
-    peer_down(9);
     assert_true(pass_until(9, GOSSIP_FAILED, 20000));
     assert_int_equal(rig.now - start, 4000);
 }
@@ -1586,7 +1595,8 @@ int main(void)
         RIG(test_a_third_does_not_shorten),
         RIG(test_who_is_alone_and_slow_waits_longer),
         RIG(test_who_is_alone_and_less_slow_waits_less),
-        RIG(test_no_longer_without_a_link),
+        RIG(test_who_is_alone_waits_without_a_link_too),
+        RIG(test_no_longer_when_nobody_else_is_left),
         RIG(test_new_link_hears_of_suspects),
         RIG(test_successor_is_asked_every_other_time),
         RIG(test_exactly_a_third_does_not_shorten),
