@@ -157,9 +157,9 @@ static bool is_doubted(const struct gossip *g, const struct gossip__member *m)
     return 3 * weight > g->weight_total;
 }
 
-/* On a path that loses half, TCP holds answers up for many seconds, and a link that it gave up is not
- * dialled again in five. Who sees his own questions answered late (local health), and is alone with
- * his suspicion, waits up to four times as long. */
+/* On a path that loses half, TCP holds answers up for many seconds, and a link that it gave up is
+ * not dialled again in five. Who sees his own questions answered late (local health), and is alone
+ * with his suspicion, waits up to four times as long. */
 static bool is_prolonged(struct gossip *g, struct gossip__member *m)
 {
     if (is_crowd_alerted(g, m)) return false; /* not alone, though few are listened to */
