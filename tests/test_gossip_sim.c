@@ -137,7 +137,7 @@ static void test_silent_death_is_noticed(void **state)
             struct sim *s = formed(30 + 100 * i + seed, sizes[i], &SIM_LAN);
             bool guilty[50] = {[2] = true};
             sim_pause(s, 2);
-            assert_until(s, sim_all_right, 7 * SEC);
+            assert_until(s, sim_all_right, 6 * SEC);
             assert_int_equal(false_failures(s, guilty), 0);
             sim_free(s);
         }
