@@ -25,17 +25,18 @@ uint64_t node_peer_cost_a_second(enum node_peer_cost kind)
     return COSTS[kind].a_second;
 }
 
-/* A thousandth of a token comes back each millisecond for each token a second. */
+/* A thousandth of a token comes back each millisecond for each token a second. A caller's reading
+ * may be older than the last one by the time of its step: then nothing has passed. */
 static void earn(struct node_peer_budget *b, uint64_t now_ms)
 {
-    uint64_t passed_ms = now_ms - b->at_ms;
+    uint64_t passed_ms = now_ms > b->at_ms ? now_ms - b->at_ms : 0;
     bool is_calm = true;
     for (unsigned k = 0; k < NODE_PEER_COSTS; k++) {
         uint64_t back = passed_ms < UINT32_MAX ? passed_ms * COSTS[k].a_second : UINT64_MAX;
         b->used[k] = back < b->used[k] ? b->used[k] - back : 0;
         if (b->used[k] > COSTS[k].burst * 1000 / 2) is_calm = false;
     }
-    b->at_ms = now_ms;
+    b->at_ms += passed_ms;
     if (is_calm) b->over_since_ms = 0;
 }
 
@@ -50,7 +51,8 @@ void node_peer_budget_spend(struct node_peer_budget *b, uint64_t now_ms, enum no
     if (amount > COSTS[kind].burst) amount = 2 * COSTS[kind].burst;
     b->used[kind] += amount * 1000;
     if (b->used[kind] > deepest) b->used[kind] = deepest;
-    if (b->used[kind] > full && b->over_since_ms == 0) b->over_since_ms = now_ms > 0 ? now_ms : 1;
+    if (b->used[kind] > full && b->over_since_ms == 0)
+        b->over_since_ms = b->at_ms > 0 ? b->at_ms : 1;
 }
 
 enum node_peer_verdict node_peer_budget_judge(struct node_peer_budget *b, uint64_t now_ms,
@@ -58,6 +60,7 @@ enum node_peer_verdict node_peer_budget_judge(struct node_peer_budget *b, uint64
 {
     uint64_t rest_ms = 0;
     earn(b, now_ms);
+    now_ms = b->at_ms;
     if (b->over_since_ms != 0 && now_ms - b->over_since_ms >= NODE_PEER_PATIENCE_MS)
         return NODE_PEER_CLOSE;
     for (unsigned k = 0; k < NODE_PEER_COSTS; k++) {

@@ -53,6 +53,23 @@ static void test_over_the_burst_it_rests(void **state)
     assert_int_equal(resume_ms, START + 100 + NODE_PEER_REST_MS);
 }
 
+/* The clock's reading of one step is older than that of a step inside of it: nothing is forgiven
+ * for that, and nobody closed. */
+static void test_an_older_reading_changes_nothing(void **state)
+{
+    struct node_peer_budget b = {0};
+    uint64_t resume_ms = 0, permille = 0;
+    (void)state;
+    node_peer_budget_spend(&b, START, NODE_PEER_BYTES, NODE_PEER_BYTES_BURST + 1024);
+    assert_int_equal(node_peer_budget_judge(&b, START - 1, &resume_ms), NODE_PEER_REST);
+    assert_int_equal(resume_ms, START + 1);
+    node_peer_budget_spend(&b, START - 2, NODE_PEER_BYTES, 1024);
+    assert_int_equal(node_peer_budget_most(&b, START - 3, &permille), NODE_PEER_BYTES);
+    assert_int_equal(permille, 1000);
+    assert_int_equal(node_peer_budget_judge(&b, START, &resume_ms), NODE_PEER_REST);
+    assert_int_equal(resume_ms, START + 2);
+}
+
 /* A flood that is read as slowly as it may be: over for 30 s, then closed. */
 static void test_a_flood_is_closed(void **state)
 {
@@ -147,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_burst_is_free_and_comes_back),
         cmocka_unit_test(test_over_the_burst_it_rests),
+        cmocka_unit_test(test_an_older_reading_changes_nothing),
         cmocka_unit_test(test_a_flood_is_closed),
         cmocka_unit_test(test_one_that_calms_down_is_forgiven),
         cmocka_unit_test(test_the_pace_may_be_kept_for_ever),

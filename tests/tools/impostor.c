@@ -9,8 +9,8 @@
  *   app_id, app_sig, kms_sig  the signature chain it shows
  *   foreign_kms            instead of the two: a KMS root of its own signs, for the same app id
  *   token, instance        the seat it claims
- *   flood, seat, kms_root  a member that floods once it is up: with `bytes`, large frames of a type
- *                          that nobody knows, or with `forgeries`, one a frame; seat is the
+ *   flood, seat, kms_root  a member that floods once it is up: with `bytes`, frames of a type that
+ *                          nobody knows, or with `forgeries`, one a frame; seat is the
  * target's, as the chain has it (token, owner, instance, node_key, proof_key), by which it takes
  * the target for a member
  *
@@ -38,6 +38,9 @@
 #include "node/session.h"
 
 #define DEADLINE_MS 15000
+/* A session's window of these fits into a socket's buffer: what is measured is the budget, and not
+ * how TCP comes back from a window that was closed. Bytes are used up sooner than frames. */
+#define FLOOD_BYTES_EACH 3000
 
 enum flood { FLOOD_NONE = 0, FLOOD_BYTES, FLOOD_FORGERIES };
 
@@ -230,7 +233,7 @@ static void flood(struct impostor *im)
     while (!im->done && node_session_stats(im->session).queued < 8) {
         ev.queue.type = GOSSIP_FRAME_TYPE_LAST;
         ev.queue.body = body;
-        ev.queue.len = sizeof body;
+        ev.queue.len = FLOOD_BYTES_EACH;
         if (im->flood == FLOOD_FORGERIES) {
             ev.queue.type = GOSSIP_FRAME_UPDATE;
             ev.queue.len = forge(im, body, sizeof body);
