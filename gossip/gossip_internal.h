@@ -33,9 +33,16 @@
  * since our start allow, refutations are further apart than that. */
 #define GOSSIP__REFUTE_BURST   16
 #define GOSSIP__REFUTE_SLOW_MS 1100
-#define GOSSIP__VOICES_MAX     64 /* public accusations of ours in a burst; then one an interval */
-#define GOSSIP__PING_IDS       8  /* of a routine ping; a greeting gives all */
-#define GOSSIP__SYNCS_MAX      32 /* that we start in one probe interval */
+/* Public accusations of ours in a burst, at least and at most; then one an interval. Each costs
+ * everybody a signature: beyond 64 members all together have no more than 64 have. */
+#define GOSSIP__VOICES_MIN     4
+#define GOSSIP__VOICES_MAX     64
+#define GOSSIP__VOICES_MEMBERS 64
+/* News reaches everybody over a few links; the others of a full mesh are for sooner noticing. Each
+ * costs a handshake: of a hundred who start at once nobody would have time for his table. */
+#define GOSSIP__LINKS_AT_ONCE 8
+#define GOSSIP__PING_IDS      8  /* of a routine ping; a greeting gives all */
+#define GOSSIP__SYNCS_MAX     32 /* that we start in one probe interval */
 /* A mesh of more than links_max others is sparse: links are few and at random, and what everybody
  * does at once to one member there is too much for it. */
 #define GOSSIP__DEEP       64  /* members of a bucket from which on it is compared leaf by leaf */
@@ -97,6 +104,7 @@ struct gossip__agenda {
     uint64_t push_ms;                  /* its record, shown in a session, becomes news */
     uint64_t dial_ms, dial_backoff_ms; /* when to want a link next */
     uint64_t dial_lost_ms, dial_failed_ms;
+    uint64_t dial_asked_ms;        /* while dialing */
     uint64_t synced_ms, sync_mask; /* when we asked it last, and for which buckets */
     uint64_t sync_sum;             /* of our table then */
 };
@@ -212,7 +220,8 @@ struct gossip {
     uint32_t heap_count;
     uint16_t *links; /* in no order that means anything; shuffled when picked from */
     uint32_t link_count, dialing_count;
-    uint16_t *order; /* the round of probes */
+    uint64_t dial_paced_ms; /* then a link may be asked for that nothing waits for */
+    uint16_t *order;        /* the round of probes */
     uint32_t order_count, order_next;
     struct gossip__pool agendas, leaves, heard;
     struct gossip__chunk *chunks;
@@ -294,6 +303,8 @@ void gossip__pool_give(struct gossip__pool *pool, uint16_t *at);
 void *gossip__pool_at(const struct gossip__pool *pool, uint16_t at);
 
 bool gossip__is_sparse(const struct gossip *g);
+/* We have a link to few of the members: for good, or because they are still being made. */
+bool gossip__is_thin(const struct gossip *g);
 
 /* agenda.c: what is going on with whom, and its timer */
 const struct gossip__agenda *gossip__agenda(const struct gossip *g, const struct gossip__member *m);
@@ -438,9 +449,11 @@ int gossip__peer_down(struct gossip *g, const struct base_key33 *key);
 void gossip__links_keep(struct gossip *g);
 void gossip__part_in(struct gossip *g, struct gossip__member *from);
 void gossip__dialing(struct gossip *g, struct gossip__member *m, bool dialing);
+void gossip__dial_done(struct gossip *g, struct gossip__member *m);
 
 /* suspicion.c */
 void gossip__suspect(struct gossip *g, struct gossip__member *m);
+void gossip__voices_earn(struct gossip *g);                        /* once an interval */
 void gossip__look_due(struct gossip *g, struct gossip__member *m); /* an accused far away */
 void gossip__suspicion_due(struct gossip *g, struct gossip__member *m);
 /* Alive after all; once more in the round, with a link if we can have one. */

@@ -8,6 +8,12 @@
 #define DIAL_HURRY_MS    100
 #define DIAL_SPREAD_MAX  16
 #define KEEP_MAX         4 /* links that a tick asks for, or gives back */
+/* Between links beyond GOSSIP__LINKS_AT_ONCE, and after each newcomer. For each member, so that all
+ * together make a hundred a second, however many they are. */
+#define DIAL_PACE_MS        500
+#define DIAL_PACE_MEMBER_MS 10
+#define DIAL_PACE           16 /* times as long as the last took: who is slow is not made slower */
+#define DIAL_PACE_MAX_MS    30000
 
 void gossip__dialing(struct gossip *g, struct gossip__member *m, bool dialing)
 {
@@ -21,8 +27,22 @@ void gossip__want_link(struct gossip *g, struct gossip__member *m)
     if (m->linked || m->dialing || g->left) return;
     gossip__dialing(g, m, true);
     gossip__agenda_open(g, m)->dial_ms = g->now_ms + DIAL_PATIENCE_MS;
+    gossip__agenda_open(g, m)->dial_asked_ms = g->now_ms;
     gossip__arm(g, m);
     gossip__act(g, GOSSIP_ACT_WANT_LINK, &m->record->key);
+}
+
+/* A dial of ours has come to an end: the next that nothing waits for may follow. */
+void gossip__dial_done(struct gossip *g, struct gossip__member *m)
+{
+    if (!m->dialing) return;
+    uint64_t pace_ms = DIAL_PACE * (g->now_ms - gossip__agenda(g, m)->dial_asked_ms);
+    if (pace_ms < DIAL_PACE_MEMBER_MS * (uint64_t)g->count)
+        pace_ms = DIAL_PACE_MEMBER_MS * (uint64_t)g->count;
+    if (pace_ms < DIAL_PACE_MS) pace_ms = DIAL_PACE_MS;
+    if (pace_ms > DIAL_PACE_MAX_MS) pace_ms = DIAL_PACE_MAX_MS;
+    g->dial_paced_ms = g->now_ms + pace_ms;
+    gossip__dialing(g, m, false);
 }
 
 /* However many they are, those who lost a member shall not dial it much oftener than a full mesh
@@ -78,14 +98,28 @@ static void dial_at(struct gossip *g, struct gossip__member *m, uint64_t second_
 
 void gossip__dial_soon(struct gossip *g, struct gossip__member *m)
 {
+    if (m->state == GOSSIP_ALIVE) g->dial_paced_ms = g->now_ms + DIAL_PACE_MS;
     if (m->agenda_at != 0) gossip__agenda_open(g, m)->dial_backoff_ms = 0;
     dial_at(g, m, DIAL_SECOND_MS);
+}
+
+static void dial_paced(struct gossip *g, struct gossip__member *m, uint32_t links)
+{
+    if (links < GOSSIP__LINKS_AT_ONCE) {
+        gossip__want_link(g, m);
+    } else if (g->now_ms >= g->dial_paced_ms) {
+        g->dial_paced_ms = g->now_ms + DIAL_PATIENCE_MS; /* one at a time */
+        gossip__want_link(g, m);
+    } else {
+        gossip__agenda_open(g, m)->dial_ms = g->now_ms + DIAL_PACE_MS;
+        gossip__arm(g, m);
+    }
 }
 
 void gossip__dial_due(struct gossip *g, struct gossip__member *m)
 {
     gossip__agenda_open(g, m)->dial_ms = 0;
-    if (m->dialing) gossip__dialing(g, m, false);
+    gossip__dial_done(g, m);
     if (g->left || m->state == GOSSIP_LEFT) return;
     if (m->linked) { /* hung, with its link still open: ask it */
         if (m->state == GOSSIP_FAILED && !gossip__is_probing(g, m)) gossip__probe_start(g, m);
@@ -93,8 +127,11 @@ void gossip__dial_due(struct gossip *g, struct gossip__member *m)
     }
     bool is_needed = m->state == GOSSIP_FAILED || gossip__is_probing(g, m);
     bool is_sparse = gossip__is_sparse(g);
-    if (is_needed || (!is_sparse && g->link_count + g->dialing_count < g->cfg.links_max))
+    uint32_t links = g->link_count + g->dialing_count;
+    if (is_needed)
         gossip__want_link(g, m);
+    else if (!is_sparse && links < g->cfg.links_max)
+        dial_paced(g, m, links);
     else if (is_sparse)
         dial_forget(g, m);
     else
@@ -105,7 +142,7 @@ int gossip__dial_failed(struct gossip *g, const struct base_key33 *key)
 {
     struct gossip__member *m = gossip__find(g, key);
     if (m == NULL || m == &g->members[0]) return BASE_ENOPEER;
-    gossip__dialing(g, m, false);
+    gossip__dial_done(g, m);
     struct gossip__agenda *a = gossip__agenda_open(g, m);
     a->dial_ms = 0;
     a->dial_failed_ms = g->now_ms;

@@ -9,7 +9,7 @@
 #include "gossip/gossip_internal.h"
 
 #define TICK_FAR   8 /* in a sparse mesh, every so many ticks anybody at all is asked */
-#define TICK_LOOKS 8 /* members a tick passes over that are being probed already */
+#define TICK_LOOKS 8 /* members a tick passes over */
 
 uint64_t gossip__scaled(const struct gossip *g, uint64_t ms)
 {
@@ -97,8 +97,9 @@ void gossip__probe_start(struct gossip *g, struct gossip__member *m)
     }
     if (!a->probe.dial_failed && (a->dial_ms == 0 || a->dial_ms > a->probe.due_ms))
         gossip__want_link(g, m);
-    /* In a sparse mesh a relay would have to dial as well: ask it when our own dial is in vain. */
-    if (gossip__is_sparse(g) && m->dialing)
+    /* Where links are few a relay would have to dial as well: ask it when our own dial is in vain.
+     */
+    if (gossip__is_thin(g) && m->dialing)
         gossip__arm(g, m);
     else
         ask_relays(g, m);
@@ -189,11 +190,20 @@ static bool tick_successor(struct gossip *g)
     return true;
 }
 
+/* One that is being asked; or one without a link while there are enough links: asking would make
+ * one. Those who have a link to it ask it, and whose successor it is. */
+static bool is_passed_over(const struct gossip *g, const struct gossip__member *m)
+{
+    if (gossip__is_probing(g, m)) return true;
+    return !gossip__is_sparse(g) && !m->linked && m->state == GOSSIP_ALIVE &&
+           g->link_count >= GOSSIP__LINKS_AT_ONCE;
+}
+
 /* Round robin over a shuffled list: everybody is asked once a round (SWIM, section 4.3). */
 void gossip__tick(struct gossip *g)
 {
     g->tick_ms = g->now_ms + g->cfg.probe_interval_ms;
-    if (g->voices < GOSSIP__VOICES_MAX) g->voices++;
+    gossip__voices_earn(g);
     g->repair_budget = GOSSIP__REPAIR_MAX;
     g->ticks++;
     if (gossip__is_sparse(g)) {
@@ -205,7 +215,7 @@ void gossip__tick(struct gossip *g)
     for (uint32_t looks = 0; looks < TICK_LOOKS && g->order_count > 0; looks++) {
         if (g->order_next >= g->order_count) gossip__order_shuffle(g);
         struct gossip__member *m = &g->members[g->order[g->order_next++]];
-        if (gossip__is_probing(g, m)) continue;
+        if (is_passed_over(g, m)) continue;
         gossip__probe_start(g, m);
         return;
     }
@@ -363,11 +373,13 @@ static void send_refute(struct gossip *g, struct gossip__member *to,
         gossip__send(g, to, g->out);
 }
 
-/* Could we reach it for another? In a sparse mesh we have no more links for that than we keep. */
+/* Could we reach it for another? In a sparse mesh we have no more links for that than we keep, and
+ * where they are being made no more at a time than at first. */
 static bool is_reachable(const struct gossip *g, const struct gossip__member *m)
 {
     if (m->linked || m->dialing) return true;
     if (is_just_refused(g, m)) return false;
+    if (gossip__is_thin(g) && g->dialing_count >= GOSSIP__LINKS_AT_ONCE) return false;
     return !gossip__is_sparse(g) || g->link_count + g->dialing_count < g->cfg.links_max;
 }
 

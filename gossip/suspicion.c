@@ -83,6 +83,15 @@ static bool accusation_make(struct gossip *g, const struct gossip__member *m,
     return gossip__sign(g, kind, body->data, body->len, sig) == BASE_OK;
 }
 
+void gossip__voices_earn(struct gossip *g)
+{
+    uint32_t times = 1 + g->count / GOSSIP__VOICES_MEMBERS;
+    uint32_t most = GOSSIP__VOICES_MAX / times;
+    if (most < GOSSIP__VOICES_MIN) most = GOSSIP__VOICES_MIN;
+    if (g->voices > most) g->voices = most;
+    if (g->voices < most && g->ticks % times == 0) g->voices++;
+}
+
 /* Our own probe of m has failed. The accused is told as well, wherever a link is left. */
 void gossip__suspect(struct gossip *g, struct gossip__member *m)
 {
@@ -212,16 +221,18 @@ static void accused_self(struct gossip *g, struct gossip__member *from,
     gossip__self_accused(g);
 }
 
-/* Whom we have no link to in a sparse mesh has an interval to answer for itself before we go and
- * look, and then not all of us at once: who accuses the living makes nobody dial. */
+/* Whom we have no link to where links are few has an interval to answer for itself before we go and
+ * look, and then not all of us at once: who accuses the living makes nobody dial. So has everybody
+ * when we ourselves are late: looking would make us later, and what we saw would say little. */
 static void look(struct gossip *g, struct gossip__member *m)
 {
-    if (m->linked || !gossip__is_sparse(g)) {
+    bool is_late = 2 * g->awareness > g->cfg.awareness_max;
+    if (!is_late && (m->linked || !gossip__is_thin(g))) {
         gossip__probe_start(g, m);
         return;
     }
     struct gossip__agenda *a = gossip__agenda_open(g, m);
-    uint64_t spread_ms = 2 * (uint64_t)g->cfg.probe_interval_ms;
+    uint64_t spread_ms = (2 + (is_late ? g->awareness : 0)) * (uint64_t)g->cfg.probe_interval_ms;
     if (a->reprobe_ms == 0)
         a->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms + base_prng_below(&g->prng, spread_ms);
     gossip__arm(g, m);

@@ -276,6 +276,12 @@ bool gossip__is_sparse(const struct gossip *g)
     return g->order_count > g->cfg.links_max;
 }
 
+bool gossip__is_thin(const struct gossip *g)
+{
+    return gossip__is_sparse(g) ||
+           (g->link_count >= GOSSIP__LINKS_AT_ONCE && 2 * g->link_count < g->order_count);
+}
+
 static void link_put(struct gossip *g, uint32_t at, uint16_t slot)
 {
     g->links[at] = slot;

@@ -521,6 +521,7 @@ static void test_event_once_to_each(void **state)
 {
     (void)state;
     struct sim *s = formed(110, 50, &SIM_LAN);
+    sim_run(s, 30 * SEC); /* every link is made */
     assert_int_equal(sim_event(s, 17, "hello"), BASE_OK);
     assert_until(s, all_heard_hello, 20);
     sim_run(s, 60 * SEC);

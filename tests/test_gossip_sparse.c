@@ -54,6 +54,51 @@ static void test_learned_members_are_not_dialled(void **state)
                      !gossip__find(rig.g, &rig.key[i])->dialing);
 }
 
+/* In a full mesh too everybody has a few links first, and the others one after the other: a hundred
+ * who start at once need their time for their tables. */
+static void test_a_full_mesh_closes_step_by_step(void **state)
+{
+    size_t at_once = 0, soon = 0, probed = 0;
+    (void)state;
+    sparse_mesh(30);
+    for (uint64_t start = rig.now; rig.now < start + 20000;) {
+        rig.now = gossip_deadline_ms(rig.g) > rig.now ? gossip_deadline_ms(rig.g) : rig.now + 1;
+        timer();
+        for (uint32_t i = 3; i <= 30; i++) {
+            if (find(GOSSIP_ACT_WANT_LINK, i) == NULL) continue;
+            if (rig.now < start + 400) at_once++;
+            if (rig.now < start + 4000) soon++;
+            if (gossip__is_probing(rig.g, gossip__find(rig.g, &rig.key[i]))) probed++;
+        }
+        answer_all();
+        for (uint32_t i = 3; i <= 30; i++)
+            if (gossip__find(rig.g, &rig.key[i])->dialing) peer_up(i);
+    }
+    assert_in_range(at_once, 1, 8);
+    assert_in_range(soon, 8, 8 + 8 + 4); /* two a second, and whom a probe is for */
+    assert_int_equal(rig.g->link_count, 30);
+}
+
+/* While its links are being made, too, nobody makes others dial, nor dials, for each who is
+ * accused. */
+static void test_few_links_of_a_full_mesh_are_spared(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    for (uint32_t i = 3; i <= 10; i++)
+        peer_up(i);
+    assert_true(gossip__is_thin(rig.g) && !gossip__is_sparse(rig.g));
+    tell_accusation(1, 20, 1);
+    assert_null(find(GOSSIP_ACT_WANT_LINK, 20));
+    gossip__probe_start(rig.g, gossip__find(rig.g, &rig.key[21]));
+    assert_int_equal(gossip__agenda(rig.g, gossip__find(rig.g, &rig.key[21]))->probe.asked, 0);
+    for (uint32_t i = 11; i <= 19; i++)
+        peer_up(i);
+    assert_false(gossip__is_thin(rig.g));
+    tell_accusation(1, 22, 1);
+    assert_non_null(find(GOSSIP_ACT_WANT_LINK, 22));
+}
+
 static void test_lonely_nodes_look_for_links(void **state)
 {
     (void)state;
@@ -434,6 +479,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SPARSE(test_learned_members_are_not_dialled),
+        RIG(test_a_full_mesh_closes_step_by_step),
+        RIG(test_few_links_of_a_full_mesh_are_spared),
         SPARSE(test_lonely_nodes_look_for_links),
         SPARSE(test_surplus_links_are_given_back),
         SPARSE(test_part),

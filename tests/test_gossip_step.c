@@ -1499,6 +1499,28 @@ static void test_our_public_accusations_are_bounded(void **state)
     assert_true(pushed > 0 && pushed <= GOSSIP__VOICES_MAX);
     assert_true(told <= (GOSSIP__VOICES_MAX + 10) * 99 + 99);
     assert_true(rig.g->voices < 10);
+    rig.g->voices = GOSSIP__VOICES_MAX; /* a hundred have no more than 64, all together */
+    gossip__voices_earn(rig.g);
+    assert_int_equal(rig.g->voices, GOSSIP__VOICES_MAX / 2);
+    rig.g->voices = 0;
+    for (rig.g->ticks = 0; rig.g->ticks < 10; rig.g->ticks++)
+        gossip__voices_earn(rig.g);
+    assert_int_equal(rig.g->voices, 5);
+}
+
+/* Who is late himself does not go and look at once at everybody who is accused. */
+static void test_who_is_late_looks_later(void **state)
+{
+    (void)state;
+    mesh(5);
+    rig.g->awareness = 8;
+    tell_accusation(1, 2, 1);
+    assert_false(was_sent(2, GOSSIP_FRAME_PING));
+    assert_int_equal(agenda(2)->probe.phase, GOSSIP__IDLE);
+    assert_in_range(agenda(2)->reprobe_ms, rig.now + 1000, rig.now + 11000);
+    rig.g->awareness = 4;
+    tell_accusation(1, 3, 1);
+    assert_true(was_sent(3, GOSSIP_FRAME_PING));
 }
 
 /* Health that returns in the middle of a probe must not cut short the relays' time. */
@@ -1507,7 +1529,7 @@ static void test_relays_get_their_time(void **state)
     (void)state;
     mesh(5);
     rig.g->awareness = 8;
-    tell_accusation(1, 2, 1);
+    gossip__probe_start(rig.g, gossip__find(rig.g, &rig.key[2]));
     assert_int_equal(agenda(2)->probe.due_ms, rig.now + 4500);
     uint64_t due = rig.now + 4500;
     while (rig.now < due) {
@@ -1642,6 +1664,7 @@ int main(void)
         RIG(test_local_health_scales_time_outs),
         RIG(test_late_answers_lengthen_our_time_outs),
         RIG(test_our_public_accusations_are_bounded),
+        RIG(test_who_is_late_looks_later),
         RIG(test_relays_get_their_time),
         RIG(test_answers_restore_our_health),
         RIG(test_every_peer_is_probed_in_a_round),

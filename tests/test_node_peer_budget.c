@@ -60,7 +60,8 @@ static void test_an_older_reading_changes_nothing(void **state)
     struct node_peer_budget b = {0};
     uint64_t resume_ms = 0, permille = 0;
     (void)state;
-    node_peer_budget_spend(&b, START, NODE_PEER_BYTES, NODE_PEER_BYTES_BURST + 1024);
+    node_peer_budget_spend(&b, START, NODE_PEER_BYTES, NODE_PEER_BYTES_BURST);
+    node_peer_budget_spend(&b, START, NODE_PEER_BYTES, 1024);
     assert_int_equal(node_peer_budget_judge(&b, START - 1, &resume_ms), NODE_PEER_REST);
     assert_int_equal(resume_ms, START + 1);
     node_peer_budget_spend(&b, START - 2, NODE_PEER_BYTES, 1024);
