@@ -13,6 +13,7 @@ BLOCK_S = 12  # between blocks, as on Ethereum
 # Above so many nodes, this: else the chain, telling all of them all seats at each block on the same
 # cores, would cost more than all that they do.
 LARGE, LARGE_BLOCK_S = 100, 60
+LINKS_S = 400  # until two hundred are all linked to each other
 AGENTS_MAX = 64  # sockets of one `nftmesh simulator`
 APP_ID = "6e66746d6573682d62656e63682d617070303031"  # "nftmesh-bench-app001"
 
@@ -184,6 +185,15 @@ class Side:
     def quiet(self, indices):
         """Lets them see how far apart blocks are: they poll no more often than that is worth."""
         self.cluster.block_time(BLOCK_S, [self.nodes[i] for i in indices])
+
+    def linked(self, indices):
+        """Waits until the full mesh is made: links beyond the first few are made without haste."""
+        def peers(i):
+            found = [line for line in self.nodes[i].request("GET", "/metrics")[1].splitlines()
+                     if line.startswith("nftmesh_peers ")]
+            return float(found[0].split()[1]) if found else 0
+        wait_for("all links are made", lambda: all(peers(i) >= len(indices) - 1 for i in indices),
+                 LINKS_S, 2)
 
     def frames(self, indices):
         """Frames that these have received so far, by type; and "bytes", of all of them."""

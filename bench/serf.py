@@ -171,6 +171,9 @@ class Side:
                 return None
         self.rpcs[index] = wait_for(f"{self.names[index]} answers", connect, 30)
 
+    def linked(self, indices):
+        """It keeps no links."""
+
     def join(self, index, seed):
         self.rpcs[index].call("join", {"Existing": [self.address(seed)], "Replay": False},
                               has_reply=True)

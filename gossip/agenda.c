@@ -114,7 +114,7 @@ static uint64_t agenda_due(const struct gossip__member *m, const struct gossip__
     uint64_t due = earlier(a->dial_ms, a->push_ms);
     if (a->probe.phase != GOSSIP__IDLE) due = earlier(due, a->probe.due_ms);
     if (m->state == GOSSIP_SUSPECT) {
-        due = earlier(due, a->suspect_end_ms);
+        due = earlier(earlier(due, a->suspect_end_ms), a->voice_ms);
         if (a->probe.phase == GOSSIP__IDLE) due = earlier(due, a->reprobe_ms);
     }
     if (m->state == GOSSIP_ALIVE && a->probe.phase == GOSSIP__IDLE)
@@ -170,6 +170,7 @@ void gossip__agendas_move_on(struct gossip *g, uint64_t lag_ms)
         move_on(&a->suspect_end_ms, lag_ms);
         move_on(&a->accused_ms, lag_ms);
         move_on(&a->reprobe_ms, lag_ms);
+        move_on(&a->voice_ms, lag_ms);
         move_on(&a->dial_ms, lag_ms);
         move_on(&a->push_ms, lag_ms);
         if (a->heap_at != 0) a->due_ms = agenda_due(&g->members[a->slot], a);
@@ -249,6 +250,7 @@ void gossip__accusers_clear(struct gossip *g, struct gossip__member *m)
     a->accused_weight = 0;
     a->accused_ms = 0;
     a->reprobe_ms = 0;
+    a->voice_ms = 0;
 }
 
 uint64_t gossip__accuser_heaviest(const struct gossip *g, const struct gossip__member *m)

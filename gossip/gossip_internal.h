@@ -97,6 +97,7 @@ struct gossip__agenda {
     struct gossip__probe probe;
     uint64_t suspect_ms, suspect_end_ms; /* our own suspicion */
     uint64_t reprobe_ms;     /* a suspect is asked again, an accused far away for the first time */
+    uint64_t voice_ms;       /* a suspect is accused before all then; 0: it has been, or need not */
     uint64_t accused_ms;     /* first accusation at this incarnation, ours counted */
     uint64_t accused_weight; /* of the others who accuse it */
     uint32_t accusers_at;    /* + 1: their first chunk */
@@ -261,7 +262,8 @@ struct gossip {
     uint16_t deep_barred; /* has not come to an end: another one first; GOSSIP__NONE: nobody */
     uint8_t deep_bucket;  /* asked about now */
     uint32_t repair_budget, ticks;
-    uint32_t voices; /* accusations that we may push now */
+    uint32_t voices;   /* accusations that we may push now */
+    uint64_t voice_ms; /* when we speak next, of all whom we suspect by then */
     uint32_t awareness;
 
     struct gossip_shared *shared, *own; /* own: NULL when the configuration gave one */

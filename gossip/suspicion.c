@@ -5,8 +5,9 @@
  * Source: SWIM, section 4.2; Lifeguard, section IV.B, with weights in the place of a count K. */
 #include "gossip/gossip_internal.h"
 
-#define PATIENCE_MAX 3
-#define TOLD_MAX     16 /* suspects that a new link is told of */
+#define PATIENCE_MAX    3
+#define TOLD_MAX        16 /* suspects that a new link is told of */
+#define VOICE_MEMBER_MS 5  /* of waiting before we accuse, for each of more than 64 members */
 
 /* 1000 * log10(n), linear between powers of two: 3 % at most, and no floating point. */
 static uint64_t log10_milli(uint64_t n)
@@ -92,20 +93,15 @@ void gossip__voices_earn(struct gossip *g)
     if (g->voices < most && g->ticks % times == 0) g->voices++;
 }
 
-/* Our own probe of m has failed. The accused is told as well, wherever a link is left. */
-void gossip__suspect(struct gossip *g, struct gossip__member *m)
+/* The accused is told as well, wherever a link is left. */
+static void accuse(struct gossip *g, struct gossip__member *m)
 {
     struct base_slice body;
     struct base_sig65 sig;
-    struct gossip__agenda *a = gossip__agenda_open(g, m);
-    enum base_statement kind =
-        a->accused_weight > 0 ? BASE_STATEMENT_CONFIRMATION : BASE_STATEMENT_ACCUSATION;
-    g->counters.suspicions++;
-    a->suspect_ms = g->now_ms;
-    a->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms;
-    if (a->accused_ms == 0) a->accused_ms = g->now_ms;
-    gossip__state(g, m, GOSSIP_SUSPECT, GOSSIP_WHY_PROBE);
-    suspicion_arm(g, m);
+    enum base_statement kind = gossip__agenda(g, m)->accused_weight > 0
+                                   ? BASE_STATEMENT_CONFIRMATION
+                                   : BASE_STATEMENT_ACCUSATION;
+    gossip__agenda_open(g, m)->voice_ms = 0;
     if (is_said_enough(g, m)) return;
     if (is_crowd_alerted(g, m) && is_one_of_a_crowd(g, &g->members[0])) return;
     if (g->voices == 0) { /* who suspects everybody tells the accused only: no storm of doubt */
@@ -115,6 +111,33 @@ void gossip__suspect(struct gossip *g, struct gossip__member *m)
     g->voices--;
     if (accusation_make(g, m, kind, &body, &sig))
         gossip__news_body(g, kind, body, &sig, GOSSIP__NONE);
+}
+
+/* All who had a link see it close in the same moment. If all spoke then, a third would have been
+ * enough: where they are many each waits a little, and says what nobody has said meanwhile. */
+static uint64_t voice_at(struct gossip *g)
+{
+    uint64_t spread_ms = g->count > GOSSIP__VOICES_MEMBERS
+                             ? (g->count - GOSSIP__VOICES_MEMBERS) * (uint64_t)VOICE_MEMBER_MS
+                             : 0;
+    if (spread_ms > g->cfg.suspicion_min_ms / 2) spread_ms = g->cfg.suspicion_min_ms / 2;
+    if (g->voice_ms <= g->now_ms)
+        g->voice_ms = g->now_ms + (spread_ms > 0 ? base_prng_below(&g->prng, spread_ms) : 0);
+    return g->voice_ms;
+}
+
+/* Our own probe of m has failed. */
+void gossip__suspect(struct gossip *g, struct gossip__member *m)
+{
+    struct gossip__agenda *a = gossip__agenda_open(g, m);
+    g->counters.suspicions++;
+    a->suspect_ms = g->now_ms;
+    a->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms;
+    if (a->accused_ms == 0) a->accused_ms = g->now_ms;
+    gossip__state(g, m, GOSSIP_SUSPECT, GOSSIP_WHY_PROBE);
+    a->voice_ms = voice_at(g);
+    suspicion_arm(g, m);
+    if (gossip__agenda(g, m)->voice_ms <= g->now_ms) accuse(g, m);
 }
 
 void gossip__accuse_to(struct gossip *g, struct gossip__member *m)
@@ -183,6 +206,8 @@ static bool is_prolonged(struct gossip *g, struct gossip__member *m)
 
 void gossip__suspicion_due(struct gossip *g, struct gossip__member *m)
 {
+    uint64_t voice_ms = gossip__agenda(g, m)->voice_ms;
+    if (voice_ms != 0 && voice_ms <= g->now_ms) accuse(g, m);
     const struct gossip__agenda *a = gossip__agenda(g, m);
     if (a->suspect_end_ms <= g->now_ms && !is_prolonged(g, m))
         suspicion_fail(g, m);

@@ -1508,6 +1508,44 @@ static void test_our_public_accusations_are_bounded(void **state)
     assert_int_equal(rig.g->voices, 5);
 }
 
+/* Where all would see a link close in the same moment, each waits a little before he says so, and
+ * what enough have said meanwhile is not said again. */
+static void test_voices_of_many_are_spread(void **state)
+{
+    uint64_t start = rig.now;
+    (void)state;
+    gossip_free(rig.g);
+    struct gossip_config cfg;
+    struct gossip_crypto crypto = sim_crypto(0);
+    sim_config_of(&cfg, 0, 5);
+    cfg.members_max = 256;
+    assert_int_equal(gossip_new(&rig.g, &cfg, &crypto, rig.now), BASE_OK);
+    for (uint32_t i = 1; i < 160; i++) {
+        struct gossip_signed_record record;
+        struct gossip_event ev;
+        sim_record_of(&record, i, 1, 0);
+        ev = up_event(1, &record);
+        ev.key = sim_key_of(i);
+        assert_int_equal(feed(ev), BASE_OK);
+    }
+    for (uint32_t i = 1; i <= 2; i++) {
+        gossip__suspect(rig.g, &rig.g->members[i]);
+        assert_int_equal(rig.g->news_count, 0);
+        const struct gossip__agenda *a = gossip__agenda(rig.g, &rig.g->members[i]);
+        assert_in_range(a->voice_ms, start + 1, start + 499);
+        assert_int_equal(a->voice_ms, rig.g->voice_ms); /* of all in one frame */
+    }
+    gossip__agenda_open(rig.g, &rig.g->members[1])->accused_weight = 100; /* by many, meanwhile */
+    uint32_t voices = rig.g->voices;
+    while (rig.g->voices == voices && rig.now < start + 500) {
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+    }
+    assert_int_equal(rig.g->voices, voices - 1);
+    assert_int_equal(gossip__agenda(rig.g, &rig.g->members[1])->voice_ms, 0);
+    assert_int_equal(gossip__agenda(rig.g, &rig.g->members[2])->voice_ms, 0);
+}
+
 /* Who is late himself does not go and look at once at everybody who is accused. */
 static void test_who_is_late_looks_later(void **state)
 {
@@ -1664,6 +1702,7 @@ int main(void)
         RIG(test_local_health_scales_time_outs),
         RIG(test_late_answers_lengthen_our_time_outs),
         RIG(test_our_public_accusations_are_bounded),
+        RIG(test_voices_of_many_are_spread),
         RIG(test_who_is_late_looks_later),
         RIG(test_relays_get_their_time),
         RIG(test_answers_restore_our_health),
