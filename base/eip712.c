@@ -208,3 +208,16 @@ void base_eip712_statement(struct base_hash32 *digest, const struct base_eip712_
     put_dynamic(&k, body, len);
     finish(&k, digest, domain);
 }
+
+void base_eip712_vote(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                      const struct base_vote *vote)
+{
+    struct base_keccak256 k;
+    begin(&k, "Vote(bytes32 epochId,uint8 kind,uint64 first,uint64 last,bytes32 hash)");
+    put_hash(&k, &vote->epoch_id);
+    put_u64(&k, (uint64_t)vote->kind);
+    put_u64(&k, vote->first);
+    put_u64(&k, vote->last);
+    put_hash(&k, &vote->hash);
+    finish(&k, digest, domain);
+}

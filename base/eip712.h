@@ -52,6 +52,20 @@ enum base_statement {
     BASE_STATEMENT_EVENT
 };
 
+/* What a member signs in the cluster's consensus (consensus/vote.h). */
+enum base_vote_kind {
+    BASE_VOTE_CAND = 1, /* the leader: this is the slot's candidate */
+    BASE_VOTE_NOTAR,    /* I have seen it, and vote for no other in this slot */
+    BASE_VOTE_FINAL,    /* it is notarised, and I have skipped nothing */
+    BASE_VOTE_SKIP      /* these slots pass without me */
+};
+struct base_vote {
+    struct base_hash32 epoch_id;
+    enum base_vote_kind kind;
+    uint64_t first, last;    /* the slot, twice; of a SKIP those that it covers */
+    struct base_hash32 hash; /* of the candidate; of a SKIP zero */
+};
+
 void base_eip712_binding(struct base_hash32 *digest, const struct base_eip712_domain *domain,
                          const struct base_binding *binding);
 void base_eip712_renewal(struct base_hash32 *digest, const struct base_eip712_domain *domain,
@@ -69,5 +83,7 @@ void base_eip712_alive(struct base_hash32 *digest, const struct base_eip712_doma
                        uint64_t start_incarnation);
 void base_eip712_statement(struct base_hash32 *digest, const struct base_eip712_domain *domain,
                            enum base_statement kind, const void *body, size_t len);
+void base_eip712_vote(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                      const struct base_vote *vote);
 
 #endif

@@ -1,0 +1,801 @@
+/* The rules one by one: one engine, everybody else played by hand. Four members of weight 1,
+ * windows of ten slots, led by 0, 1, 2, 3 in turn. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/keccak256.h"
+#include "consensus/engine.h"
+
+#define N      4
+#define WINDOW 10
+
+static struct consensus_voter voters[N];
+static struct consensus_lead leads[N];
+static struct consensus_config config;
+static struct consensus_engine *engine;
+static struct consensus_actions out;
+static uint64_t now, stored;
+static enum consensus_judgement verdict;
+static const struct base_hash32 epoch = {{0xe}}, genesis = {{0x9}};
+
+static struct base_sig65 signed_by(size_t voter, const struct base_vote *vote)
+{
+    struct base_sig65 sig = {{0}};
+    struct base_hash32 hash;
+    uint8_t bytes[1 + 32 + 1 + 16 + 32];
+    bytes[0] = (uint8_t)voter;
+    memcpy(bytes + 1, vote->epoch_id.bytes, 32);
+    bytes[33] = (uint8_t)vote->kind;
+    base_put_u64be(bytes + 34, vote->first);
+    base_put_u64be(bytes + 42, vote->last);
+    memcpy(bytes + 50, vote->hash.bytes, 32);
+    base_keccak256(&hash, bytes, sizeof bytes);
+    memcpy(sig.bytes, hash.bytes, 32);
+    return sig;
+}
+
+static int sign(void *ctx, const struct base_vote *vote, struct base_sig65 *sig)
+{
+    (void)ctx;
+    *sig = signed_by(config.self, vote);
+    return BASE_OK;
+}
+
+static int verify(void *ctx, const struct base_vote *vote, const struct base_sig65 *sig,
+                  const struct base_eth_address *signer)
+{
+    struct base_sig65 good = signed_by(signer->bytes[0], vote);
+    (void)ctx;
+    return memcmp(&good, sig, sizeof good) == 0 ? BASE_OK : BASE_ESIG;
+}
+
+static size_t fill(void *ctx, uint64_t slot, const struct base_hash32 *parent, void *to, size_t cap)
+{
+    (void)ctx, (void)slot, (void)parent, (void)cap;
+    memcpy(to, "mine", 4);
+    return 4;
+}
+
+static enum consensus_judgement judge(void *ctx, uint64_t slot, const struct base_hash32 *parent,
+                                      const struct base_slice *payload)
+{
+    (void)ctx, (void)slot, (void)parent, (void)payload;
+    return verdict;
+}
+
+static void begin(size_t self)
+{
+    memset(voters, 0, sizeof voters);
+    memset(leads, 0, sizeof leads);
+    for (uint8_t i = 0; i < N; i++) {
+        voters[i].key.bytes[0] = 2;
+        voters[i].key.bytes[32] = i;
+        voters[i].signer.bytes[0] = i;
+        voters[i].weight = leads[i].weight = 1;
+        leads[i].key = voters[i].key;
+    }
+    config = (struct consensus_config){.epoch_id = epoch,
+                                       .genesis = genesis,
+                                       .voters = voters,
+                                       .leads = leads,
+                                       .voter_count = N,
+                                       .self = self,
+                                       .first_leader = N,
+                                       .host = {NULL, sign, verify, fill, judge}};
+    consensus_params_default(&config.params);
+    config.params.window_slots = WINDOW;
+    now = 1000000;
+    stored = 0;
+    verdict = CONSENSUS_VALID;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    consensus_engine_free(engine);
+    engine = NULL;
+    return 0;
+}
+
+static int feed(const struct consensus_event *ev)
+{
+    int rv = consensus_engine_step(engine, now, ev, &out);
+    for (size_t i = 0; i < out.count; i++)
+        if (out.list[i].type == CONSENSUS_ACT_STORE) stored = out.list[i].u.store.number;
+    return rv;
+}
+
+static void timer(void)
+{
+    assert_int_equal(feed(&(struct consensus_event){.type = CONSENSUS_EV_TIMER}), BASE_OK);
+}
+
+static void store_all(void)
+{
+    struct consensus_event ev = {.type = CONSENSUS_EV_STORED};
+    ev.u.stored = stored;
+    assert_int_equal(feed(&ev), BASE_OK);
+}
+
+static int say(size_t from, const struct consensus_message *m)
+{
+    struct consensus_event ev = {.type = CONSENSUS_EV_MESSAGE, .from = from};
+    ev.u.message = m;
+    return feed(&ev);
+}
+
+static struct base_vote vote_of(enum base_vote_kind kind, uint64_t first,
+                                const struct base_hash32 *hash)
+{
+    struct base_vote v = {.epoch_id = epoch, .kind = kind, .first = first, .last = first};
+    if (kind == BASE_VOTE_SKIP)
+        v.last = (first / WINDOW + 1) * WINDOW - 1;
+    else
+        v.hash = *hash;
+    return v;
+}
+
+static int say_vote(size_t from, enum base_vote_kind kind, uint64_t first,
+                    const struct base_hash32 *hash)
+{
+    struct consensus_message m = {.type = CONSENSUS_MSG_VOTE, .epoch_id = epoch};
+    m.u.vote.voter = (uint16_t)from;
+    m.u.vote.vote = vote_of(kind, first, hash);
+    m.u.vote.sig = signed_by(from, &m.u.vote.vote);
+    return say(from, &m);
+}
+
+static struct base_hash32 say_cand(size_t leader, uint64_t slot, uint64_t parent,
+                                   const struct base_hash32 *parent_hash, const char *payload)
+{
+    struct consensus_message m = {.type = CONSENSUS_MSG_CAND, .epoch_id = epoch};
+    struct base_hash32 hash;
+    m.u.cand = (struct consensus_candidate){.slot = slot,
+                                            .parent_slot = parent,
+                                            .parent_hash = *parent_hash,
+                                            .payload = base_slice_text(payload)};
+    consensus_candidate_hash(&hash, &epoch, &m.u.cand);
+    struct base_vote vote = vote_of(BASE_VOTE_CAND, slot, &hash);
+    m.u.cand.sig = signed_by(leader, &vote);
+    assert_int_equal(say(leader, &m), BASE_OK);
+    return hash;
+}
+
+/* Something of ours that is about to be stored. */
+static const struct base_vote *stores(enum base_vote_kind kind)
+{
+    for (size_t i = 0; i < out.count; i++)
+        if (out.list[i].type == CONSENSUS_ACT_STORE && out.list[i].u.store.record.vote.kind == kind)
+            return &out.list[i].u.store.record.vote;
+    return NULL;
+}
+
+static bool sends(enum consensus_message_type type, enum base_vote_kind kind)
+{
+    for (size_t i = 0; i < out.count; i++) {
+        const struct consensus_message *m = &out.list[i].u.send.message;
+        if (out.list[i].type != CONSENSUS_ACT_SEND || m->type != type) continue;
+        if (type != CONSENSUS_MSG_VOTE || m->u.vote.vote.kind == kind) return true;
+    }
+    return false;
+}
+
+static const struct consensus_action *acts(enum consensus_action_type type)
+{
+    for (size_t i = 0; i < out.count; i++)
+        if (out.list[i].type == type) return &out.list[i];
+    return NULL;
+}
+
+/* Slot 0 by its leader, notarised by all others. */
+static struct base_hash32 slot_zero(void)
+{
+    struct base_hash32 h = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+    store_all();
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(say_vote(i, BASE_VOTE_NOTAR, 0, &h), BASE_OK);
+    return h;
+}
+
+static void skip_window_zero(void)
+{
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(say_vote(i, BASE_VOTE_SKIP, 0, NULL), BASE_OK);
+}
+
+/* ---- N ---- */
+
+static void test_one_notar_a_slot(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+    assert_true(base_hash32_equal(&stores(BASE_VOTE_NOTAR)->hash, &a));
+    struct base_hash32 b = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "b");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    for (size_t i = 0; i < 3; i++) /* whatever a quorum says */
+        assert_int_equal(say_vote(i, BASE_VOTE_NOTAR, 0, &b), BASE_OK);
+    assert_null(stores(BASE_VOTE_NOTAR));
+    assert_null(stores(BASE_VOTE_FINAL)); /* F1: ours was another */
+}
+
+static void test_notars_go_up(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    teardown(NULL);
+    begin(3);
+    struct base_hash32 high = {{7}};
+    struct base_vote vote = vote_of(BASE_VOTE_NOTAR, 5, &high);
+    struct consensus_record r = {
+        .kind = CONSENSUS_RECORD_NOTAR, .vote = vote, .sig = signed_by(3, &vote)};
+    assert_int_equal(consensus_engine_restore(engine, &r), BASE_OK);
+    now += 10000;
+    timer();
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a"); /* below one that we have given */
+    assert_null(stores(BASE_VOTE_NOTAR));
+}
+
+static void test_a_gap_must_be_skipped(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    now += 4000; /* nothing to wait for */
+    say_cand(1, 10, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    skip_window_zero();
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+}
+
+static void test_the_parent_must_be_notarised(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    store_all();
+    struct base_hash32 b = say_cand(0, 1, 0, &a, "b");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    assert_int_equal(say_vote(0, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    assert_int_equal(say_vote(1, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+    assert_true(base_hash32_equal(&stores(BASE_VOTE_NOTAR)->hash, &b));
+}
+
+static void test_only_the_leader_proposes(void **state)
+{
+    struct consensus_message m = {.type = CONSENSUS_MSG_CAND, .epoch_id = epoch};
+    struct base_hash32 hash;
+    (void)state;
+    begin(3);
+    timer();
+    m.u.cand =
+        (struct consensus_candidate){.parent_slot = CONSENSUS_NO_SLOT, .parent_hash = genesis};
+    consensus_candidate_hash(&hash, &epoch, &m.u.cand);
+    struct base_vote vote = vote_of(BASE_VOTE_CAND, 0, &hash);
+    m.u.cand.sig = signed_by(1, &vote);
+    assert_int_equal(say(1, &m), BASE_EMALFORMED);
+    assert_null(stores(BASE_VOTE_NOTAR));
+}
+
+static void test_what_is_skipped_is_not_served(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    skip_window_zero();
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a"); /* N3 */
+    assert_null(stores(BASE_VOTE_NOTAR));
+}
+
+static void test_payloads_are_judged(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    verdict = CONSENSUS_NOT_YET;
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    assert_null(stores(BASE_VOTE_SKIP)); /* a difference of views is silence */
+    verdict = CONSENSUS_VALID;
+    timer();
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+    teardown(NULL);
+    begin(3);
+    timer();
+    verdict = CONSENSUS_INVALID;
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    assert_non_null(stores(BASE_VOTE_SKIP));
+}
+
+/* ---- F ---- */
+
+static void test_final_after_the_certificate(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    store_all();
+    assert_int_equal(say_vote(0, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    assert_null(stores(BASE_VOTE_FINAL));
+    assert_int_equal(say_vote(1, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    assert_non_null(stores(BASE_VOTE_FINAL));
+    for (size_t i = 0; i < out.count; i++) /* stored with it */
+        if (out.list[i].type == CONSENSUS_ACT_STORE)
+            assert_non_null(out.list[i].u.store.record.cert);
+    store_all();
+    assert_int_equal(say_vote(0, BASE_VOTE_FINAL, 0, &a), BASE_OK);
+    assert_null(acts(CONSENSUS_ACT_FINAL));
+    assert_int_equal(say_vote(1, BASE_VOTE_FINAL, 0, &a), BASE_OK);
+    assert_non_null(acts(CONSENSUS_ACT_FINAL));
+    assert_true(base_hash32_equal(&acts(CONSENSUS_ACT_FINAL)->u.final.hash, &a));
+}
+
+static void test_no_final_after_a_skip(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    store_all();
+    now += 20000;
+    timer();
+    assert_non_null(stores(BASE_VOTE_SKIP));
+    store_all();
+    say_vote(0, BASE_VOTE_NOTAR, 0, &a);
+    say_vote(1, BASE_VOTE_NOTAR, 0, &a);
+    assert_null(stores(BASE_VOTE_FINAL));
+}
+
+/* After a restart this is not implied by anything else. */
+static void test_no_skip_over_a_final(void **state)
+{
+    (void)state;
+    begin(3);
+    struct base_hash32 a = {{7}};
+    struct base_vote vote = vote_of(BASE_VOTE_FINAL, 2, &a);
+    struct consensus_record r = {
+        .kind = CONSENSUS_RECORD_FINAL, .vote = vote, .sig = signed_by(3, &vote)};
+    assert_int_equal(consensus_engine_restore(engine, &r), BASE_OK);
+    timer();
+    now += 100000;
+    timer();
+    assert_null(stores(BASE_VOTE_SKIP));
+}
+
+/* ---- S ---- */
+
+static void test_skipping_begins_at_the_frontier(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    slot_zero();
+    store_all();
+    now += 20000;
+    timer();
+    assert_non_null(stores(BASE_VOTE_SKIP));
+    assert_int_equal(stores(BASE_VOTE_SKIP)->first, 1);
+    assert_int_equal(stores(BASE_VOTE_SKIP)->last, WINDOW - 1);
+    store_all();
+    now += 20000;
+    timer();
+    assert_null(stores(BASE_VOTE_SKIP)); /* once a window */
+}
+
+static void test_who_stands_in_the_way_skips_too(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    assert_int_equal(say_vote(1, BASE_VOTE_SKIP, 0, NULL), BASE_OK);
+    assert_null(stores(BASE_VOTE_SKIP)); /* one of four may lie */
+    assert_int_equal(say_vote(2, BASE_VOTE_SKIP, 0, NULL), BASE_OK);
+    assert_non_null(stores(BASE_VOTE_SKIP)); /* two: no FINAL has a quorum any more */
+}
+
+static void test_a_leader_that_goes_is_let_go(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    assert_int_equal(say_vote(0, BASE_VOTE_SKIP, 0, NULL), BASE_OK);
+    assert_non_null(stores(BASE_VOTE_SKIP));
+}
+
+static void test_two_candidates_prove_the_leader_guilty(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "b");
+    assert_non_null(acts(CONSENSUS_ACT_FAULT));
+    assert_int_equal(acts(CONSENSUS_ACT_FAULT)->u.fault.fault, CONSENSUS_E1);
+    assert_int_equal(acts(CONSENSUS_ACT_FAULT)->u.fault.voter, 0);
+    assert_non_null(stores(BASE_VOTE_SKIP));
+}
+
+/* What membership has seen need not be waited for again. */
+static void test_a_dead_leader_is_skipped_soon(void **state)
+{
+    struct consensus_event ev = {.type = CONSENSUS_EV_DEAD};
+    (void)state;
+    begin(3);
+    timer();
+    ev.u.dead.voter = N;
+    assert_int_equal(feed(&ev), BASE_EINVAL);
+    ev.u.dead.voter = 0;
+    ev.u.dead.is_dead = true;
+    assert_int_equal(feed(&ev), BASE_OK);
+    assert_null(stores(BASE_VOTE_SKIP));
+    assert_int_equal(consensus_engine_deadline_ms(engine), now + 300);
+    now += 299;
+    ev.u.dead.is_dead = false; /* it was not, after all */
+    assert_int_equal(feed(&ev), BASE_OK);
+    now += 1;
+    timer();
+    assert_null(stores(BASE_VOTE_SKIP));
+    ev.u.dead.is_dead = true;
+    assert_int_equal(feed(&ev), BASE_OK);
+    now += 300;
+    timer();
+    assert_non_null(stores(BASE_VOTE_SKIP));
+}
+
+/* NOTARs alone do not keep a window alive. */
+static void test_without_finals_a_window_ends(void **state)
+{
+    struct base_hash32 parent = genesis;
+    uint64_t above = CONSENSUS_NO_SLOT;
+    (void)state;
+    begin(3);
+    timer();
+    for (uint64_t slot = 0; slot < 6; slot++) { /* before the window is too old as well */
+        parent = say_cand(0, slot, above, &parent, "a");
+        above = slot;
+        if (stores(BASE_VOTE_SKIP) != NULL) return;
+        store_all();
+        say_vote(0, BASE_VOTE_NOTAR, slot, &parent);
+        say_vote(1, BASE_VOTE_NOTAR, slot, &parent);
+        store_all();
+        now += 2000; /* below T_skip */
+        timer();
+        if (stores(BASE_VOTE_SKIP) != NULL) return;
+    }
+    fail_msg("nothing was final for 12 s, and the window went on");
+}
+
+/* ---- E ---- */
+
+static void test_faults_are_found_across_kinds(void **state)
+{
+    struct base_hash32 a = {{1}}, b = {{2}};
+    (void)state;
+    begin(3);
+    timer();
+    say_vote(1, BASE_VOTE_NOTAR, 4, &a);
+    assert_null(acts(CONSENSUS_ACT_FAULT));
+    say_vote(1, BASE_VOTE_FINAL, 4, &a);
+    assert_null(acts(CONSENSUS_ACT_FAULT));
+    say_vote(1, BASE_VOTE_NOTAR, 4, &b);
+    assert_non_null(acts(CONSENSUS_ACT_FAULT)); /* E2, and E5 */
+    say_vote(1, BASE_VOTE_SKIP, 3, NULL);
+    assert_int_equal(acts(CONSENSUS_ACT_FAULT)->u.fault.fault, CONSENSUS_E3);
+    say_vote(2, BASE_VOTE_SKIP, 3, NULL);
+    assert_null(acts(CONSENSUS_ACT_FAULT));
+    say_vote(2, BASE_VOTE_FINAL, 2, &a);
+    assert_null(acts(CONSENSUS_ACT_FAULT));
+    say_vote(2, BASE_VOTE_FINAL, 3, &a);
+    assert_int_equal(acts(CONSENSUS_ACT_FAULT)->u.fault.fault, CONSENSUS_E3);
+}
+
+/* ---- storing, leases, copies ---- */
+
+static void test_nothing_is_said_before_it_is_stored(void **state)
+{
+    (void)state;
+    begin(0);
+    timer();
+    assert_non_null(stores(BASE_VOTE_CAND));
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+    assert_false(sends(CONSENSUS_MSG_CAND, 0));
+    assert_false(sends(CONSENSUS_MSG_VOTE, BASE_VOTE_NOTAR));
+    store_all();
+    assert_true(sends(CONSENSUS_MSG_CAND, 0));
+    assert_true(sends(CONSENSUS_MSG_VOTE, BASE_VOTE_NOTAR));
+}
+
+static void test_a_store_that_failed_ends_it(void **state)
+{
+    struct consensus_view view;
+    (void)state;
+    begin(3);
+    timer();
+    assert_int_equal(feed(&(struct consensus_event){.type = CONSENSUS_EV_STORE_FAILED}), BASE_OK);
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_null(acts(CONSENSUS_ACT_STORE));
+    consensus_engine_view(&view, engine);
+    assert_true(view.is_mute);
+}
+
+static const struct base_vote *own_cand(void)
+{
+    timer();
+    assert_non_null(stores(BASE_VOTE_CAND));
+    return stores(BASE_VOTE_CAND);
+}
+
+static void test_the_lease_begins_when_it_was_sent(void **state)
+{
+    (void)state;
+    begin(0);
+    struct base_hash32 a = own_cand()->hash;
+    now += 400; /* the disk is slow */
+    store_all();
+    uint64_t sent = now;
+    now += 900; /* the others, too */
+    say_vote(1, BASE_VOTE_NOTAR, 0, &a);
+    assert_false(consensus_engine_has_lease(engine, now));
+    say_vote(2, BASE_VOTE_NOTAR, 0, &a);
+    assert_true(consensus_engine_has_lease(engine, now));
+    assert_true(consensus_engine_has_lease(engine, sent + 2939));
+    assert_false(consensus_engine_has_lease(engine, sent + 2940)); /* 3 s less two clocks' drift */
+}
+
+static void test_to_resign_ends_the_lease_first(void **state)
+{
+    (void)state;
+    begin(0);
+    struct base_hash32 a = own_cand()->hash;
+    store_all();
+    say_vote(1, BASE_VOTE_NOTAR, 0, &a);
+    say_vote(2, BASE_VOTE_NOTAR, 0, &a);
+    assert_true(consensus_engine_has_lease(engine, now));
+    assert_int_equal(feed(&(struct consensus_event){.type = CONSENSUS_EV_RESIGN}), BASE_OK);
+    assert_non_null(stores(BASE_VOTE_SKIP));
+    assert_false(sends(CONSENSUS_MSG_VOTE, BASE_VOTE_SKIP)); /* not stored yet, and over already */
+    assert_false(consensus_engine_has_lease(engine, now));
+}
+
+/* When it was sent is not known any more. */
+static void test_a_restarted_leader_has_no_lease(void **state)
+{
+    struct consensus_candidate c = {.parent_slot = CONSENSUS_NO_SLOT, .parent_hash = genesis};
+    struct base_hash32 hash;
+    (void)state;
+    begin(0);
+    consensus_candidate_hash(&hash, &epoch, &c);
+    struct base_vote vote = vote_of(BASE_VOTE_CAND, 0, &hash);
+    c.sig = signed_by(0, &vote);
+    struct consensus_record r = {
+        .kind = CONSENSUS_RECORD_CAND, .vote = vote, .sig = c.sig, .cand = &c};
+    assert_int_equal(consensus_engine_restore(engine, &r), BASE_OK);
+    now += 2500;
+    timer(); /* a standstill: it is said again */
+    assert_true(sends(CONSENSUS_MSG_CAND, 0));
+    assert_null(stores(BASE_VOTE_CAND));
+    for (size_t i = 1; i < 4; i++)
+        say_vote(i, BASE_VOTE_NOTAR, 0, &hash);
+    assert_false(consensus_engine_has_lease(engine, now));
+}
+
+/* L2, and after a restart for whatever was seen before. */
+static void test_another_leader_waits_for_the_lease(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = slot_zero();
+    store_all();
+    uint64_t seen = now;
+    now += 100;
+    for (size_t i = 1; i < 3; i++) /* not the leader's own, which would release us */
+        say_vote(i, BASE_VOTE_SKIP, 1, NULL);
+    store_all();
+    say_cand(1, 10, 0, &a, "b");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    assert_int_equal(consensus_engine_deadline_ms(engine) <= seen + 3000, 1);
+    now = seen + 2999;
+    timer();
+    assert_null(stores(BASE_VOTE_NOTAR));
+    now = seen + 3000;
+    timer();
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+}
+
+/* All slots of window 0, by its leader. */
+static struct base_hash32 window_zero(void)
+{
+    struct base_hash32 parent = genesis;
+    for (uint64_t slot = 0; slot < WINDOW; slot++) {
+        parent = say_cand(0, slot, slot == 0 ? CONSENSUS_NO_SLOT : slot - 1, &parent, "a");
+        store_all();
+        for (size_t i = 0; i < 2; i++)
+            assert_int_equal(say_vote(i, BASE_VOTE_NOTAR, slot, &parent), BASE_OK);
+        store_all();
+        now += 10;
+    }
+    return parent;
+}
+
+/* The last candidate of a window lets go as well, unless the same one leads the next, too. */
+static void test_a_window_that_is_over_is_let_go(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 last = window_zero();
+    say_cand(1, WINDOW, WINDOW - 1, &last, "b");
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+    teardown(NULL);
+    begin(3);
+    consensus_engine_free(engine);
+    leads[0].weight = 5; /* leads windows 0 and 1 */
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    timer();
+    last = window_zero();
+    uint64_t seen = now - 10;
+    for (size_t i = 1; i < 3; i++)
+        say_vote(i, BASE_VOTE_SKIP, WINDOW, NULL);
+    store_all();
+    say_cand(1, 2 * WINDOW, WINDOW - 1, &last, "b");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    now = seen + 3000;
+    timer();
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+}
+
+static void test_who_leads_lets_go_by_its_own_skip(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = slot_zero();
+    store_all();
+    for (size_t i = 0; i < 2; i++)
+        say_vote(i, BASE_VOTE_SKIP, 1, NULL);
+    store_all();
+    say_cand(1, 10, 0, &a, "b");
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+}
+
+static void test_after_a_restart_all_leases_are_waited_for(void **state)
+{
+    (void)state;
+    begin(3);
+    struct base_hash32 high = {{7}};
+    struct base_vote vote = vote_of(BASE_VOTE_NOTAR, 5, &high);
+    struct consensus_record r = {
+        .kind = CONSENSUS_RECORD_NOTAR, .vote = vote, .sig = signed_by(3, &vote)};
+    assert_int_equal(consensus_engine_restore(engine, &r), BASE_OK);
+    timer();
+    skip_window_zero();
+    store_all();
+    now = 1000000 + 3059;
+    teardown(NULL); /* the leader's own SKIP has released us: without it */
+    begin(3);
+    assert_int_equal(consensus_engine_restore(engine, &r), BASE_OK);
+    timer();
+    for (size_t i = 1; i < 3; i++)
+        say_vote(i, BASE_VOTE_SKIP, 0, NULL);
+    store_all();
+    say_cand(1, 10, CONSENSUS_NO_SLOT, &genesis, "b");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    now = 1000000 + 3059;
+    timer();
+    assert_null(stores(BASE_VOTE_NOTAR));
+    now = 1000000 + 3060; /* T_lease (1 + 2 rho) */
+    timer();
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+}
+
+static void test_a_copy_silences_us(void **state)
+{
+    struct base_hash32 a = {{1}};
+    (void)state;
+    begin(3);
+    timer();
+    assert_int_equal(say_vote(3, BASE_VOTE_NOTAR, 0, &a), BASE_OK); /* our key, not our word */
+    assert_non_null(acts(CONSENSUS_ACT_COPY));
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_null(acts(CONSENSUS_ACT_STORE));
+}
+
+static void test_an_echo_is_no_copy(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_int_equal(say_vote(3, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    assert_null(acts(CONSENSUS_ACT_COPY));
+}
+
+/* ---- hostile ---- */
+
+static void test_what_breaks_a_rule_is_counted(void **state)
+{
+    struct consensus_message m = {.type = CONSENSUS_MSG_VOTE, .epoch_id = epoch};
+    struct base_hash32 a = {{1}};
+    struct consensus_view view;
+    (void)state;
+    begin(3);
+    timer();
+    m.u.vote.voter = N;
+    m.u.vote.vote = vote_of(BASE_VOTE_NOTAR, 0, &a);
+    assert_int_equal(say(1, &m), BASE_EMALFORMED);
+    m.u.vote.voter = 1;
+    m.u.vote.sig = signed_by(2, &m.u.vote.vote); /* another's */
+    assert_int_equal(say(1, &m), BASE_EMALFORMED);
+    m.u.vote.vote = vote_of(BASE_VOTE_SKIP, 3, NULL);
+    m.u.vote.vote.last--; /* not to the end of its window */
+    m.u.vote.sig = signed_by(1, &m.u.vote.vote);
+    assert_int_equal(say(1, &m), BASE_EMALFORMED);
+    m.u.vote.vote = vote_of(BASE_VOTE_NOTAR, 0, &a);
+    m.u.vote.vote.epoch_id.bytes[0]++;
+    m.u.vote.sig = signed_by(1, &m.u.vote.vote);
+    assert_int_equal(say(1, &m), BASE_EMALFORMED);
+    m.epoch_id.bytes[0]++;
+    assert_int_equal(say(1, &m), BASE_EMALFORMED);
+    consensus_engine_view(&view, engine);
+    assert_int_equal(view.refused, 5);
+    assert_int_equal(say_vote(1, BASE_VOTE_NOTAR, 2 * WINDOW, &a),
+                     BASE_OK); /* too far ahead: no matter */
+    consensus_engine_view(&view, engine);
+    assert_int_equal(view.refused, 5);
+}
+
+#define CASE(test) cmocka_unit_test_teardown(test, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_one_notar_a_slot),
+        CASE(test_notars_go_up),
+        CASE(test_a_gap_must_be_skipped),
+        CASE(test_the_parent_must_be_notarised),
+        CASE(test_only_the_leader_proposes),
+        CASE(test_what_is_skipped_is_not_served),
+        CASE(test_payloads_are_judged),
+        CASE(test_final_after_the_certificate),
+        CASE(test_no_final_after_a_skip),
+        CASE(test_no_skip_over_a_final),
+        CASE(test_skipping_begins_at_the_frontier),
+        CASE(test_who_stands_in_the_way_skips_too),
+        CASE(test_a_leader_that_goes_is_let_go),
+        CASE(test_two_candidates_prove_the_leader_guilty),
+        CASE(test_a_dead_leader_is_skipped_soon),
+        CASE(test_without_finals_a_window_ends),
+        CASE(test_faults_are_found_across_kinds),
+        CASE(test_nothing_is_said_before_it_is_stored),
+        CASE(test_a_store_that_failed_ends_it),
+        CASE(test_the_lease_begins_when_it_was_sent),
+        CASE(test_to_resign_ends_the_lease_first),
+        CASE(test_a_restarted_leader_has_no_lease),
+        CASE(test_another_leader_waits_for_the_lease),
+        CASE(test_a_window_that_is_over_is_let_go),
+        CASE(test_who_leads_lets_go_by_its_own_skip),
+        CASE(test_after_a_restart_all_leases_are_waited_for),
+        CASE(test_a_copy_silences_us),
+        CASE(test_an_echo_is_no_copy),
+        CASE(test_what_breaks_a_rule_is_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
