@@ -98,7 +98,8 @@ static void dial_at(struct gossip *g, struct gossip__member *m, uint64_t second_
 
 void gossip__dial_soon(struct gossip *g, struct gossip__member *m)
 {
-    if (m->state == GOSSIP_ALIVE) g->dial_paced_ms = g->now_ms + DIAL_PACE_MS;
+    if (m->state == GOSSIP_ALIVE && g->dial_paced_ms < g->now_ms + DIAL_PACE_MS)
+        g->dial_paced_ms = g->now_ms + DIAL_PACE_MS;
     if (m->agenda_at != 0) gossip__agenda_open(g, m)->dial_backoff_ms = 0;
     dial_at(g, m, DIAL_SECOND_MS);
 }
