@@ -246,7 +246,6 @@ static void stored(struct consensus_engine *e, uint64_t number)
     }
     memmove(e->outs, e->outs + done, (e->out_count - done) * sizeof *e->outs);
     e->out_count -= done;
-    if (number > e->stored) e->stored = number;
 }
 
 /* ---- votes ---- */

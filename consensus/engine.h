@@ -12,7 +12,6 @@
 #define CONSENSUS_PAYLOAD_MAX  49152 /* bytes of a candidate's entries */
 #define CONSENSUS_WINDOW_SLOTS 600
 #define CONSENSUS_KEPT_FINAL   64 /* final candidates that peers behind may ask for */
-#define CONSENSUS_ACTIONS_SOFT 512
 
 struct consensus_engine;
 

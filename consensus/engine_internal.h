@@ -12,6 +12,7 @@ struct engine_cand {
     struct base_hash32 hash;
     struct consensus_candidate c; /* its payload is ours */
     bool is_judged, is_valid;     /* for good; NOT_YET is neither */
+    struct engine_cand *child;    /* while a chain becomes final */
 };
 
 struct engine_slot {
@@ -39,7 +40,6 @@ struct engine_window {
 
 struct engine_out { /* a record that is not stored yet, and what follows when it is */
     uint64_t number;
-    bool is_candidate;
     struct base_vote vote;
     struct base_sig65 sig;
 };
@@ -89,7 +89,7 @@ struct consensus_engine {
     uint64_t lease_first; /* slots below give none: their window was given up */
     bool is_mute;
 
-    uint64_t stored, numbered;
+    uint64_t numbered;
     struct engine_out *outs;
     size_t out_count, out_cap;
 

@@ -129,59 +129,47 @@ static void keep_final(struct consensus_engine *e, struct engine_slot *s, struct
     e->finals[e->final_count++] = cand;
 }
 
-/* The chain from the last final candidate to this one, or what is missing of it is asked for. */
-static bool chain_is_whole(struct consensus_engine *e, uint64_t slot, struct base_hash32 hash,
-                           size_t *length)
+/* The oldest of the chain from the last final candidate, or the genesis, to this one, each with its
+ * child. NULL: something of it is missing, and asked for; or it is no chain from there. */
+static struct engine_cand *chain_from(struct consensus_engine *e, uint64_t slot,
+                                      struct base_hash32 hash)
 {
-    *length = 0;
+    struct engine_cand *child = NULL;
     while (slot != e->final_slot) {
-        const struct engine_cand *cand = engine_cand_find(e, slot, &hash);
+        /* Down to the genesis, or past what is final: a fork. */
+        bool is_below = e->final_slot != CONSENSUS_NO_SLOT && slot < e->final_slot;
+        if (slot == CONSENSUS_NO_SLOT || is_below) return NULL;
+        struct engine_cand *cand = engine_cand_find(e, slot, &hash);
         if (cand == NULL) {
             engine_sync_want(e, slot, &hash);
-            return false;
+            return NULL;
         }
-        ++*length;
-        hash = cand->c.parent_hash;
-        if (cand->c.parent_slot == CONSENSUS_NO_SLOT) return e->final_slot == CONSENSUS_NO_SLOT;
+        cand->child = child;
+        child = cand;
         slot = cand->c.parent_slot;
-        if (e->final_slot != CONSENSUS_NO_SLOT && slot < e->final_slot) return false; /* a fork */
+        hash = cand->c.parent_hash;
     }
-    return true;
+    return base_hash32_equal(&hash, &e->final_hash) ? child : NULL;
 }
 
-static void finalise_one(struct consensus_engine *e, uint64_t slot, const struct base_hash32 *hash)
+static void finalise_one(struct consensus_engine *e, struct engine_cand *cand)
 {
-    struct engine_cand *cand = engine_cand_find(e, slot, hash);
     struct consensus_action *act = engine_act(e, CONSENSUS_ACT_FINAL);
-    act->u.final.slot = slot;
+    act->u.final.slot = cand->c.slot;
     act->u.final.hash = cand->hash;
     act->u.final.payload = cand->c.payload;
-    keep_final(e, engine_slot_find(e, slot), cand);
-}
-
-/* Oldest first: each names its parent only, so the way is gone once for each of them. */
-static void finalise_chain(struct consensus_engine *e, const struct engine_slot *s, size_t length)
-{
-    for (size_t todo = length; todo > 0; todo--) {
-        uint64_t slot = s->slot;
-        struct base_hash32 hash = s->final_cert.hash;
-        for (size_t i = 1; i < todo; i++) {
-            const struct engine_cand *cand = engine_cand_find(e, slot, &hash);
-            slot = cand->c.parent_slot;
-            hash = cand->c.parent_hash;
-        }
-        finalise_one(e, slot, &hash);
-    }
+    keep_final(e, engine_slot_find(e, cand->c.slot), cand);
 }
 
 static bool finalise(struct consensus_engine *e)
 {
     for (size_t i = e->slot_count; i-- > 0;) {
         struct engine_slot *s = e->slots[i];
-        size_t length;
         if (s->final_cert.count == 0) continue;
-        if (!chain_is_whole(e, s->slot, s->final_cert.hash, &length)) continue;
-        finalise_chain(e, s, length);
+        struct engine_cand *cand = chain_from(e, s->slot, s->final_cert.hash);
+        if (cand == NULL) continue;
+        for (; cand != NULL; cand = cand->child)
+            finalise_one(e, cand);
         if (!engine_cert_copy(e, &e->final_cert, &s->final_cert)) return false;
         e->final_slot = s->slot;
         e->final_hash = e->final_cert.hash;

@@ -347,6 +347,21 @@ static void test_final_after_the_certificate(void **state)
     assert_true(base_hash32_equal(&acts(CONSENSUS_ACT_FINAL)->u.final.hash, &a));
 }
 
+/* What does not descend from where we stand is not ours, whatever a quorum signs. */
+static void test_another_genesis_never_becomes_final(void **state)
+{
+    struct base_hash32 other = {{0x8}};
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &other, "a");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    for (size_t i = 0; i < 3; i++) {
+        say_vote(i, BASE_VOTE_FINAL, 0, &a);
+        assert_null(acts(CONSENSUS_ACT_FINAL));
+    }
+}
+
 static void test_no_final_after_a_skip(void **state)
 {
     (void)state;
@@ -775,6 +790,7 @@ int main(void)
         CASE(test_what_is_skipped_is_not_served),
         CASE(test_payloads_are_judged),
         CASE(test_final_after_the_certificate),
+        CASE(test_another_genesis_never_becomes_final),
         CASE(test_no_final_after_a_skip),
         CASE(test_no_skip_over_a_final),
         CASE(test_skipping_begins_at_the_frontier),
