@@ -2,6 +2,7 @@
 """Runs the unit tests beside it. One line for each in CMocka's words, so that whoever counts those
 of C counts these too. Usage: run.py [NAME..], where NAME is a part of a test's name."""
 import os
+import signal
 import sys
 import unittest
 
@@ -9,7 +10,22 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "sdk", "python")]
 
 
+DEADLINE_S = 30  # a test that waits for what never comes has failed; the slowest takes two
+
+
+def overdue(_signal, _frame):
+    raise AssertionError(f"not done after {DEADLINE_S} s")
+
+
 class Result(unittest.TestResult):
+    def startTest(self, test):
+        super().startTest(test)
+        signal.alarm(DEADLINE_S)
+
+    def stopTest(self, test):
+        signal.alarm(0)
+        super().stopTest(test)
+
     def addSuccess(self, test):
         print(f"[       OK ] {test.id()}", flush=True)
 
@@ -37,6 +53,7 @@ def named(suite, wanted):
 
 
 def main():
+    signal.signal(signal.SIGALRM, overdue)
     found = unittest.TestLoader().discover(HERE, "test_*.py", HERE)
     tests = list(named(found, sys.argv[1:]))
     result = Result()
