@@ -7,6 +7,8 @@
 #include "base/keccak256.h"
 #include "consensus/engine_internal.h"
 
+#define SPREAD_TO 8 /* whom a certificate is sent to at first sight */
+
 void consensus_params_default(struct consensus_params *params)
 {
     *params = (struct consensus_params){.window_slots = CONSENSUS_WINDOW_SLOTS,
@@ -54,8 +56,11 @@ static int engine_init(struct consensus_engine *e, const struct consensus_config
     e->voter_list = calloc(n, sizeof *e->voter_list);
     e->leads = calloc(n, sizeof *e->leads);
     e->dead_ms = calloc(n, sizeof *e->dead_ms);
+    e->heads = calloc(n, sizeof *e->heads);
+    e->heard_ms = calloc(n, sizeof *e->heard_ms);
     e->payload = malloc(CONSENSUS_PAYLOAD_MAX);
-    if (e->voter_list == NULL || e->leads == NULL || e->dead_ms == NULL || e->payload == NULL)
+    if (e->voter_list == NULL || e->leads == NULL || e->dead_ms == NULL || e->heads == NULL ||
+        e->heard_ms == NULL || e->payload == NULL)
         return BASE_ENOMEM;
     memcpy(e->voter_list, c->voters, n * sizeof *e->voter_list);
     memcpy(e->leads, c->leads, n * sizeof *e->leads);
@@ -75,14 +80,19 @@ int consensus_engine_new(struct consensus_engine **out, const struct consensus_c
     struct consensus_engine *e = calloc(1, sizeof *e);
     if (e == NULL) return BASE_ENOMEM;
     e->params = c->params;
+    e->epoch = c->epoch;
     e->epoch_id = c->epoch_id;
     e->genesis = c->genesis;
     e->self = c->self;
     e->first_leader = c->first_leader;
     e->host = c->host;
     e->now_ms = e->started_ms = now_ms;
-    e->final_slot = e->top_slot = e->active = e->notar_top = CONSENSUS_NO_SLOT;
-    e->final_hash = c->genesis;
+    e->top_slot = e->active = e->notar_top = CONSENSUS_NO_SLOT;
+    e->final_slot = c->final_slot;
+    e->final_hash = c->final_slot == CONSENSUS_NO_SLOT ? c->genesis : c->final_hash;
+    e->lease_from_ms = c->lease_from_ms;
+    e->is_restored = c->is_restart;
+    e->needs_state = c->needs_state;
     e->led_by = c->voter_count;
     e->skip_ms = e->fin_ms = e->end_ms = e->wait_ms = e->short_skip_ms = UINT64_MAX;
     e->status_ms = now_ms;
@@ -104,6 +114,8 @@ void consensus_engine_free(struct consensus_engine *e)
     free(e->voter_list);
     free(e->leads);
     free(e->dead_ms);
+    free(e->heads);
+    free(e->heard_ms);
     free(e->payload);
     free(e->outs);
     free(e->actions);
@@ -250,6 +262,11 @@ static void stored(struct consensus_engine *e, uint64_t number)
 
 /* ---- votes ---- */
 
+static void hear(struct consensus_engine *e, size_t voter)
+{
+    e->heard_ms[voter] = e->now_ms > 0 ? e->now_ms : 1;
+}
+
 static void first_sight(struct consensus_engine *e, struct engine_slot *s)
 {
     if (s->seen_ms == 0) s->seen_ms = e->now_ms;
@@ -372,11 +389,12 @@ static int vote_in(struct consensus_engine *e, const struct consensus_vote_messa
     const struct consensus_voter *voter = &e->voters.list[m->voter];
     if (e->host.verify(e->host.ctx, &m->vote, &m->sig, &voter->signer) != BASE_OK)
         return BASE_EMALFORMED;
-    if (m->voter == e->self && !is_our_own(e, &m->vote)) {
+    if (m->voter == e->self && !is_our_own(e, &m->vote)) { /* in no log of ours */
         if (!e->is_mute) (void)engine_act(e, CONSENSUS_ACT_COPY);
         e->is_mute = true;
         e->lease_until_ms = 0;
     }
+    hear(e, m->voter);
     engine_count(e, m->voter, &m->vote, &m->sig);
     return BASE_OK;
 }
@@ -423,6 +441,19 @@ static int cand_in(struct consensus_engine *e, const struct consensus_candidate 
 
 /* ---- certificates ---- */
 
+/* C2. Most others make it themselves, of the same votes. To a few, in turn, so that each hears it
+ * of as many: all have it then, whatever a liar kept from some. */
+static void spread(struct consensus_engine *e, const struct consensus_cert *cert)
+{
+    size_t n = e->voters.count;
+    if (n <= SPREAD_TO || e->self >= n) {
+        if (e->self < n) engine_send_cert(e, n, cert);
+        return;
+    }
+    for (size_t i = 1; i <= SPREAD_TO; i++)
+        engine_send_cert(e, (e->self + i) % n, cert);
+}
+
 static void notar_cert_in(struct consensus_engine *e, const struct consensus_cert *cert)
 {
     struct engine_slot *s = engine_slot_get(e, cert->first);
@@ -430,7 +461,7 @@ static void notar_cert_in(struct consensus_engine *e, const struct consensus_cer
     first_sight(e, s);
     s->is_notarised = true;
     if (e->top_slot == CONSENSUS_NO_SLOT || s->slot > e->top_slot) e->top_slot = s->slot;
-    engine_send_cert(e, e->voters.count, &s->notar_cert);
+    spread(e, &s->notar_cert);
     engine_lead(e, s);
 }
 
@@ -441,7 +472,7 @@ static void final_cert_in(struct consensus_engine *e, const struct consensus_cer
     if (!engine_cert_copy(e, &s->final_cert, cert)) return;
     first_sight(e, s);
     if (e->top_slot == CONSENSUS_NO_SLOT || s->slot > e->top_slot) e->top_slot = s->slot;
-    engine_send_cert(e, e->voters.count, &s->final_cert);
+    spread(e, &s->final_cert);
 }
 
 static void skip_cert_in(struct consensus_engine *e, const struct consensus_cert *cert)
@@ -453,7 +484,7 @@ static void skip_cert_in(struct consensus_engine *e, const struct consensus_cert
     for (uint32_t i = 0; i < cert->count; i++) /* its votes may tell more, with others */
         (void)consensus_skips_add(&w->skips, cert->votes[i].voter, cert->votes[i].from,
                                   &cert->votes[i].sig);
-    engine_send_cert(e, e->voters.count, &w->cert);
+    spread(e, &w->cert);
 }
 
 /* One that has been checked, or was made from votes that were. */
@@ -491,6 +522,19 @@ static int cert_in(struct consensus_engine *e, const struct consensus_cert *cert
 
 /* ---- steps ---- */
 
+/* A quorum has named this state: what lies below need not be seen any more. */
+static void state_in(struct consensus_engine *e, uint64_t slot, const struct base_hash32 *hash)
+{
+    e->needs_state = false;
+    if (slot == CONSENSUS_NO_SLOT || (e->final_slot != CONSENSUS_NO_SLOT && slot <= e->final_slot))
+        return;
+    e->final_slot = slot;
+    e->final_hash = *hash;
+    if (e->top_slot == CONSENSUS_NO_SLOT || slot > e->top_slot) e->top_slot = slot;
+    engine_prune(e);
+    engine_sync_restart(e);
+}
+
 static int message_in(struct consensus_engine *e, size_t from, const struct consensus_message *m)
 {
     if (!base_hash32_equal(&m->epoch_id, &e->epoch_id)) return BASE_EMALFORMED;
@@ -505,6 +549,10 @@ static int message_in(struct consensus_engine *e, size_t from, const struct cons
         engine_sync_get(e, from, m->u.get.slot, &m->u.get.hash);
         return BASE_OK;
     case CONSENSUS_MSG_STATUS:
+        if (from < e->voters.count) {
+            hear(e, from);
+            e->heads[from] = m->u.status.head;
+        }
         engine_sync_status(e, from, &m->u.status);
         return BASE_OK;
     }
@@ -538,6 +586,12 @@ static int dispatch(struct consensus_engine *e, const struct consensus_event *ev
         else if (e->dead_ms[ev->u.dead.voter] == 0)
             e->dead_ms[ev->u.dead.voter] = e->now_ms > 0 ? e->now_ms : 1;
         return BASE_OK;
+    case CONSENSUS_EV_STATE:
+        state_in(e, ev->u.state.slot, &ev->u.state.hash);
+        return BASE_OK;
+    case CONSENSUS_EV_HEAD:
+        if (e->self < e->voters.count) e->heads[e->self] = ev->u.head;
+        return BASE_OK;
     }
     return BASE_EINVAL;
 }
@@ -570,11 +624,23 @@ uint64_t consensus_engine_deadline_ms(const struct consensus_engine *e)
 
 /* ---- after a restart ---- */
 
+/* Below what is final: of no use but for whom we voted last (L2), and where (N1). */
+static int restore_old(struct consensus_engine *e, const struct consensus_record *r)
+{
+    if (r->kind != CONSENSUS_RECORD_NOTAR) return BASE_OK;
+    e->notar_top = r->vote.first;
+    e->led_window = engine_window_of(e, r->vote.first);
+    e->led_by = engine_leader(e, e->led_window);
+    return e->is_broken ? BASE_ENOMEM : BASE_OK;
+}
+
 int consensus_engine_restore(struct consensus_engine *e, const struct consensus_record *r)
 {
     struct base_hash32 hash;
     if (!base_hash32_equal(&r->vote.epoch_id, &e->epoch_id)) return BASE_EINVAL;
     e->is_restored = true;
+    if (e->final_slot != CONSENSUS_NO_SLOT && r->vote.last <= e->final_slot)
+        return restore_old(e, r);
     if (r->kind == CONSENSUS_RECORD_CERT) {
         engine_cert_in(e, r->cert);
         e->action_count = 0;
@@ -621,18 +687,60 @@ int consensus_engine_restore(struct consensus_engine *e, const struct consensus_
 
 void consensus_engine_view(struct consensus_view *out, const struct consensus_engine *e)
 {
-    *out = (struct consensus_view){.frontier = engine_frontier(e),
-                                   .window = e->active,
-                                   .final_slot = e->final_slot,
-                                   .final_hash = e->final_hash,
-                                   .leader = e->active < e->leader_count ? e->leaders[e->active]
-                                                                         : e->voters.count,
-                                   .lease_until_ms = e->lease_until_ms,
-                                   .is_mute = e->is_mute,
-                                   .refused = e->refused};
+    *out = (struct consensus_view){
+        .frontier = engine_frontier(e),
+        .window = e->active,
+        .final_slot = e->final_slot,
+        .final_hash = e->final_hash,
+        .leader = e->active < e->leader_count ? e->leaders[e->active] : e->voters.count,
+        .lease_until_ms = e->now_ms < e->lease_from_ms ? 0 : e->lease_until_ms,
+        .is_mute = e->is_mute,
+        .refused = e->refused};
 }
 
 bool consensus_engine_has_lease(const struct consensus_engine *e, uint64_t now_ms)
 {
-    return now_ms < e->lease_until_ms;
+    return now_ms < e->lease_until_ms && now_ms >= e->lease_from_ms;
+}
+
+size_t consensus_engine_leader(struct consensus_engine *e, uint64_t window)
+{
+    return engine_leader(e, window);
+}
+
+const struct consensus_cert *consensus_engine_final_cert(const struct consensus_engine *e)
+{
+    return e->final_cert.count > 0 ? &e->final_cert : NULL;
+}
+
+const struct consensus_candidate *consensus_engine_final_at(const struct consensus_engine *e,
+                                                            size_t back)
+{
+    return back < e->final_count ? &e->finals[e->final_count - 1 - back]->c : NULL;
+}
+
+/* The highest that is at most the heads of a quorum: tried one by one, as they are few. */
+uint64_t consensus_engine_quorum_head(const struct consensus_engine *e)
+{
+    uint64_t best = 0;
+    for (size_t i = 0; i < e->voters.count; i++) {
+        uint64_t weight = 0;
+        if (e->heads[i] <= best) continue;
+        for (size_t k = 0; k < e->voters.count; k++)
+            if (e->heads[k] >= e->heads[i]) weight += e->voters.list[k].weight;
+        if (weight >= e->voters.quorum) best = e->heads[i];
+    }
+    return best;
+}
+
+uint64_t consensus_engine_heard(const struct consensus_engine *e, uint64_t within_ms, bool *heard)
+{
+    uint64_t weight = 0;
+    for (size_t i = 0; i < e->voters.count; i++) {
+        bool is_heard =
+            i == e->self || (e->heard_ms[i] != 0 && e->now_ms - e->heard_ms[i] <= within_ms);
+        if (is_heard) weight += e->voters.list[i].weight;
+        if (heard != NULL) heard[i] = is_heard;
+    }
+    return weight;
 }

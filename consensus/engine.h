@@ -11,7 +11,8 @@
 #define CONSENSUS_NO_SLOT      UINT64_MAX
 #define CONSENSUS_PAYLOAD_MAX  49152 /* bytes of a candidate's entries */
 #define CONSENSUS_WINDOW_SLOTS 600
-#define CONSENSUS_KEPT_FINAL   64 /* final candidates that peers behind may ask for */
+#define CONSENSUS_KEPT_FINAL   128 /* final candidates that peers behind may ask for */
+#define CONSENSUS_JUMP_SLOTS   64  /* so far behind, the log's state is asked for instead */
 
 struct consensus_engine;
 
@@ -35,6 +36,8 @@ struct consensus_vote_message { /* signed by the voter at this index */
 struct consensus_status {
     uint64_t frontier;   /* lowest slot that is not cleared */
     uint64_t final_slot; /* CONSENSUS_NO_SLOT: none yet */
+    uint64_t epoch;      /* its number */
+    uint64_t head;       /* the block that the sender judges by */
 };
 
 enum consensus_message_type {
@@ -65,14 +68,26 @@ enum consensus_judgement {
     CONSENSUS_NOT_YET  /* asked again at every step */
 };
 
+struct consensus_marks { /* what entries mean for the engine, by their bytes alone */
+    bool has_entries;    /* they change the log's state */
+    bool is_closing;     /* they end the epoch when they are final */
+    bool has_state;      /* they name the state of the log as of a slot that is final */
+    uint64_t state_slot;
+    struct base_hash32 state_hash; /* of the candidate of that slot */
+    struct base_hash32 state;
+};
+struct consensus_above { /* of the candidates between the last final one and the one in question */
+    bool has_entries, is_closed;
+};
 struct consensus_host { /* what the log above says; called inside a step, pure */
     void *ctx;
     int (*sign)(void *ctx, const struct base_vote *vote, struct base_sig65 *sig);
     consensus_verify verify;
-    /* The entries of the next candidate on top of this parent; at most cap bytes. */
-    size_t (*fill)(void *ctx, uint64_t slot, const struct base_hash32 *parent, void *out,
+    void (*read)(void *ctx, const struct base_slice *payload, struct consensus_marks *out);
+    /* The entries of our next candidate; at most cap bytes. */
+    size_t (*fill)(void *ctx, uint64_t slot, const struct consensus_above *above, void *out,
                    size_t cap);
-    enum consensus_judgement (*judge)(void *ctx, uint64_t slot, const struct base_hash32 *parent,
+    enum consensus_judgement (*judge)(void *ctx, uint64_t slot, const struct consensus_above *above,
                                       const struct base_slice *payload);
 };
 
@@ -90,13 +105,19 @@ void consensus_params_default(struct consensus_params *params);
 
 struct consensus_config { /* copied, but for host.ctx */
     struct consensus_params params;
+    uint64_t epoch; /* its number */
     struct base_hash32 epoch_id;
     struct base_hash32 genesis;           /* parent of the first candidate */
     const struct consensus_voter *voters; /* by key */
     const struct consensus_lead *leads;   /* the same keys; priorities as of the epoch's record */
     size_t voter_count;
-    size_t self;         /* index; voter_count: we only watch */
-    size_t first_leader; /* whom the first window is given to; voter_count: whose turn it is */
+    size_t self;            /* index; voter_count: we only watch */
+    size_t first_leader;    /* whom the first window is given to; voter_count: whose turn it is */
+    uint64_t lease_from_ms; /* nobody's lease counts before (L3) */
+    bool is_restart;        /* we may have voted in it before: what we saw then is not known */
+    bool needs_state;       /* nothing is final for us before EV_STATE */
+    uint64_t final_slot; /* the state that is held is as of this slot; CONSENSUS_NO_SLOT: genesis */
+    struct base_hash32 final_hash;
     struct consensus_host host;
 };
 /* BASE_EINVAL, BASE_ENOMEM. */
@@ -129,11 +150,14 @@ enum consensus_event_type {
     CONSENSUS_EV_STORE_FAILED, /* we sign nothing more */
     CONSENSUS_EV_ENTRIES,      /* there is something to propose, or not any more */
     CONSENSUS_EV_RESIGN,       /* we hand the lead on */
-    CONSENSUS_EV_DEAD          /* what membership says of a voter */
+    CONSENSUS_EV_DEAD,         /* what membership says of a voter */
+    CONSENSUS_EV_STATE,        /* the log's state as of this candidate is held: go on from there */
+    CONSENSUS_EV_HEAD          /* the block that we judge by */
 };
+#define CONSENSUS_GUEST(count) ((count) + 1) /* an index: a sender that is no voter */
 struct consensus_event {
     enum consensus_event_type type;
-    size_t from; /* MESSAGE: index of the sender, voter_count when it is none */
+    size_t from; /* MESSAGE: index of the sender, or CONSENSUS_GUEST: is answered in this step */
     union {
         const struct consensus_message *message;
         uint64_t stored;
@@ -142,16 +166,22 @@ struct consensus_event {
             size_t voter;
             bool is_dead;
         } dead;
+        struct {
+            uint64_t slot;
+            struct base_hash32 hash;
+        } state;
+        uint64_t head;
     } u;
 };
 
 enum consensus_action_type {
     CONSENSUS_ACT_STORE = 1,
-    CONSENSUS_ACT_SEND,   /* to the voter at this index; voter_count: to all others */
-    CONSENSUS_ACT_FINAL,  /* in order, each once */
-    CONSENSUS_ACT_LEADER, /* another window: who leads it */
-    CONSENSUS_ACT_FAULT,  /* two votes that prove a member guilty */
-    CONSENSUS_ACT_COPY    /* a vote of our key that we did not make: we sign nothing more */
+    CONSENSUS_ACT_SEND,      /* to the voter at this index; voter_count: to all others */
+    CONSENSUS_ACT_FINAL,     /* in order, each once */
+    CONSENSUS_ACT_LEADER,    /* another window: who leads it */
+    CONSENSUS_ACT_FAULT,     /* two votes that prove a member guilty */
+    CONSENSUS_ACT_COPY,      /* a vote of our key that we did not make: we sign nothing more */
+    CONSENSUS_ACT_WANT_STATE /* we are far behind: a quorum has named the state as of this slot */
 };
 struct consensus_action { /* borrowed until the next step */
     enum consensus_action_type type;
@@ -165,10 +195,14 @@ struct consensus_action { /* borrowed until the next step */
             struct consensus_message message;
         } send;
         struct {
-            uint64_t slot;
+            uint64_t slot, parent_slot;
             struct base_hash32 hash;
             struct base_slice payload;
         } final;
+        struct {
+            uint64_t slot;
+            struct base_hash32 hash, state;
+        } want_state;
         struct {
             uint64_t window;
             size_t leader;
@@ -202,6 +236,17 @@ struct consensus_view {
     uint64_t refused;        /* messages that broke a rule */
 };
 void consensus_engine_view(struct consensus_view *out, const struct consensus_engine *e);
+/* Who leads this window; voter_count: out of memory. */
+size_t consensus_engine_leader(struct consensus_engine *e, uint64_t window);
+/* The certificate behind what is final, of it or of a descendant; NULL: nothing is. And a final
+ * candidate, counted from the newest; NULL: not kept. Borrowed until the next step. */
+const struct consensus_cert *consensus_engine_final_cert(const struct consensus_engine *e);
+const struct consensus_candidate *consensus_engine_final_at(const struct consensus_engine *e,
+                                                            size_t back);
+/* The highest block that voters of a quorum, ourselves among them, judge by; 0: not known. */
+uint64_t consensus_engine_quorum_head(const struct consensus_engine *e);
+/* Weight of those whom we have heard a vote or a STATUS of lately; *heard by voter, may be NULL. */
+uint64_t consensus_engine_heard(const struct consensus_engine *e, uint64_t within_ms, bool *heard);
 /* May we act as leader at this moment? Ask after each wait and before each answer. */
 bool consensus_engine_has_lease(const struct consensus_engine *e, uint64_t now_ms);
 

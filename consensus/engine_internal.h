@@ -11,8 +11,9 @@
 struct engine_cand {
     struct base_hash32 hash;
     struct consensus_candidate c; /* its payload is ours */
-    bool is_judged, is_valid;     /* for good; NOT_YET is neither */
-    struct engine_cand *child;    /* while a chain becomes final */
+    struct consensus_marks marks;
+    bool is_judged, is_valid;  /* for good; NOT_YET is neither */
+    struct engine_cand *child; /* while a chain becomes final */
 };
 
 struct engine_slot {
@@ -46,6 +47,7 @@ struct engine_out { /* a record that is not stored yet, and what follows when it
 
 struct consensus_engine {
     struct consensus_params params;
+    uint64_t epoch;
     struct base_hash32 epoch_id, genesis;
     struct consensus_voters voters;
     struct consensus_voter *voter_list;
@@ -78,8 +80,10 @@ struct consensus_engine {
     uint64_t wait_ms;                 /* L2: a vote that waits until then */
     uint64_t status_ms, still_ms, still_gap_ms;
     bool has_entries, is_resigning;
-    uint64_t *dead_ms; /* by voter: since when membership says so; 0: it lives */
-    uint8_t *payload;  /* where the log above puts the entries of a candidate */
+    uint64_t *dead_ms;  /* by voter: since when membership says so; 0: it lives */
+    uint64_t *heads;    /* by voter: the block it judges by; 0: not known */
+    uint64_t *heard_ms; /* by voter; 0: never */
+    uint8_t *payload;   /* where the log above puts the entries of a candidate */
 
     uint64_t notar_top; /* our highest NOTAR; CONSENSUS_NO_SLOT: none */
     size_t led_by;      /* whom we last notarised for; voter_count: nobody in this epoch */
@@ -87,6 +91,9 @@ struct consensus_engine {
     bool is_restored;
     uint64_t lease_until_ms;
     uint64_t lease_first; /* slots below give none: their window was given up */
+    uint64_t lease_from_ms;
+    bool needs_state;
+    uint64_t want_ms; /* the state was last asked for; 0: never */
     bool is_mute;
 
     uint64_t numbered;
@@ -119,6 +126,9 @@ bool engine_is_skipped(const struct consensus_engine *e, uint64_t slot);
 /* Is every slot between the two certified to be skipped? parent: CONSENSUS_NO_SLOT, the genesis. */
 bool engine_is_gap_skipped(const struct consensus_engine *e, uint64_t parent, uint64_t slot);
 uint64_t engine_frontier(const struct consensus_engine *e);
+/* Of the candidates above the final one that this candidate descends from, itself included. */
+struct consensus_above engine_above(const struct consensus_engine *e, uint64_t slot,
+                                    const struct base_hash32 *hash);
 void engine_prune(struct consensus_engine *e); /* what the last final slot makes useless */
 void engine_trash(struct consensus_engine *e, void *memory);
 bool engine_cert_copy(struct consensus_engine *e, struct consensus_cert *out,

@@ -7,8 +7,9 @@
 #include "base/err.h"
 #include "consensus/engine_internal.h"
 
-#define RETRY_MS   100
-#define GROWTH_MAX 32 /* times 1.5: beyond any skip_max_ms */
+#define RETRY_MS      100
+#define WANT_AGAIN_MS 1000
+#define GROWTH_MAX    32 /* times 1.5: beyond any skip_max_ms */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -129,6 +130,20 @@ static void keep_final(struct consensus_engine *e, struct engine_slot *s, struct
     e->finals[e->final_count++] = cand;
 }
 
+/* A certified chain leads far beyond what is final here, and names the log's state on its way. */
+static void want_state(struct consensus_engine *e, const struct consensus_marks *marks)
+{
+    uint64_t behind = e->final_slot == CONSENSUS_NO_SLOT ? 0 : e->final_slot + 1;
+    if (!marks->has_state || (!e->needs_state && marks->state_slot < behind + CONSENSUS_JUMP_SLOTS))
+        return;
+    if (e->want_ms != 0 && e->now_ms < e->want_ms + WANT_AGAIN_MS) return;
+    e->want_ms = e->now_ms > 0 ? e->now_ms : 1;
+    struct consensus_action *act = engine_act(e, CONSENSUS_ACT_WANT_STATE);
+    act->u.want_state.slot = marks->state_slot;
+    act->u.want_state.hash = marks->state_hash;
+    act->u.want_state.state = marks->state;
+}
+
 /* The oldest of the chain from the last final candidate, or the genesis, to this one, each with its
  * child. NULL: something of it is missing, and asked for; or it is no chain from there. */
 static struct engine_cand *chain_from(struct consensus_engine *e, uint64_t slot,
@@ -144,6 +159,7 @@ static struct engine_cand *chain_from(struct consensus_engine *e, uint64_t slot,
             engine_sync_want(e, slot, &hash);
             return NULL;
         }
+        want_state(e, &cand->marks);
         cand->child = child;
         child = cand;
         slot = cand->c.parent_slot;
@@ -156,6 +172,7 @@ static void finalise_one(struct consensus_engine *e, struct engine_cand *cand)
 {
     struct consensus_action *act = engine_act(e, CONSENSUS_ACT_FINAL);
     act->u.final.slot = cand->c.slot;
+    act->u.final.parent_slot = cand->c.parent_slot;
     act->u.final.hash = cand->hash;
     act->u.final.payload = cand->c.payload;
     keep_final(e, engine_slot_find(e, cand->c.slot), cand);
@@ -167,7 +184,7 @@ static bool finalise(struct consensus_engine *e)
         struct engine_slot *s = e->slots[i];
         if (s->final_cert.count == 0) continue;
         struct engine_cand *cand = chain_from(e, s->slot, s->final_cert.hash);
-        if (cand == NULL) continue;
+        if (cand == NULL || e->needs_state) continue;
         for (; cand != NULL; cand = cand->child)
             finalise_one(e, cand);
         if (!engine_cert_copy(e, &e->final_cert, &s->final_cert)) return false;
@@ -224,8 +241,9 @@ static bool has_waited(struct consensus_engine *e, size_t leader)
 static bool judge(struct consensus_engine *e, struct engine_cand *cand)
 {
     if (!cand->is_judged) {
+        struct consensus_above above = engine_above(e, cand->c.parent_slot, &cand->c.parent_hash);
         enum consensus_judgement verdict =
-            e->host.judge(e->host.ctx, cand->c.slot, &cand->c.parent_hash, &cand->c.payload);
+            e->host.judge(e->host.ctx, cand->c.slot, &above, &cand->c.payload);
         cand->is_judged = verdict != CONSENSUS_NOT_YET;
         cand->is_valid = verdict == CONSENSUS_VALID;
     }
@@ -340,6 +358,8 @@ void engine_lead(struct consensus_engine *e, struct engine_slot *s)
     const struct engine_window *w = engine_window_find(e, engine_window_of(e, s->slot));
     if (s->cand_sent_ms == 0 || e->is_mute || (w != NULL && w->has_skip)) return;
     if (s->slot < e->lease_first) return;
+    /* L3: once the epoch may have ended, somebody may lead the next one. */
+    if (engine_above(e, s->slot, &s->notar_cert.hash).is_closed) return;
     if (engine_leader(e, engine_window_of(e, s->slot)) != e->self) return;
     uint64_t until = s->cand_sent_ms +
                      (uint64_t)e->params.lease_ms * (1000 - 2 * e->params.drift_permille) / 1000;
@@ -371,9 +391,9 @@ static bool try_propose(struct consensus_engine *e)
         return false;
     }
     if (!engine_is_gap_skipped(e, c.parent_slot, slot)) return false;
+    struct consensus_above above = engine_above(e, c.parent_slot, &c.parent_hash);
     c.payload.data = e->payload;
-    c.payload.len =
-        e->host.fill(e->host.ctx, slot, &c.parent_hash, e->payload, CONSENSUS_PAYLOAD_MAX);
+    c.payload.len = e->host.fill(e->host.ctx, slot, &above, e->payload, CONSENSUS_PAYLOAD_MAX);
     consensus_candidate_hash(&hash, &e->epoch_id, &c);
     struct engine_cand *cand = engine_cand_add(e, s, &c, &hash);
     if (cand == NULL) return false;

@@ -3,6 +3,8 @@
 
 #define ASK_AGAIN_MS 500
 #define SAID_SLOTS   16 /* own votes that are said again */
+#define BEHIND_SLOTS                                                                               \
+    2 /* as far as a STATUS on its way may be; who is further behind has lost something */
 
 void engine_sync_want(struct consensus_engine *e, uint64_t slot, const struct base_hash32 *hash)
 {
@@ -21,7 +23,7 @@ void engine_sync_get(struct consensus_engine *e, size_t from, uint64_t slot,
     for (size_t i = 0; i < e->final_count && cand == NULL; i++)
         if (e->finals[i]->c.slot == slot && base_hash32_equal(&e->finals[i]->hash, hash))
             cand = e->finals[i];
-    if (cand != NULL && from < e->voters.count) engine_send_cand(e, from, cand);
+    if (cand != NULL && from != e->voters.count) engine_send_cand(e, from, cand);
 }
 
 void engine_sync_restart(struct consensus_engine *e)
@@ -89,16 +91,17 @@ static void say_own(struct consensus_engine *e, size_t to)
 void engine_sync_status(struct consensus_engine *e, size_t from,
                         const struct consensus_status *status)
 {
-    if (from >= e->voters.count) return;
-    if (next_of(e->final_slot) > next_of(status->final_slot) + SAID_SLOTS ||
-        engine_frontier(e) > status->frontier + SAID_SLOTS)
+    if (from == e->voters.count) return;
+    if (next_of(e->final_slot) > next_of(status->final_slot) + BEHIND_SLOTS ||
+        engine_frontier(e) > status->frontier + BEHIND_SLOTS)
         say_certificates(e, from);
 }
 
 static void say_status(struct consensus_engine *e)
 {
     struct consensus_message *m = engine_send(e, e->voters.count, CONSENSUS_MSG_STATUS);
-    m->u.status = (struct consensus_status){engine_frontier(e), e->final_slot};
+    uint64_t head = e->self < e->voters.count ? e->heads[e->self] : 0;
+    m->u.status = (struct consensus_status){engine_frontier(e), e->final_slot, e->epoch, head};
 }
 
 /* Nothing has become final for a while: something may have been lost, so it is said again. */

@@ -168,6 +168,7 @@ struct engine_cand *engine_cand_add(struct consensus_engine *e, struct engine_sl
     cand->hash = *hash;
     cand->c = *c;
     cand->c.payload.data = payload;
+    e->host.read(e->host.ctx, &cand->c.payload, &cand->marks);
     s->cands[at] = cand;
     if (s->seen_ms == 0) s->seen_ms = e->now_ms;
     return cand;
@@ -198,6 +199,20 @@ uint64_t engine_frontier(const struct consensus_engine *e)
     while (engine_is_skipped(e, at))
         at = engine_window_last(e, engine_window_of(e, at)) + 1;
     return at;
+}
+
+struct consensus_above engine_above(const struct consensus_engine *e, uint64_t slot,
+                                    const struct base_hash32 *hash)
+{
+    struct consensus_above above = {0};
+    const struct engine_cand *cand;
+    while (slot != CONSENSUS_NO_SLOT && (cand = engine_cand_find(e, slot, hash)) != NULL) {
+        above.has_entries = above.has_entries || cand->marks.has_entries;
+        above.is_closed = above.is_closed || cand->marks.is_closing;
+        slot = cand->c.parent_slot;
+        hash = &cand->c.parent_hash;
+    }
+    return above;
 }
 
 /* ---- memory ---- */

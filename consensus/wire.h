@@ -10,7 +10,7 @@
  *   0x21 VOTE    1 voter  2 kind  3 first  4 last  5 hash (SKIP: none)  6 signature
  *   0x22 CERT    1 certificate, as consensus/cert.h has it
  *   0x23 GET     1 slot  2 hash
- *   0x24 STATUS  1 frontier  2 final slot (none yet: left out) */
+ *   0x24 STATUS  1 frontier  2 final slot (none yet: left out)  3 epoch  4 head */
 #define CONSENSUS_FRAME_FIRST     0x20
 #define CONSENSUS_FRAME_BYTES_MAX 61440
 

@@ -152,23 +152,29 @@ static int host_verify(void *ctx, const struct base_vote *vote, const struct bas
 }
 
 /* Something that differs from one run of a leader to another, so that twins contradict. */
-static size_t host_fill(void *ctx, uint64_t slot, const struct base_hash32 *parent, void *out,
+static size_t host_fill(void *ctx, uint64_t slot, const struct consensus_above *above, void *out,
                         size_t cap)
 {
     const struct node *n = ctx;
-    (void)parent;
+    (void)above;
     assert_true(cap >= 16);
     base_put_u64be(out, slot);
     base_put_u64be((uint8_t *)out + 8, (uint64_t)(n - w.nodes));
     return 16;
 }
 
+static void host_read(void *ctx, const struct base_slice *payload, struct consensus_marks *out)
+{
+    (void)ctx, (void)payload;
+    *out = (struct consensus_marks){0};
+}
+
 static enum consensus_judgement host_judge(void *ctx, uint64_t slot,
-                                           const struct base_hash32 *parent,
+                                           const struct consensus_above *above,
                                            const struct base_slice *payload)
 {
     (void)ctx;
-    (void)parent;
+    (void)above;
     return payload->len == 16 && base_get_u64be(payload->data) == slot ? CONSENSUS_VALID
                                                                        : CONSENSUS_INVALID;
 }
@@ -268,6 +274,7 @@ static void perform(size_t at, const struct consensus_actions *out)
             assert_true(is_twin(n->member));
             break;
         case CONSENSUS_ACT_LEADER:
+        case CONSENSUS_ACT_WANT_STATE:
             break;
         }
     }
@@ -299,15 +306,17 @@ static void check_leases(void)
 static void start(size_t at)
 {
     struct node *n = &w.nodes[at];
-    struct consensus_config config = {.params = w.params,
-                                      .epoch_id = {{0xe}},
-                                      .genesis = {{0x9}},
-                                      .voters = w.voters,
-                                      .leads = w.leads,
-                                      .voter_count = w.members,
-                                      .self = n->member,
-                                      .first_leader = w.members,
-                                      .host = {n, host_sign, host_verify, host_fill, host_judge}};
+    struct consensus_config config = {
+        .params = w.params,
+        .epoch_id = {{0xe}},
+        .genesis = {{0x9}},
+        .voters = w.voters,
+        .leads = w.leads,
+        .voter_count = w.members,
+        .self = n->member,
+        .first_leader = w.members,
+        .final_slot = CONSENSUS_NO_SLOT,
+        .host = {n, host_sign, host_verify, host_read, host_fill, host_judge}};
     assert_int_equal(consensus_engine_new(&n->engine, &config, clock_ms(n)), BASE_OK);
     for (size_t i = 0; i < n->log_count; i++)
         assert_int_equal(consensus_engine_restore(n->engine, &n->log[i].record), BASE_OK);

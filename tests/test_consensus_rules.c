@@ -56,17 +56,37 @@ static int verify(void *ctx, const struct base_vote *vote, const struct base_sig
     return memcmp(&good, sig, sizeof good) == 0 ? BASE_OK : BASE_ESIG;
 }
 
-static size_t fill(void *ctx, uint64_t slot, const struct base_hash32 *parent, void *to, size_t cap)
+static struct consensus_above judged; /* what lay above the final one when we were asked */
+static const char *proposal;
+
+static size_t fill(void *ctx, uint64_t slot, const struct consensus_above *above, void *to,
+                   size_t cap)
 {
-    (void)ctx, (void)slot, (void)parent, (void)cap;
-    memcpy(to, "mine", 4);
-    return 4;
+    (void)ctx, (void)slot, (void)cap;
+    (void)above;
+    memcpy(to, proposal, strlen(proposal));
+    return strlen(proposal);
 }
 
-static enum consensus_judgement judge(void *ctx, uint64_t slot, const struct base_hash32 *parent,
+/* "close": it ends the epoch. "state": it names the state of slot 100. */
+static void read_marks(void *ctx, const struct base_slice *payload, struct consensus_marks *marks)
+{
+    (void)ctx;
+    *marks = (struct consensus_marks){.has_entries = payload->len > 0};
+    if (payload->len == 5 && memcmp(payload->data, "close", 5) == 0) marks->is_closing = true;
+    if (payload->len == 5 && memcmp(payload->data, "state", 5) == 0) {
+        marks->has_state = true;
+        marks->state_slot = 100;
+        marks->state_hash.bytes[0] = 0x64;
+        marks->state.bytes[0] = 0x57;
+    }
+}
+
+static enum consensus_judgement judge(void *ctx, uint64_t slot, const struct consensus_above *above,
                                       const struct base_slice *payload)
 {
-    (void)ctx, (void)slot, (void)parent, (void)payload;
+    (void)ctx, (void)slot, (void)payload;
+    judged = *above;
     return verdict;
 }
 
@@ -88,12 +108,14 @@ static void begin(size_t self)
                                        .voter_count = N,
                                        .self = self,
                                        .first_leader = N,
-                                       .host = {NULL, sign, verify, fill, judge}};
+                                       .final_slot = CONSENSUS_NO_SLOT,
+                                       .host = {NULL, sign, verify, read_marks, fill, judge}};
     consensus_params_default(&config.params);
     config.params.window_slots = WINDOW;
     now = 1000000;
     stored = 0;
     verdict = CONSENSUS_VALID;
+    proposal = "mine";
     assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
 }
 
@@ -777,6 +799,159 @@ static void test_what_breaks_a_rule_is_counted(void **state)
     assert_int_equal(view.refused, 5);
 }
 
+/* ---- what entries mean ---- */
+
+/* L3: an entry that ends the epoch is on the chain: the next one's leader may act already. */
+static void test_no_lease_beyond_the_epochs_end(void **state)
+{
+    (void)state;
+    begin(0);
+    proposal = "close";
+    struct base_hash32 own = own_cand()->hash;
+    store_all();
+    say_vote(1, BASE_VOTE_NOTAR, 0, &own);
+    say_vote(2, BASE_VOTE_NOTAR, 0, &own);
+    assert_non_null(stores(BASE_VOTE_FINAL));
+    assert_false(consensus_engine_has_lease(engine, now));
+    teardown(NULL);
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "close");
+    store_all();
+    assert_int_equal(say_vote(0, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    assert_int_equal(say_vote(1, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    say_cand(0, 1, 0, &a, "after");
+    assert_true(judged.is_closed && judged.has_entries);
+    assert_non_null(stores(BASE_VOTE_NOTAR)); /* it may become final through a descendant only */
+}
+
+/* And at its beginning nobody acts before all leases of the former one have ended. */
+static void test_no_lease_before_the_former_epochs_end(void **state)
+{
+    (void)state;
+    begin(0);
+    teardown(NULL);
+    config.lease_from_ms = now + 500;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    struct base_hash32 a = own_cand()->hash;
+    store_all();
+    say_vote(1, BASE_VOTE_NOTAR, 0, &a);
+    say_vote(2, BASE_VOTE_NOTAR, 0, &a);
+    assert_false(consensus_engine_has_lease(engine, now));
+    assert_true(consensus_engine_has_lease(engine, now + 500));
+}
+
+/* Far behind: the state that a certified chain names is asked for, and it goes on from there. */
+static void test_a_state_saves_the_way(void **state)
+{
+    struct base_hash32 far = {{0x64}};
+    struct consensus_event ev = {.type = CONSENSUS_EV_STATE};
+    struct consensus_view view;
+    (void)state;
+    begin(3);
+    timer();
+    struct consensus_message m = {.type = CONSENSUS_MSG_CERT, .epoch_id = epoch};
+    struct consensus_candidate c = {
+        .slot = 104, .parent_slot = 100, .parent_hash = far, .payload = base_slice_text("state")};
+    struct base_hash32 hash;
+    struct consensus_cert_vote votes[3];
+    consensus_candidate_hash(&hash, &epoch, &c);
+    struct base_vote vote = vote_of(BASE_VOTE_FINAL, 104, &hash);
+    for (uint16_t i = 0; i < 3; i++)
+        votes[i] = (struct consensus_cert_vote){i, 104, signed_by(i, &vote)};
+    m.u.cert = (struct consensus_cert){BASE_VOTE_FINAL, 104, 104, hash, 3, votes};
+    assert_int_equal(say(0, &m), BASE_OK);
+    assert_true(sends(CONSENSUS_MSG_GET, BASE_VOTE_CAND));
+    assert_null(acts(CONSENSUS_ACT_WANT_STATE));
+    now += 1000;
+    struct consensus_message cand = {.type = CONSENSUS_MSG_CAND, .epoch_id = epoch};
+    cand.u.cand = c;
+    struct base_vote signs = vote_of(BASE_VOTE_CAND, 104, &hash);
+    cand.u.cand.sig = signed_by(104 / WINDOW % N, &signs);
+    assert_int_equal(say(0, &cand), BASE_OK);
+    const struct consensus_action *want = acts(CONSENSUS_ACT_WANT_STATE);
+    assert_non_null(want);
+    assert_int_equal(want->u.want_state.slot, 100);
+    assert_int_equal(want->u.want_state.state.bytes[0], 0x57);
+    ev.u.state.slot = 100;
+    ev.u.state.hash = want->u.want_state.hash;
+    assert_int_equal(feed(&ev), BASE_OK);
+    consensus_engine_view(&view, engine);
+    assert_int_equal(view.final_slot, 104);
+}
+
+/* Without the log's state nothing can be final, whatever a quorum says. */
+static void test_nothing_is_final_without_the_state(void **state)
+{
+    struct consensus_event ev = {.type = CONSENSUS_EV_STATE};
+    (void)state;
+    begin(3);
+    teardown(NULL);
+    config.needs_state = true;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    for (size_t i = 0; i < 3; i++) {
+        say_vote(i, BASE_VOTE_FINAL, 0, &a);
+        assert_null(acts(CONSENSUS_ACT_FINAL));
+    }
+    ev.u.state.slot = CONSENSUS_NO_SLOT;
+    assert_int_equal(feed(&ev), BASE_OK);
+    assert_non_null(acts(CONSENSUS_ACT_FINAL));
+}
+
+/* It has been served in a former run: final there is final here. */
+static void test_a_restart_goes_on_from_its_state(void **state)
+{
+    struct base_hash32 at = {{0x33}};
+    (void)state;
+    begin(3);
+    teardown(NULL);
+    config.final_slot = 2;
+    config.final_hash = at;
+    config.is_restart = true;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    timer();
+    struct base_hash32 a = {{7}};
+    say_cand(0, 3, 2, &a, "a"); /* another's descendant */
+    assert_null(stores(BASE_VOTE_NOTAR));
+    now += 4000;
+    say_cand(0, 4, 2, &at, "b"); /* slot 3 between them */
+    assert_null(stores(BASE_VOTE_NOTAR));
+    teardown(NULL);
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    timer();
+    say_cand(0, 3, 2, &at, "c");
+    assert_null(stores(BASE_VOTE_NOTAR)); /* whose lease it saw then is not known */
+    now += 3060;
+    timer();
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+}
+
+/* A block is behind a quorum's heads when so many have reached it. */
+static void test_the_head_of_a_quorum(void **state)
+{
+    struct consensus_message m = {.type = CONSENSUS_MSG_STATUS, .epoch_id = epoch};
+    struct consensus_event ev = {.type = CONSENSUS_EV_HEAD};
+    bool heard[N];
+    (void)state;
+    begin(3);
+    timer();
+    ev.u.head = 9;
+    assert_int_equal(feed(&ev), BASE_OK);
+    assert_int_equal(consensus_engine_quorum_head(engine), 0);
+    for (size_t i = 0; i < 2; i++) {
+        m.u.status = (struct consensus_status){0, CONSENSUS_NO_SLOT, 0, 7 + i};
+        assert_int_equal(say(i, &m), BASE_OK);
+    }
+    assert_int_equal(consensus_engine_quorum_head(engine), 7);
+    assert_int_equal(consensus_engine_heard(engine, 1000, heard), 3);
+    assert_true(heard[0] && heard[1] && !heard[2] && heard[3]);
+    now += 1001;
+    timer();
+    assert_int_equal(consensus_engine_heard(engine, 1000, heard), 1);
+}
+
 #define CASE(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(void)
@@ -812,6 +987,12 @@ int main(void)
         CASE(test_a_copy_silences_us),
         CASE(test_an_echo_is_no_copy),
         CASE(test_what_breaks_a_rule_is_counted),
+        CASE(test_no_lease_beyond_the_epochs_end),
+        CASE(test_no_lease_before_the_former_epochs_end),
+        CASE(test_a_state_saves_the_way),
+        CASE(test_nothing_is_final_without_the_state),
+        CASE(test_a_restart_goes_on_from_its_state),
+        CASE(test_the_head_of_a_quorum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static struct consensus_message form(int which)
         break;
     default:
         m.type = CONSENSUS_MSG_STATUS;
-        m.u.status = (struct consensus_status){8, which == 6 ? 6 : CONSENSUS_NO_SLOT};
+        m.u.status = (struct consensus_status){8, which == 6 ? 6 : CONSENSUS_NO_SLOT, 3, 1234};
         break;
     }
     return m;
