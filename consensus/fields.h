@@ -4,8 +4,8 @@
 #include "base/pack.h"
 
 /* Maps with small numbers as keys, in ascending order: the one form of everything that consensus
- * sends, signs or stores. Reading is strict; a field that is missing, unknown or out of order fails,
- * and so does every later call. */
+ * sends, signs or stores. Reading is strict; a field that is missing, unknown or out of order
+ * fails, and so does every later call. */
 struct consensus_fields {
     struct base_unpacker u;
     uint32_t left; /* fields of the map */

@@ -1,0 +1,1002 @@
+/* Whole clusters over a chain, in virtual time: founding, newcomers, seats that are sold, a log that
+ * all share, restarts, members far behind, and one whose key runs in two places. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/keccak256.h"
+#include "base/prng.h"
+#include "consensus/cluster.h"
+
+#define MOST     12
+#define BLOCK_MS 2000
+#define TAGS     4096
+#define S        1000u
+
+/* ---- the world ---- */
+
+struct item { /* what comes when */
+    uint64_t at_ms, order;
+    size_t to, from;
+    uint32_t life; /* of the receiver */
+    enum { FRAME, STORED, CHAIN, PEER, DEAD } kind;
+    uint8_t type;
+    uint8_t *body;
+    size_t len;
+    uint64_t number; /* STORED: up to; CHAIN: block; PEER, DEAD: is it so */
+};
+
+struct kept { /* a row of the vote log */
+    uint64_t epoch, first, last;
+    uint8_t *body;
+    size_t len;
+};
+struct blob {
+    uint64_t epoch, first;
+    uint8_t *body;
+    size_t len;
+};
+struct op {
+    uint64_t number;
+    enum consensus_store_kind kind;
+    uint64_t epoch, first, last;
+    uint8_t *body;
+    size_t len;
+};
+
+struct node {
+    struct consensus_cluster *cluster;
+    struct base_key33 key;
+    uint32_t life;
+    bool is_up, is_cut;
+    uint64_t runs;
+    struct op *ops; /* not on disk yet */
+    size_t op_count;
+    struct blob epoch, state;
+    struct kept *votes;
+    size_t vote_count;
+    uint64_t epochs, faults, copies, differs;
+    bool has_lease;
+};
+
+struct block {
+    struct consensus_seat seats[MOST];
+    size_t count;
+};
+
+static struct world {
+    struct base_prng prng;
+    uint64_t now_ms, order;
+    struct item *heap;
+    size_t heap_count, heap_cap;
+    struct node nodes[MOST];
+    size_t count;
+    struct block blocks[4096];
+    uint64_t head;
+    struct consensus_seat seats[MOST]; /* now; by key */
+    size_t seat_count;
+    struct consensus_params params;
+    uint64_t overlaps;
+    struct consensus_result results[TAGS];
+    bool is_done[TAGS];
+    uint64_t tags;
+    uint32_t loss_percent;
+} w;
+
+static struct base_sig65 keyed(const void *key, size_t key_len, const void *data, size_t len)
+{
+    struct base_sig65 sig = {{0}};
+    struct base_keccak256 k;
+    struct base_hash32 hash;
+    base_keccak256_init(&k);
+    base_keccak256_update(&k, key, key_len);
+    base_keccak256_update(&k, data, len);
+    base_keccak256_final(&k, &hash);
+    memcpy(sig.bytes, hash.bytes, 32);
+    return sig;
+}
+
+static struct base_eth_address address_of(const struct base_key33 *key)
+{
+    struct base_eth_address out;
+    memcpy(out.bytes, key->bytes + 13, sizeof out.bytes);
+    return out;
+}
+
+static struct base_sig65 vote_sig(const struct base_eth_address *signer,
+                                  const struct base_vote *vote)
+{
+    uint8_t bytes[32 + 1 + 16 + 32];
+    memcpy(bytes, vote->epoch_id.bytes, 32);
+    bytes[32] = (uint8_t)vote->kind;
+    base_put_u64be(bytes + 33, vote->first);
+    base_put_u64be(bytes + 41, vote->last);
+    memcpy(bytes + 49, vote->hash.bytes, 32);
+    return keyed(signer->bytes, sizeof signer->bytes, bytes, sizeof bytes);
+}
+
+static int sign(void *ctx, const struct base_vote *vote, struct base_sig65 *sig)
+{
+    const struct node *n = ctx;
+    struct base_eth_address signer = address_of(&n->key);
+    *sig = vote_sig(&signer, vote);
+    return BASE_OK;
+}
+
+static int verify(void *ctx, const struct base_vote *vote, const struct base_sig65 *sig,
+                  const struct base_eth_address *signer)
+{
+    struct base_sig65 good = vote_sig(signer, vote);
+    (void)ctx;
+    return memcmp(&good, sig, sizeof good) == 0 ? BASE_OK : BASE_ESIG;
+}
+
+static int sign_entry(void *ctx, const struct base_slice *body, struct base_sig65 *sig)
+{
+    const struct node *n = ctx;
+    *sig = keyed(n->key.bytes, sizeof n->key.bytes, body->data, body->len);
+    return BASE_OK;
+}
+
+static int verify_entry(void *ctx, const struct base_slice *body, const struct base_sig65 *sig,
+                        const struct base_key33 *submitter)
+{
+    struct base_sig65 good = keyed(submitter->bytes, sizeof submitter->bytes, body->data, body->len);
+    (void)ctx;
+    return memcmp(&good, sig, sizeof good) == 0 ? BASE_OK : BASE_ESIG;
+}
+
+static void *copy_of(const void *data, size_t len)
+{
+    void *copy = malloc(len > 0 ? len : 1);
+    assert_non_null(copy);
+    if (len > 0) memcpy(copy, data, len);
+    return copy;
+}
+
+static bool is_before(const struct item *a, const struct item *b)
+{
+    return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
+}
+
+static void push(struct item item)
+{
+    if (w.heap_count == w.heap_cap) {
+        w.heap_cap = w.heap_cap == 0 ? 1024 : 2 * w.heap_cap;
+        w.heap = realloc(w.heap, w.heap_cap * sizeof *w.heap);
+        assert_non_null(w.heap);
+    }
+    item.order = w.order++;
+    size_t i = w.heap_count++;
+    while (i > 0 && is_before(&item, &w.heap[(i - 1) / 2])) {
+        w.heap[i] = w.heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    w.heap[i] = item;
+}
+
+static struct item pop(void)
+{
+    struct item first = w.heap[0], last = w.heap[--w.heap_count];
+    size_t i = 0;
+    for (size_t child = 1; child < w.heap_count; child = 2 * i + 1) {
+        if (child + 1 < w.heap_count && is_before(&w.heap[child + 1], &w.heap[child])) child++;
+        if (!is_before(&w.heap[child], &last)) break;
+        w.heap[i] = w.heap[child];
+        i = child;
+    }
+    if (w.heap_count > 0) w.heap[i] = last;
+    return first;
+}
+
+static uint64_t delay(void)
+{
+    return base_prng_between(&w.prng, 1, 20);
+}
+
+/* ---- disks ---- */
+
+static void blob_put(struct blob *blob, const struct op *op)
+{
+    free(blob->body);
+    *blob = (struct blob){op->epoch, op->first, op->body, op->len};
+}
+
+static void votes_trim(struct node *n, uint64_t epoch, uint64_t first)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n->vote_count; i++) {
+        struct kept *v = &n->votes[i];
+        if (v->epoch < epoch || (v->epoch == epoch && v->last < first))
+            free(v->body);
+        else
+            n->votes[kept++] = *v;
+    }
+    n->vote_count = kept;
+}
+
+static void disk_apply(struct node *n, const struct op *op)
+{
+    switch (op->kind) {
+    case CONSENSUS_STORE_EPOCH:
+        blob_put(&n->epoch, op);
+        break;
+    case CONSENSUS_STORE_STATE:
+        blob_put(&n->state, op);
+        votes_trim(n, op->epoch, op->first);
+        break;
+    case CONSENSUS_STORE_VOTE:
+        n->votes = realloc(n->votes, (n->vote_count + 1) * sizeof *n->votes);
+        assert_non_null(n->votes);
+        n->votes[n->vote_count++] =
+            (struct kept){op->epoch, op->first, op->last, op->body, op->len};
+        break;
+    }
+}
+
+static void disk_sync(struct node *n, uint64_t number)
+{
+    size_t done = 0;
+    while (done < n->op_count && n->ops[done].number <= number)
+        disk_apply(n, &n->ops[done++]);
+    memmove(n->ops, n->ops + done, (n->op_count - done) * sizeof *n->ops);
+    n->op_count -= done;
+}
+
+/* ---- actions ---- */
+
+static void send_to(size_t from, size_t to, const struct consensus_cluster_action *a)
+{
+    if (from == to || !w.nodes[to].is_up || w.nodes[from].is_cut || w.nodes[to].is_cut) return;
+    if (base_prng_below(&w.prng, 100) < w.loss_percent) return;
+    push((struct item){.at_ms = w.now_ms + delay(),
+                       .from = from,
+                       .to = to,
+                       .life = w.nodes[to].life,
+                       .kind = FRAME,
+                       .type = a->u.send.type,
+                       .body = copy_of(a->u.send.body.data, a->u.send.body.len),
+                       .len = a->u.send.body.len});
+}
+
+static void on_store(size_t at, const struct consensus_cluster_action *a)
+{
+    struct node *n = &w.nodes[at];
+    n->ops = realloc(n->ops, (n->op_count + 1) * sizeof *n->ops);
+    assert_non_null(n->ops);
+    n->ops[n->op_count++] =
+        (struct op){a->u.store.number, a->u.store.kind,
+                    a->u.store.epoch,  a->u.store.first,
+                    a->u.store.last,   copy_of(a->u.store.body.data, a->u.store.body.len),
+                    a->u.store.body.len};
+    push((struct item){.at_ms = w.now_ms + base_prng_between(&w.prng, 0, 4),
+                       .from = at,
+                       .to = at,
+                       .life = n->life,
+                       .kind = STORED,
+                       .number = a->u.store.number});
+}
+
+static void on_note(struct node *n, const struct consensus_cluster_action *a)
+{
+    if (a->u.note.note == CONSENSUS_NOTE_EPOCH) n->epochs++;
+    if (a->u.note.note == CONSENSUS_NOTE_COPY) n->copies++;
+    if (a->u.note.note == CONSENSUS_NOTE_STATE_DIFFERS) n->differs++;
+}
+
+static void perform(size_t at, const struct consensus_cluster_actions *out)
+{
+    struct node *n = &w.nodes[at];
+    for (size_t i = 0; i < out->count; i++) {
+        const struct consensus_cluster_action *a = &out->list[i];
+        switch (a->type) {
+        case CONSENSUS_CLUSTER_ACT_SEND:
+            for (size_t to = 0; to < w.count; to++)
+                if (a->u.send.is_to_all || base_key33_equal(&w.nodes[to].key, &a->u.send.to))
+                    send_to(at, to, a);
+            break;
+        case CONSENSUS_CLUSTER_ACT_STORE:
+            on_store(at, a);
+            break;
+        case CONSENSUS_CLUSTER_ACT_DONE:
+            if (a->u.done.tag == 0) break;
+            assert_false(w.is_done[a->u.done.tag]);
+            w.is_done[a->u.done.tag] = true;
+            w.results[a->u.done.tag] = a->u.done.result;
+            break;
+        case CONSENSUS_CLUSTER_ACT_FAULT:
+            n->faults++;
+            break;
+        case CONSENSUS_CLUSTER_ACT_LEASE:
+            n->has_lease = a->u.lease.is_held;
+            break;
+        case CONSENSUS_CLUSTER_ACT_NOTE:
+            on_note(n, a);
+            break;
+        case CONSENSUS_CLUSTER_ACT_LEADER:
+        case CONSENSUS_CLUSTER_ACT_ENTRY:
+            break;
+        }
+    }
+}
+
+static int step(size_t at, const struct consensus_cluster_event *ev)
+{
+    struct node *n = &w.nodes[at];
+    struct consensus_cluster_actions out;
+    if (n->cluster == NULL) return BASE_ESTATE;
+    int rv = consensus_cluster_step(n->cluster, w.now_ms, ev, &out);
+    assert_int_not_equal(rv, BASE_ENOMEM);
+    perform(at, &out);
+    return rv;
+}
+
+/* ---- the chain ---- */
+
+static struct base_hash32 block_hash(uint64_t number)
+{
+    struct base_hash32 hash = {{0xb}};
+    base_put_u64be(hash.bytes + 8, number);
+    return hash;
+}
+
+static void see_block(size_t at, uint64_t number)
+{
+    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_CHAIN};
+    ev.u.chain.block = (struct consensus_block){number, block_hash(number), 1000000 + 2 * number};
+    ev.u.chain.seats = w.blocks[number].seats;
+    ev.u.chain.seat_count = w.blocks[number].count;
+    assert_int_equal(step(at, &ev), BASE_OK);
+}
+
+/* Nodes see a block up to one and a half seconds late. */
+static void mine(void)
+{
+    w.head++;
+    assert_true(w.head < sizeof w.blocks / sizeof w.blocks[0]);
+    memcpy(w.blocks[w.head].seats, w.seats, sizeof w.seats);
+    w.blocks[w.head].count = w.seat_count;
+    for (size_t i = 0; i < w.count; i++)
+        if (w.nodes[i].is_up)
+            push((struct item){.at_ms = w.now_ms + base_prng_between(&w.prng, 0, 1500),
+                               .to = i,
+                               .from = i,
+                               .life = w.nodes[i].life,
+                               .kind = CHAIN,
+                               .number = w.head});
+}
+
+static void seat_put(size_t node, uint64_t weight)
+{
+    struct consensus_seat seat = {.key = w.nodes[node].key,
+                                  .signer = address_of(&w.nodes[node].key),
+                                  .token = base_u256_from_u64(node + 1),
+                                  .weight = weight};
+    size_t at = 0;
+    while (at < w.seat_count && base_key33_compare(&w.seats[at].key, &seat.key) < 0)
+        at++;
+    bool is_in = at < w.seat_count && base_key33_equal(&w.seats[at].key, &seat.key);
+    if (!is_in) {
+        memmove(&w.seats[at + 1], &w.seats[at], (w.seat_count - at) * sizeof w.seats[0]);
+        w.seat_count++;
+    }
+    w.seats[at] = seat;
+}
+
+static void seat_sell(size_t node)
+{
+    for (size_t i = 0; i < w.seat_count; i++) {
+        if (!base_key33_equal(&w.seats[i].key, &w.nodes[node].key)) continue;
+        w.seat_count--;
+        memmove(&w.seats[i], &w.seats[i + 1], (w.seat_count - i) * sizeof w.seats[0]);
+        return;
+    }
+}
+
+/* ---- nodes ---- */
+
+static void tell(size_t to, size_t about, int kind, bool is_so, uint64_t in_ms)
+{
+    push((struct item){.at_ms = w.now_ms + in_ms,
+                       .to = to,
+                       .from = about,
+                       .life = w.nodes[to].life,
+                       .kind = kind == PEER ? PEER : DEAD,
+                       .number = is_so});
+}
+
+static void restore(struct node *n)
+{
+    const struct base_slice epoch = {n->epoch.body, n->epoch.len},
+                            state = {n->state.body, n->state.len};
+    if (n->epoch.body == NULL) return;
+    assert_int_equal(consensus_cluster_restore_epoch(n->cluster, &epoch), BASE_OK);
+    if (n->state.body != NULL)
+        assert_int_equal(consensus_cluster_restore_state(n->cluster, n->state.epoch,
+                                                         n->state.first, &state),
+                         BASE_OK);
+    for (size_t i = 0; i < n->vote_count; i++) {
+        const struct base_slice vote = {n->votes[i].body, n->votes[i].len};
+        assert_int_equal(
+            consensus_cluster_restore_vote(n->cluster, n->votes[i].epoch, &vote), BASE_OK);
+    }
+}
+
+static void start(size_t at)
+{
+    struct node *n = &w.nodes[at];
+    struct consensus_cluster_config config = {.params = w.params,
+                                              .self = n->key,
+                                              .settings = {{0x5e}},
+                                              .chain_id = 31337,
+                                              .gap_s = 4,
+                                              .found_ms = 1000,
+                                              .nonce = ++n->runs << 24,
+                                              .host = {n, sign, verify, sign_entry, verify_entry}};
+    assert_int_equal(consensus_cluster_new(&n->cluster, &config, w.now_ms), BASE_OK);
+    n->is_up = true;
+    restore(n);
+    if (w.head > 0) see_block(at, w.head);
+    for (size_t i = 0; i < w.count; i++) {
+        if (i == at || !w.nodes[i].is_up) continue;
+        tell(at, i, PEER, true, delay());
+        tell(i, at, PEER, true, delay());
+        tell(i, at, DEAD, false, delay());
+    }
+}
+
+/* What was not on disk yet is lost with it. */
+static void crash(size_t at)
+{
+    struct node *n = &w.nodes[at];
+    consensus_cluster_free(n->cluster);
+    n->cluster = NULL;
+    n->is_up = n->has_lease = false;
+    n->life++;
+    for (size_t i = 0; i < n->op_count; i++)
+        free(n->ops[i].body);
+    n->op_count = 0;
+    for (size_t i = 0; i < w.count; i++) {
+        if (!w.nodes[i].is_up) continue;
+        tell(i, at, PEER, false, 1);
+        tell(i, at, DEAD, true, 1000);
+    }
+}
+
+static void handle(const struct item *item)
+{
+    struct consensus_cluster_event ev = {0};
+    struct node *n = &w.nodes[item->to];
+    if (item->life != n->life || n->cluster == NULL) return;
+    ev.key = w.nodes[item->from].key;
+    switch (item->kind) {
+    case FRAME:
+        ev.type = CONSENSUS_CLUSTER_EV_FRAME;
+        ev.u.frame.type = item->type;
+        ev.u.frame.body = (struct base_slice){item->body, item->len};
+        break;
+    case STORED:
+        disk_sync(n, item->number);
+        ev.type = CONSENSUS_CLUSTER_EV_STORED;
+        ev.u.stored = item->number;
+        break;
+    case CHAIN:
+        see_block(item->to, item->number);
+        return;
+    case PEER:
+        ev.type = CONSENSUS_CLUSTER_EV_PEER;
+        ev.u.is_up = item->number != 0;
+        break;
+    case DEAD:
+        ev.type = CONSENSUS_CLUSTER_EV_DEAD;
+        ev.u.is_dead = item->number != 0;
+        break;
+    }
+    (void)step(item->to, &ev);
+}
+
+static void check_leases(void)
+{
+    size_t holders = 0;
+    for (size_t i = 0; i < w.count; i++)
+        if (w.nodes[i].cluster != NULL && consensus_cluster_has_lease(w.nodes[i].cluster, w.now_ms))
+            holders++;
+    if (holders > 1) w.overlaps++;
+}
+
+static uint64_t next_due(size_t *who)
+{
+    uint64_t first = UINT64_MAX;
+    for (size_t i = 0; i < w.count; i++) {
+        if (w.nodes[i].cluster == NULL) continue;
+        uint64_t due = consensus_cluster_deadline_ms(w.nodes[i].cluster);
+        if (due <= w.now_ms) due = w.now_ms + 1; /* time goes on */
+        if (due < first) {
+            first = due;
+            *who = i;
+        }
+    }
+    return first;
+}
+
+static void run_ms(uint64_t ms)
+{
+    uint64_t end = w.now_ms + ms;
+    while (w.now_ms < end) {
+        size_t who = 0;
+        uint64_t due = next_due(&who), block = (w.head + 1) * BLOCK_MS;
+        if (w.heap_count > 0 && w.heap[0].at_ms <= due && w.heap[0].at_ms <= block) {
+            if (w.heap[0].at_ms > end) break;
+            struct item item = pop();
+            if (item.at_ms > w.now_ms) w.now_ms = item.at_ms;
+            handle(&item);
+            free(item.body);
+        } else if (block <= due) {
+            if (block > end) break;
+            w.now_ms = block;
+            mine();
+        } else {
+            if (due > end) break;
+            w.now_ms = due;
+            (void)step(who, &(struct consensus_cluster_event){.type = CONSENSUS_CLUSTER_EV_TIMER});
+        }
+        check_leases();
+    }
+    w.now_ms = end;
+}
+
+static void begin(uint64_t seed, size_t count)
+{
+    memset(&w, 0, sizeof w);
+    base_prng_init(&w.prng, seed);
+    consensus_params_default(&w.params);
+    w.count = count;
+    for (size_t i = 0; i < MOST; i++) {
+        w.nodes[i].key.bytes[0] = 2;
+        for (size_t k = 1; k < sizeof w.nodes[i].key.bytes; k++)
+            w.nodes[i].key.bytes[k] = (uint8_t)base_prng_below(&w.prng, 256);
+    }
+}
+
+static void end(void)
+{
+    assert_int_equal(w.overlaps, 0);
+    while (w.heap_count > 0)
+        free(pop().body);
+    for (size_t i = 0; i < MOST; i++) {
+        struct node *n = &w.nodes[i];
+        consensus_cluster_free(n->cluster);
+        for (size_t k = 0; k < n->op_count; k++)
+            free(n->ops[k].body);
+        for (size_t k = 0; k < n->vote_count; k++)
+            free(n->votes[k].body);
+        free(n->ops);
+        free(n->votes);
+        free(n->epoch.body);
+        free(n->state.body);
+    }
+    free(w.heap);
+}
+
+/* ---- what is so ---- */
+
+static struct consensus_cluster_view view_of(size_t at)
+{
+    struct consensus_cluster_view view;
+    consensus_cluster_view(&view, w.nodes[at].cluster, w.now_ms);
+    return view;
+}
+
+static size_t holder(void)
+{
+    for (size_t i = 0; i < w.count; i++)
+        if (w.nodes[i].cluster != NULL && consensus_cluster_has_lease(w.nodes[i].cluster, w.now_ms))
+            return i;
+    return w.count;
+}
+
+/* All that run are in one epoch, have the same state, and go on. */
+static void check_together(void)
+{
+    struct base_hash32 digest, other, epoch_id;
+    size_t first = w.count;
+    run_ms(3 * S);
+    for (size_t i = 0; i < w.count; i++) {
+        if (w.nodes[i].cluster == NULL) continue;
+        struct consensus_cluster_view view = view_of(i);
+        assert_true(view.has_epoch && view.has_state);
+        assert_int_equal(w.nodes[i].differs, 0);
+        struct consensus_state *state =
+            (struct consensus_state *)(uintptr_t)consensus_cluster_state(w.nodes[i].cluster);
+        assert_int_equal(consensus_state_digest(state, &digest), BASE_OK);
+        if (first == w.count) {
+            first = i;
+            other = digest;
+            epoch_id = view.epoch_id;
+        }
+        assert_true(base_hash32_equal(&view.epoch_id, &epoch_id));
+        assert_memory_equal(&digest, &other, sizeof digest);
+    }
+    assert_true(holder() < w.count);
+}
+
+static uint64_t submit(size_t at, const struct consensus_entry *entry)
+{
+    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_SUBMIT};
+    ev.u.submit.entry = entry;
+    ev.u.submit.tag = ++w.tags;
+    assert_true(w.tags < TAGS);
+    return step(at, &ev) == BASE_OK ? w.tags : 0;
+}
+
+static uint64_t put(size_t at, const char *key, const char *value)
+{
+    struct consensus_entry e = {.kind = CONSENSUS_ENTRY_PUT};
+    e.u.put.key = base_slice_text(key);
+    e.u.put.value = base_slice_text(value);
+    return submit(at, &e);
+}
+
+static uint64_t add(size_t at, const char *key, const char *request)
+{
+    struct consensus_entry e = {.kind = CONSENSUS_ENTRY_ADD};
+    e.u.add.key = base_slice_text(key);
+    e.u.add.request = base_slice_text(request);
+    e.u.add.amount = 1;
+    return submit(at, &e);
+}
+
+static bool has(size_t at, const char *key, const char *value)
+{
+    struct base_slice name = base_slice_text(key), is;
+    const struct consensus_state *state = consensus_cluster_state(w.nodes[at].cluster);
+    if (state == NULL || consensus_state_get(state, &name, &is) != BASE_OK) return false;
+    return is.len == strlen(value) && memcmp(is.data, value, is.len) == 0;
+}
+
+static void begin_running(uint64_t seed, size_t count)
+{
+    begin(seed, count);
+    for (size_t i = 0; i < count; i++)
+        seat_put(i, 1);
+    run_ms(BLOCK_MS + 100);
+    for (size_t i = 0; i < count; i++)
+        start(i);
+    run_ms(10 * S);
+    check_together();
+}
+
+/* ---- stories ---- */
+
+static void test_one_founds_and_leads_itself(void **state)
+{
+    (void)state;
+    begin_running(1, 1);
+    assert_int_equal(view_of(0).epoch->number, 0);
+    uint64_t tag = put(0, "colour", "blue");
+    run_ms(1 * S);
+    assert_true(w.is_done[tag]);
+    assert_int_equal(w.results[tag].outcome, CONSENSUS_DONE);
+    assert_true(has(0, "colour", "blue"));
+    end();
+}
+
+static void test_five_found_one_cluster(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        begin_running(seed, 5);
+        for (size_t i = 0; i < 5; i++) {
+            assert_int_equal(view_of(i).epoch->number, 0);
+            assert_int_equal(view_of(i).quorum, 4);
+        }
+        end();
+    }
+}
+
+/* Each registers while the others run: an epoch each, and the weight grows. */
+static void test_newcomers(void **state)
+{
+    (void)state;
+    begin(2, 6);
+    seat_put(0, 1);
+    run_ms(BLOCK_MS + 100);
+    start(0);
+    run_ms(6 * S);
+    for (size_t i = 1; i < 6; i++) {
+        start(i);
+        run_ms(3 * S);
+        assert_false(view_of(i).has_epoch && view_of(i).self < view_of(i).epoch->member_count);
+        seat_put(i, 1);
+        run_ms(12 * S);
+        check_together();
+        assert_int_equal(view_of(i).epoch->member_count, i + 1);
+        assert_true(view_of(i).self < i + 1);
+    }
+    assert_true(view_of(0).epoch->number >= 5);
+    end();
+}
+
+/* Sold: out of the next epoch, at which it still looks on. More tokens: more weight. */
+static void test_transfers(void **state)
+{
+    (void)state;
+    begin_running(3, 5);
+    seat_sell(2);
+    run_ms(14 * S);
+    check_together();
+    assert_int_equal(view_of(0).epoch->member_count, 4);
+    assert_int_equal(view_of(2).self, 4);
+    assert_int_equal(put(2, "a", "b"), 0); /* who is out has no say */
+    seat_put(1, 9);
+    run_ms(14 * S);
+    check_together();
+    struct consensus_cluster_view view = view_of(0);
+    size_t heavy = consensus_epoch_find(view.epoch, &w.nodes[1].key);
+    assert_int_equal(view.epoch->members[heavy].seat.weight, 9);
+    assert_int_equal(consensus_cluster_weight(w.nodes[0].cluster, heavy), 1); /* the cap */
+    end();
+}
+
+static void test_entries_of_all(void **state)
+{
+    uint64_t tags[5];
+    (void)state;
+    begin_running(4, 5);
+    for (size_t i = 0; i < 5; i++)
+        tags[i] = add(i, "n", "");
+    run_ms(2 * S);
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(w.is_done[tags[i]]);
+        assert_int_equal(w.results[tags[i]].outcome, CONSENSUS_DONE);
+        assert_true(has(i, "n", "5"));
+    }
+    uint64_t first = add(0, "n", "once"), again = add(3, "n", "once");
+    run_ms(2 * S);
+    assert_int_equal(w.results[first].value, 6);
+    assert_int_equal(w.results[again].value, 6);
+    assert_int_equal(w.results[first].outcome + w.results[again].outcome,
+                     CONSENSUS_DONE + CONSENSUS_REPEATED);
+    check_together();
+    end();
+}
+
+/* Leaders die while a client counts: none that was told is lost, and none counts twice. */
+static void count_through(uint64_t seed)
+{
+    uint64_t counted = 0, tag = 0, asked_ms = 0;
+    char request[24] = "";
+    begin_running(seed, 5);
+    for (int turn = 0; turn < 400; turn++) {
+        size_t at = (size_t)base_prng_below(&w.prng, 5);
+        if (turn % 40 == 17 && holder() < 5) crash(holder());
+        if (turn % 40 == 33)
+            for (size_t i = 0; i < 5; i++)
+                if (!w.nodes[i].is_up) start(i);
+        bool is_late = tag != 0 && w.now_ms > asked_ms + 4 * S;
+        if (tag != 0 && w.is_done[tag] && w.results[tag].outcome <= CONSENSUS_REPEATED) {
+            counted++;
+            assert_int_equal(w.results[tag].value, counted);
+            tag = 0;
+        } else if (is_late || (tag != 0 && w.is_done[tag])) {
+            tag = 0; /* the same request again, of whoever is there */
+            if (w.nodes[at].is_up) tag = add(at, "n", request);
+            asked_ms = w.now_ms;
+            run_ms(200);
+            continue;
+        }
+        if (tag == 0 && w.nodes[at].is_up && (request[0] == '\0' || !is_late)) {
+            snprintf(request, sizeof request, "r%lu", (unsigned long)counted);
+            tag = add(at, "n", request);
+            asked_ms = w.now_ms;
+        }
+        run_ms(200);
+    }
+    for (size_t i = 0; i < 5; i++)
+        if (!w.nodes[i].is_up) start(i);
+    run_ms(30 * S);
+    check_together();
+    assert_true(counted > 100);
+    end();
+}
+
+static void test_a_client_counts(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++)
+        count_through(seed);
+}
+
+/* All at once, with what is on their disks. */
+static void test_all_restart(void **state)
+{
+    (void)state;
+    begin_running(6, 4);
+    uint64_t tag = put(1, "kept", "yes");
+    run_ms(2 * S);
+    assert_true(w.is_done[tag]);
+    for (size_t i = 0; i < 4; i++)
+        crash(i);
+    for (size_t i = 0; i < 4; i++)
+        start(i);
+    run_ms(15 * S);
+    check_together();
+    for (size_t i = 0; i < 4; i++)
+        assert_true(has(i, "kept", "yes"));
+    end();
+}
+
+/* Away for so long that nobody has the candidates any more, or the epochs. */
+static void test_far_behind(void **state)
+{
+    char key[24];
+    (void)state;
+    begin_running(7, 5);
+    crash(4);
+    for (int i = 0; i < 300; i++) {
+        snprintf(key, sizeof key, "k%d", i % 50);
+        (void)put((size_t)i % 4, key, "x");
+        run_ms(1 * S);
+    }
+    start(4);
+    run_ms(15 * S);
+    check_together();
+    assert_true(has(4, "k49", "x"));
+    crash(4);
+    for (uint64_t i = 0; i < 12; i++) { /* more epochs than anybody keeps the proofs of */
+        seat_put(0, 1 + i % 2);
+        run_ms(12 * S);
+    }
+    start(4);
+    run_ms(20 * S);
+    check_together();
+    assert_true(view_of(4).self < 5);
+    end();
+}
+
+/* A newcomer without a disk finds the state of a log that is long over. */
+static void test_a_newcomer_gets_the_state(void **state)
+{
+    char key[24];
+    (void)state;
+    begin_running(8, 4);
+    for (int i = 0; i < 200; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        (void)put((size_t)i % 4, key, "a value that takes some room, so that there are parts");
+        run_ms(500);
+    }
+    w.count = 5;
+    start(4);
+    seat_put(4, 1);
+    run_ms(20 * S);
+    check_together();
+    assert_true(has(4, "k199", "a value that takes some room, so that there are parts"));
+    assert_true(view_of(4).self < 5);
+    end();
+}
+
+/* Its key in two places: two votes, proved by anybody, and out of the next epoch. */
+static void test_a_copy_is_suspended(void **state)
+{
+    uint64_t faults = 0;
+    (void)state;
+    begin_running(9, 7);
+    size_t lead = holder();
+    size_t copy = 7;
+    w.nodes[copy] = (struct node){.key = w.nodes[lead].key, .runs = 77};
+    w.nodes[lead].is_cut = true; /* from its copy, and at first from all */
+    w.count = 8;
+    start(copy);
+    run_ms(2 * S);
+    w.nodes[lead].is_cut = false;
+    run_ms(60 * S);
+    for (size_t i = 0; i < 7; i++)
+        faults += w.nodes[i].faults;
+    for (size_t i = 0; i < 8; i++) {
+        if (i == lead || i == copy) continue;
+        struct consensus_cluster_view view = view_of(i);
+        size_t at = consensus_epoch_find(view.epoch, &w.nodes[lead].key);
+        if (faults == 0) continue; /* it noticed itself first */
+        assert_int_equal(view.epoch->members[at].standing, CONSENSUS_SUSPENDED);
+        assert_int_equal(consensus_cluster_weight(w.nodes[i].cluster, at), 0);
+    }
+    assert_true(faults > 0 || w.nodes[lead].copies + w.nodes[copy].copies > 0);
+    w.count = 7;
+    crash(lead);
+    run_ms(10 * S);
+    check_together();
+    end();
+}
+
+/* By a vote: its windows go, its weight stays. */
+static void test_a_challenge(void **state)
+{
+    struct consensus_entry e = {.kind = CONSENSUS_ENTRY_CHALLENGE};
+    (void)state;
+    begin_running(10, 4);
+    crash(3);
+    run_ms(4 * S);
+    e.u.challenge.target = w.nodes[3].key;
+    e.u.challenge.complaint = CONSENSUS_UNRESPONSIVE;
+    e.u.challenge.note = base_slice_text("gone");
+    uint64_t tag = submit(0, &e);
+    run_ms(2 * S);
+    assert_true(w.is_done[tag]);
+    run_ms(15 * S); /* those who hold it dead say yes by themselves */
+    struct consensus_cluster_view view = view_of(0);
+    size_t at = consensus_epoch_find(view.epoch, &w.nodes[3].key);
+    assert_int_equal(view.epoch->members[at].standing, CONSENSUS_BENCHED);
+    assert_int_equal(consensus_cluster_weight(w.nodes[0].cluster, at), 1);
+    check_together();
+    end();
+}
+
+/* Loss, crashes, cuts, transfers and entries, then calm. */
+static void wild(uint64_t seed)
+{
+    begin_running(seed, 4 + seed % 4);
+    size_t n = w.count;
+    w.loss_percent = (uint32_t)(seed % 10);
+    for (int round = 0; round < 25; round++) {
+        size_t who = (size_t)base_prng_below(&w.prng, n);
+        switch (base_prng_below(&w.prng, 6)) {
+        case 0:
+            if (w.nodes[who].is_up) crash(who);
+            break;
+        case 1:
+            if (!w.nodes[who].is_up) start(who);
+            break;
+        case 2:
+            w.nodes[who].is_cut = !w.nodes[who].is_cut;
+            break;
+        case 3:
+            seat_put(who, base_prng_between(&w.prng, 1, 3));
+            break;
+        default:
+            if (w.nodes[who].is_up) (void)add(who, "n", "");
+            break;
+        }
+        run_ms(base_prng_between(&w.prng, 500, 8000));
+    }
+    w.loss_percent = 0;
+    for (size_t i = 0; i < n; i++) {
+        w.nodes[i].is_cut = false;
+        if (!w.nodes[i].is_up) start(i);
+    }
+    run_ms(180 * S);
+    check_together();
+    end();
+}
+
+static void test_wild_seeds(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++)
+        wild(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_founds_and_leads_itself),
+        cmocka_unit_test(test_five_found_one_cluster),
+        cmocka_unit_test(test_newcomers),
+        cmocka_unit_test(test_transfers),
+        cmocka_unit_test(test_entries_of_all),
+        cmocka_unit_test(test_a_client_counts),
+        cmocka_unit_test(test_all_restart),
+        cmocka_unit_test(test_far_behind),
+        cmocka_unit_test(test_a_newcomer_gets_the_state),
+        cmocka_unit_test(test_a_copy_is_suspended),
+        cmocka_unit_test(test_a_challenge),
+        cmocka_unit_test(test_wild_seeds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
