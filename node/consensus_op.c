@@ -33,13 +33,14 @@ static bool has_its_fields(const struct node_consensus_op *op)
     const struct node_consensus_row *row = &op->row;
     bool is_meta = op->kind == NODE_CONSENSUS_PUT_META;
     if (is_meta ? op->key == NULL || !is_key(op->key) : op->key != NULL) return false;
-    if (row->epoch > NODE_CONSENSUS_NUMBER_MAX || row->last > NODE_CONSENSUS_NUMBER_MAX)
+    if (row->epoch > NODE_CONSENSUS_NUMBER_MAX || row->first > NODE_CONSENSUS_NUMBER_MAX ||
+        row->last > NODE_CONSENSUS_NUMBER_MAX)
         return false;
     switch (op->kind) {
     case NODE_CONSENSUS_PUT_VOTE:
         return row->first <= row->last;
     case NODE_CONSENSUS_PUT_STATE:
-        return row->first == 0;
+        return row->last == 0;
     case NODE_CONSENSUS_PUT_META:
         return row->epoch == 0 && row->first == 0 && row->last == 0;
     case NODE_CONSENSUS_PUT_EPOCH:

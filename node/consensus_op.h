@@ -19,9 +19,9 @@ struct node_consensus_row {
 enum node_consensus_op_kind {
     NODE_CONSENSUS_PUT_VOTE = 1, /* a row at the end of the log; first <= last */
     NODE_CONSENSUS_PUT_EPOCH,    /* epoch, body: replaces what has this number */
-    NODE_CONSENSUS_PUT_STATE,    /* epoch, last: the slot, body, of at most STATE_MAX: replaces the
-                                  * state, and drops the votes of lower epochs, and of this one those
-                                  * that end at its slot or before */
+    NODE_CONSENSUS_PUT_STATE,    /* epoch, first, body, of at most STATE_MAX: as of the slot before
+                                  * first; replaces the state, and drops the votes of lower epochs,
+                                  * and of this one those that end before first */
     NODE_CONSENSUS_PUT_META,     /* key, body: replaces what has this key */
     NODE_CONSENSUS_DROP_EPOCHS   /* what PUT_EPOCH put, with a lower number than epoch */
 };

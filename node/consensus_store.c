@@ -57,7 +57,7 @@ static const char *const STATEMENTS[STORE_STATEMENTS] = {
     [STORE_ROLLBACK] = "ROLLBACK",
     [STORE_ADD_VOTE] = "INSERT INTO votes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [STORE_ADD_KEPT] = "INSERT INTO kept VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    [STORE_DROP_VOTES] = "DELETE FROM votes WHERE epoch < ?1 OR (epoch = ?1 AND last <= ?2)",
+    [STORE_DROP_VOTES] = "DELETE FROM votes WHERE epoch < ?1 OR (epoch = ?1 AND last < ?2)",
     [STORE_DROP_KEPT] = "DELETE FROM kept WHERE kind = ?1 AND epoch = ?2 AND key = ?3",
     [STORE_DROP_UP_TO] = "DELETE FROM kept WHERE kind = ?1 AND epoch <= ?2",
     [STORE_GET_VOTES] = STORE_SELECT "votes ORDER BY seq",
@@ -101,8 +101,7 @@ static int store_damaged(const struct node_consensus_store *s, const char *what,
     return store_fail(why, BASE_EMALFORMED, "%.200s %s: " STORE_WHAT_TO_DO, s->path, what);
 }
 
-/* What the system said; 0 when SQLite does not know. A commit's errors are kept by its log alone.
- */
+/* What the system said; 0 when SQLite does not know. Only the log knows of a commit's. */
 static int store_errno(const struct node_consensus_store *s)
 {
     sqlite3_file *log = NULL;
@@ -598,7 +597,7 @@ static int op_drop(struct node_consensus_store *s, struct store_head *head,
                    const struct node_consensus_op *op, char *why)
 {
     const struct node_consensus_row *row = &op->row;
-    const uint64_t same[] = {op->kind, row->epoch}, votes[] = {row->epoch, row->last},
+    const uint64_t same[] = {op->kind, row->epoch}, votes[] = {row->epoch, row->first},
                    states[] = {NODE_CONSENSUS_PUT_STATE, NODE_CONSENSUS_NUMBER_MAX},
                    epochs[] = {NODE_CONSENSUS_PUT_EPOCH, row->epoch - 1};
     int rv = BASE_OK;
@@ -719,15 +718,15 @@ static int kept_copy(struct node_consensus_store *s, struct row_copy *copy,
     return rv == BASE_OK && !copy->is_found ? BASE_ENOTFOUND : rv;
 }
 
-int node_consensus_store_state(struct node_consensus_store *s, uint64_t *epoch, uint64_t *slot,
+int node_consensus_store_state(struct node_consensus_store *s, uint64_t *epoch, uint64_t *first,
                                struct base_buf *body, char why[NODE_STORE_WHY_BYTES])
 {
-    assert(s != NULL && epoch != NULL && slot != NULL && body != NULL && why != NULL);
+    assert(s != NULL && epoch != NULL && first != NULL && body != NULL && why != NULL);
     struct row_copy copy = {.body = body};
     int rv = kept_copy(s, &copy, NODE_CONSENSUS_PUT_STATE, NULL, why);
     if (rv != BASE_OK) return rv;
     *epoch = copy.row.epoch;
-    *slot = copy.row.last;
+    *first = copy.row.first;
     return BASE_OK;
 }
 

@@ -53,7 +53,7 @@ int node_consensus_store_epochs(struct node_consensus_store *s, node_consensus_e
                                 char why[NODE_STORE_WHY_BYTES]);
 /* Into body instead of what was in it. BASE_ENOTFOUND: none was ever put. BASE_ETOOBIG: more than
  * body takes. Else as above. */
-int node_consensus_store_state(struct node_consensus_store *s, uint64_t *epoch, uint64_t *slot,
+int node_consensus_store_state(struct node_consensus_store *s, uint64_t *epoch, uint64_t *first,
                                struct base_buf *body, char why[NODE_STORE_WHY_BYTES]);
 int node_consensus_store_meta(struct node_consensus_store *s, const char *key,
                               struct base_buf *body, char why[NODE_STORE_WHY_BYTES]);

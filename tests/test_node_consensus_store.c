@@ -142,10 +142,10 @@ static struct node_consensus_op epoch(uint64_t number, const char *body)
                                       .row = {.epoch = number, .body = text(body)}};
 }
 
-static struct node_consensus_op state_at(uint64_t of, uint64_t slot, const char *body)
+static struct node_consensus_op state_at(uint64_t of, uint64_t first, const char *body)
 {
     return (struct node_consensus_op){.kind = NODE_CONSENSUS_PUT_STATE,
-                                      .row = {.epoch = of, .last = slot, .body = text(body)}};
+                                      .row = {.epoch = of, .first = first, .body = text(body)}};
 }
 
 static struct node_consensus_op meta(const char *key, const char *body)
@@ -181,15 +181,15 @@ static int say(void *ctx, const struct node_consensus_row *row)
 static int read_all(struct place *p, struct base_buf *out)
 {
     struct base_buf body;
-    uint64_t of, slot;
+    uint64_t of, first;
     base_buf_init(&body, NODE_CONSENSUS_STATE_MAX);
     base_buf_clear(out);
     int rv = node_consensus_store_votes(p->store, 0, say, out, p->why);
     base_buf_puts(out, "| ");
     if (rv == BASE_OK) rv = node_consensus_store_epochs(p->store, say, out, p->why);
-    int got = node_consensus_store_state(p->store, &of, &slot, &body, p->why);
+    int got = node_consensus_store_state(p->store, &of, &first, &body, p->why);
     if (got == BASE_OK)
-        base_buf_printf(out, "| %llu:%llu=%s ", (unsigned long long)of, (unsigned long long)slot,
+        base_buf_printf(out, "| %llu:%llu=%s ", (unsigned long long)of, (unsigned long long)first,
                         body.data);
     else if (rv == BASE_OK && got != BASE_ENOTFOUND)
         rv = got;
@@ -276,13 +276,15 @@ static void test_a_state_trims_votes(void **state)
     struct place *p = *state;
     const struct node_consensus_op batch[] = {
         vote(4, 90, 90, "a"), vote(5, 10, 10, "b"),  vote(5, 8, 11, "c"), vote(5, 11, 11, "d"),
-        vote(6, 1, 1, "e"),   vote(3, 10, 700, "f"), epoch(4, "four")};
-    must(p, node_consensus_store_apply(p->store, batch, 7, p->why));
-    put(p, state_at(5, 10, "s"));
-    assert_all(p, "5:8-11=c 5:11-11=d 6:1-1=e | 4:0-0=four | 5:10=s ");
+        vote(6, 1, 1, "e"),   vote(3, 10, 700, "f"), epoch(4, "four"),    vote(5, 0, 0, "h")};
+    must(p, node_consensus_store_apply(p->store, batch, 8, p->why));
+    put(p, state_at(5, 0, "begins")); /* with nothing done in it */
+    assert_all(p, "5:10-10=b 5:8-11=c 5:11-11=d 6:1-1=e 5:0-0=h | 4:0-0=four | 5:0=begins ");
+    put(p, state_at(5, 11, "s"));
+    assert_all(p, "5:8-11=c 5:11-11=d 6:1-1=e | 4:0-0=four | 5:11=s ");
     put(p, vote(5, 2, 2, "g")); /* later ones stay, whatever they say */
     reopen(p);
-    assert_all(p, "5:8-11=c 5:11-11=d 6:1-1=e 5:2-2=g | 4:0-0=four | 5:10=s ");
+    assert_all(p, "5:8-11=c 5:11-11=d 6:1-1=e 5:2-2=g | 4:0-0=four | 5:11=s ");
 }
 
 static void test_bodies_up_to_their_bounds(void **state)
@@ -291,7 +293,7 @@ static void test_bodies_up_to_their_bounds(void **state)
     uint8_t *bytes = malloc(NODE_CONSENSUS_STATE_MAX + 1);
     struct node_consensus_op op = vote(1, 1, 1, "");
     struct base_buf body;
-    uint64_t of, slot;
+    uint64_t of, first;
     memset(bytes, 'x', NODE_CONSENSUS_STATE_MAX + 1);
     op.row.body = (struct base_slice){bytes, NODE_CONSENSUS_BODY_MAX};
     put(p, op);
@@ -305,12 +307,13 @@ static void test_bodies_up_to_their_bounds(void **state)
     put(p, meta("key", "still not mute"));
     reopen(p);
     base_buf_init(&body, NODE_CONSENSUS_STATE_MAX);
-    must(p, node_consensus_store_state(p->store, &of, &slot, &body, p->why));
+    must(p, node_consensus_store_state(p->store, &of, &first, &body, p->why));
     assert_int_equal(body.len, NODE_CONSENSUS_STATE_MAX);
     assert_memory_equal(body.data, bytes, body.len);
     base_buf_deinit(&body);
     base_buf_init(&body, 3);
-    assert_int_equal(node_consensus_store_state(p->store, &of, &slot, &body, p->why), BASE_ETOOBIG);
+    assert_int_equal(node_consensus_store_state(p->store, &of, &first, &body, p->why),
+                     BASE_ETOOBIG);
     base_buf_deinit(&body);
     free(bytes);
 }
@@ -339,6 +342,7 @@ static void test_bad_operations_are_refused(void **state)
         {.kind = NODE_CONSENSUS_PUT_VOTE, .key = "key"},
         {.kind = NODE_CONSENSUS_PUT_EPOCH, .row = {.first = 1}},
         {.kind = NODE_CONSENSUS_PUT_STATE, .row = {.first = 1, .last = 1}},
+        {.kind = NODE_CONSENSUS_PUT_STATE, .row = {.last = 1}},
         {.kind = NODE_CONSENSUS_PUT_META, .row = {.epoch = 1}, .key = "key"},
         {.row = {.epoch = 1}},
         {.kind = (enum node_consensus_op_kind)99},
@@ -501,7 +505,7 @@ static void test_the_log_stays_short(void **state)
     memset(body, 'v', sizeof body - 1);
     for (uint64_t i = 0; i < 300; i++) {
         put(p, vote(1, i, i, body));
-        if (i % 100 == 99) put(p, state_at(1, i - 1, "s"));
+        if (i % 100 == 99) put(p, state_at(1, i, "s"));
     }
     assert_int_equal(stat(beside(p, "-wal"), &st), 0);
     assert_in_range(st.st_size, 1, 8 << 20);
