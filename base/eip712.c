@@ -221,3 +221,12 @@ void base_eip712_vote(struct base_hash32 *digest, const struct base_eip712_domai
     put_hash(&k, &vote->hash);
     finish(&k, digest, domain);
 }
+
+void base_eip712_entry(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                       const void *body, size_t len)
+{
+    struct base_keccak256 k;
+    begin(&k, "Entry(bytes body)");
+    put_dynamic(&k, body, len);
+    finish(&k, digest, domain);
+}

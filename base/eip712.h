@@ -85,5 +85,8 @@ void base_eip712_statement(struct base_hash32 *digest, const struct base_eip712_
                            enum base_statement kind, const void *body, size_t len);
 void base_eip712_vote(struct base_hash32 *digest, const struct base_eip712_domain *domain,
                       const struct base_vote *vote);
+/* An entry of the log that members share (consensus/entry.h), as bytes. */
+void base_eip712_entry(struct base_hash32 *digest, const struct base_eip712_domain *domain,
+                       const void *body, size_t len);
 
 #endif

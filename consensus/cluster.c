@@ -13,8 +13,8 @@
 
 const char *consensus_cluster_note_name(enum consensus_cluster_note note)
 {
-    static const char *const names[] = {"founded",       "epoch",         "copy",
-                                        "store_failed",  "state_differs", "another_cluster",
+    static const char *const names[] = {"founded",       "epoch",           "copy",
+                                        "store_failed",  "state_differs",   "another_cluster",
                                         "epoch_differs", "too_many_members"};
     return note >= CONSENSUS_NOTE_FOUNDED && note <= CONSENSUS_NOTE_TOO_MANY ? names[note - 1]
                                                                              : "unknown";
@@ -203,7 +203,8 @@ static void on_store(struct consensus_cluster *c, const struct consensus_action 
         c->stored_cap = cap;
     }
     if (vote->kind == BASE_VOTE_FINAL) c->has_finalised = true;
-    uint64_t number = cluster_store(c, CONSENSUS_STORE_VOTE, vote->first, vote->last, c->scratch, len);
+    uint64_t number =
+        cluster_store(c, CONSENSUS_STORE_VOTE, vote->first, vote->last, c->scratch, len);
     c->stored[c->stored_count++] = (struct cluster_stored){number, a->u.store.number, c->run};
 }
 
@@ -304,8 +305,7 @@ static int engine_frame(struct consensus_cluster *c, const struct base_key33 *fr
     struct consensus_event ev = {.type = CONSENSUS_EV_MESSAGE, .u.message = &m};
     int rv = consensus_message_decode(&m, type, body->data, body->len);
     if (rv != BASE_OK) return rv;
-    if (m.type == CONSENSUS_MSG_STATUS)
-        cluster_status_in(c, from, &m.epoch_id, m.u.status.epoch);
+    if (m.type == CONSENSUS_MSG_STATUS) cluster_status_in(c, from, &m.epoch_id, m.u.status.epoch);
     if (c->has_epoch && base_hash32_equal(&m.epoch_id, &c->epoch_id)) {
         size_t n = c->epoch.member_count, at = consensus_epoch_find(&c->epoch, from);
         ev.from = at < n ? at : CONSENSUS_GUEST(n);
@@ -511,8 +511,10 @@ uint64_t consensus_cluster_deadline_ms(const struct consensus_cluster *c)
     if (c->engine == NULL) return c->has_epoch ? c->now_ms : due;
     if (!c->closing.is_on) due = earlier(due, consensus_engine_deadline_ms(c->engine));
     consensus_engine_view(&view, c->engine);
-    if (c->was_leading) due = earlier(due, view.lease_until_ms);
-    else if (c->lease_from_ms > c->now_ms) due = earlier(due, c->lease_from_ms);
+    if (c->was_leading)
+        due = earlier(due, view.lease_until_ms);
+    else if (c->lease_from_ms > c->now_ms)
+        due = earlier(due, c->lease_from_ms);
     return due;
 }
 

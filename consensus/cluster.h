@@ -11,21 +11,19 @@
  * watches, and serves what it knows.
  *
  * Frames, besides those of consensus/wire.h; key 0 is the epoch's id:
- *   0x25 EPOCH  1 record  2 the candidates from the one that closed the former epoch to the one below
- *               (oldest first; as in consensus/votelog.h)  3 its FINAL certificate
- *   0x26 ASK    1 an epoch's number, or 2 the digest of a state  3 from this byte on
- *   0x27 STATE  1 digest  2 bytes in all  3 from this one on  4 bytes
- *   0x28 ENTRY  1 body  2 signature
- * docs/consensus.md, "Epochs". */
-#define CONSENSUS_FRAME_EPOCH     0x25
-#define CONSENSUS_FRAME_ASK       0x26
-#define CONSENSUS_FRAME_STATE     0x27
-#define CONSENSUS_FRAME_ENTRY     0x28
-#define CONSENSUS_FRAME_LAST      CONSENSUS_FRAME_ENTRY
-#define CONSENSUS_PENDING_MAX     48  /* of our own entries; fewer than nonces that are remembered */
-#define CONSENSUS_QUEUE_MAX       512 /* entries that a leader has not proposed yet */
-#define CONSENSUS_FAULTS_MAX      32
-#define CONSENSUS_FETCH_BYTES     ((size_t)48 << 10)
+ *   0x25 EPOCH  1 record  2 the candidates from the one that closed the former epoch to the one
+ * below (oldest first; as in consensus/votelog.h)  3 its FINAL certificate 0x26 ASK    1 an epoch's
+ * number, or 2 the digest of a state  3 from this byte on 0x27 STATE  1 digest  2 bytes in all  3
+ * from this one on  4 bytes 0x28 ENTRY  1 body  2 signature docs/consensus.md, "Epochs". */
+#define CONSENSUS_FRAME_EPOCH 0x25
+#define CONSENSUS_FRAME_ASK   0x26
+#define CONSENSUS_FRAME_STATE 0x27
+#define CONSENSUS_FRAME_ENTRY 0x28
+#define CONSENSUS_FRAME_LAST  CONSENSUS_FRAME_ENTRY
+#define CONSENSUS_PENDING_MAX 48  /* of our own entries; fewer than nonces that are remembered */
+#define CONSENSUS_QUEUE_MAX   512 /* entries that a leader has not proposed yet */
+#define CONSENSUS_FAULTS_MAX  32
+#define CONSENSUS_FETCH_BYTES ((size_t)48 << 10)
 
 struct consensus_cluster;
 
@@ -43,12 +41,12 @@ struct consensus_cluster_config { /* copied */
     struct base_hash32 settings; /* of what all nodes of the mesh share */
     uint64_t chain_id;
     struct base_eth_address contract;
-    uint64_t gap_s;       /* between the blocks of two epochs, at least */
-    uint64_t found_ms;    /* we have a seat, and nobody has known an epoch for so long: the one with
-                           * the lowest token founds; the next one so much later, and so on */
-    uint64_t nonce;       /* above all of former runs */
-    bool is_log_lost;     /* we have voted, and do not know for what: we vote in no epoch whose block
-                           * is not above this one */
+    uint64_t gap_s;    /* between the blocks of two epochs, at least */
+    uint64_t found_ms; /* we have a seat, and nobody has known an epoch for so long: the one with
+                        * the lowest token founds; the next one so much later, and so on */
+    uint64_t nonce;    /* above all of former runs */
+    bool is_log_lost;  /* we have voted, and do not know for what: we vote in no epoch whose block
+                        * is not above this one */
     uint64_t lost_block;
     struct consensus_cluster_host host;
 };
@@ -56,9 +54,9 @@ int consensus_cluster_new(struct consensus_cluster **out,
                           const struct consensus_cluster_config *config, uint64_t now_ms);
 void consensus_cluster_free(struct consensus_cluster *c);
 
-/* What was stored, given back before the first step: the last epoch, then the last state if there is
- * one, then the votes in that epoch in their order. first as in the store's action. BASE_EMALFORMED,
- * BASE_EINVAL: not ours. BASE_ENOMEM. */
+/* What was stored, given back before the first step: the last epoch, then the last state if there
+ * is one, then the votes in that epoch in their order. first as in the store's action.
+ * BASE_EMALFORMED, BASE_EINVAL: not ours. BASE_ENOMEM. */
 int consensus_cluster_restore_epoch(struct consensus_cluster *c, const struct base_slice *body);
 int consensus_cluster_restore_state(struct consensus_cluster *c, uint64_t epoch, uint64_t first,
                                     const struct base_slice *body);
@@ -99,15 +97,20 @@ struct consensus_cluster_event {
     } u;
 };
 
-enum consensus_cluster_note { /* what an operator should know */
-    CONSENSUS_NOTE_FOUNDED = 1,   /* we are the first: a cluster begins */
-    CONSENSUS_NOTE_EPOCH,         /* another epoch */
-    CONSENSUS_NOTE_COPY,          /* a vote of our key that we did not make: we sign nothing more */
-    CONSENSUS_NOTE_MUTE,          /* the store has failed: we sign nothing more */
-    CONSENSUS_NOTE_STATE_DIFFERS, /* our state is not what a quorum has: fetched anew */
-    CONSENSUS_NOTE_OTHER_CLUSTER, /* a member is in an epoch that does not descend from ours */
-    CONSENSUS_NOTE_EPOCH_DIFFERS, /* a leader's next record is not what we compute */
-    CONSENSUS_NOTE_TOO_MANY       /* more members than a record holds: no new epoch */
+enum consensus_cluster_note {                             /* what an operator should know */
+                              CONSENSUS_NOTE_FOUNDED = 1, /* we are the first: a cluster begins */
+                              CONSENSUS_NOTE_EPOCH,       /* another epoch */
+                              CONSENSUS_NOTE_COPY, /* a vote of our key that we did not make: we
+                                                      sign nothing more */
+                              CONSENSUS_NOTE_MUTE, /* the store has failed: we sign nothing more */
+                              CONSENSUS_NOTE_STATE_DIFFERS, /* our state is not what a quorum has:
+                                                               fetched anew */
+                              CONSENSUS_NOTE_OTHER_CLUSTER, /* a member is in an epoch that does not
+                                                               descend from ours */
+                              CONSENSUS_NOTE_EPOCH_DIFFERS, /* a leader's next record is not what we
+                                                               compute */
+                              CONSENSUS_NOTE_TOO_MANY /* more members than a record holds: no new
+                                                         epoch */
 };
 const char *consensus_cluster_note_name(enum consensus_cluster_note note); /* "founded" .. */
 
@@ -121,7 +124,11 @@ enum consensus_cluster_action_type {
     CONSENSUS_CLUSTER_ACT_FAULT,  /* a member is proved guilty */
     CONSENSUS_CLUSTER_ACT_NOTE
 };
-enum consensus_store_kind { CONSENSUS_STORE_EPOCH = 1, CONSENSUS_STORE_STATE, CONSENSUS_STORE_VOTE };
+enum consensus_store_kind {
+    CONSENSUS_STORE_EPOCH = 1,
+    CONSENSUS_STORE_STATE,
+    CONSENSUS_STORE_VOTE
+};
 struct consensus_fault_proof {
     enum consensus_fault fault;
     struct base_key33 key;
@@ -142,7 +149,8 @@ struct consensus_cluster_action { /* borrowed until the next step */
             enum consensus_store_kind kind;
             uint64_t epoch;
             /* VOTE: the slots that it is about. STATE: it is as of the slot before first (0: the
-             * epoch's beginning); votes of former epochs, and up to there, are not needed any more. */
+             * epoch's beginning); votes of former epochs, and up to there, are not needed any more.
+             */
             uint64_t first, last;
             struct base_slice body;
         } store;
@@ -177,8 +185,9 @@ struct consensus_cluster_actions {
     const struct consensus_cluster_action *list;
     size_t count;
 };
-/* BASE_OK; BASE_EMALFORMED: a frame breaks its format, or a rule of form. SUBMIT: BASE_EFULL, too many
- * of ours are under way; BASE_ESTATE, no epoch, or we are not in it; BASE_ETOOBIG. BASE_ENOMEM. */
+/* BASE_OK; BASE_EMALFORMED: a frame breaks its format, or a rule of form. SUBMIT: BASE_EFULL, too
+ * many of ours are under way; BASE_ESTATE, no epoch, or we are not in it; BASE_ETOOBIG.
+ * BASE_ENOMEM. */
 int consensus_cluster_step(struct consensus_cluster *c, uint64_t now_ms,
                            const struct consensus_cluster_event *event,
                            struct consensus_cluster_actions *out);
@@ -208,8 +217,10 @@ bool consensus_cluster_leader_in(struct consensus_cluster *c, uint64_t windows,
 uint64_t consensus_cluster_weight(const struct consensus_cluster *c, size_t member);
 /* Have we heard of it in the last so many milliseconds? */
 bool consensus_cluster_heard(const struct consensus_cluster *c, size_t member, uint64_t within_ms);
-const struct consensus_state *consensus_cluster_state(const struct consensus_cluster *c); /* or NULL */
-const struct consensus_cert *consensus_cluster_cert(const struct consensus_cluster *c);   /* or NULL */
+const struct consensus_state *
+consensus_cluster_state(const struct consensus_cluster *c); /* or NULL */
+const struct consensus_cert *
+consensus_cluster_cert(const struct consensus_cluster *c); /* or NULL */
 size_t consensus_cluster_fault_count(const struct consensus_cluster *c);
 const struct consensus_fault_proof *consensus_cluster_fault_at(const struct consensus_cluster *c,
                                                                size_t index);

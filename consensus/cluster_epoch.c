@@ -70,7 +70,8 @@ int cluster_chain(struct consensus_cluster *c, const struct consensus_cluster_ev
     int rv = BASE_OK;
     if (c->block_count > 0) {
         const struct consensus_block *last = &c->blocks[0];
-        bool is_other = block->number == last->number && !base_hash32_equal(&block->hash, &last->hash);
+        bool is_other =
+            block->number == last->number && !base_hash32_equal(&block->hash, &last->hash);
         if (block->number < last->number || is_other) forget_chain(c); /* it went back */
     }
     if (c->block_count == 0 || block->number > c->blocks[0].number) block_push(c, block);
@@ -131,9 +132,9 @@ static int record_with(struct consensus_cluster *c, struct consensus_epoch *out,
     struct consensus_world w = world_of(c, set, block, state);
     if (!consensus_epoch_is_due(&c->epoch, &w)) return BASE_EINVAL;
     int rv = state_then(state, c->epoch.number + 1, &w.state);
-    return rv == BASE_OK
-               ? consensus_epoch_next(out, &c->epoch, closing_slot, c->config.params.window_slots, &w)
-               : rv;
+    return rv == BASE_OK ? consensus_epoch_next(out, &c->epoch, closing_slot,
+                                                c->config.params.window_slots, &w)
+                         : rv;
 }
 
 /* A block that we have seen is as we saw it; one between two that we have seen is not known better
@@ -160,8 +161,7 @@ static bool is_late_enough(const struct consensus_cluster *c, const struct conse
 /* Can this set have been the one at the block? It was seen on both sides of it, or next to it. */
 static bool may_be_at(const struct consensus_cluster *c, size_t set, uint64_t block)
 {
-    if (block > c->sets[set].last.number)
-        return set > 0 && block < c->sets[set - 1].first.number;
+    if (block > c->sets[set].last.number) return set > 0 && block < c->sets[set - 1].first.number;
     return block >= c->sets[set].first.number || set + 1 == c->set_count ||
            block > c->sets[set + 1].last.number;
 }
@@ -261,8 +261,7 @@ int cluster_engine_start(struct consensus_cluster *c, bool is_restart)
     free(c->voter_list);
     c->voter_list = NULL;
     rv = consensus_epoch_voters(&c->epoch, &c->voter_list, &leads);
-    if (rv == BASE_OK)
-        rv = consensus_voters_init(&c->voters, c->voter_list, c->epoch.member_count);
+    if (rv == BASE_OK) rv = consensus_voters_init(&c->voters, c->voter_list, c->epoch.member_count);
     if (rv != BASE_OK) return rv;
     c->self = consensus_epoch_find(&c->epoch, &c->config.self);
     const struct cluster_point *last =
@@ -364,8 +363,7 @@ static void begin(struct consensus_cluster *c, struct consensus_epoch *next,
         return;
     }
     cluster_log_epoch(c);
-    if (proof != NULL)
-        (void)cluster_store(c, CONSENSUS_STORE_EPOCH, 0, 0, proof->body, proof->len);
+    if (proof != NULL) (void)cluster_store(c, CONSENSUS_STORE_EPOCH, 0, 0, proof->body, proof->len);
     cluster_note(c, CONSENSUS_NOTE_EPOCH, NULL);
     if (c->state != NULL) {
         store_state(c);
@@ -501,8 +499,7 @@ static bool is_plausible(const struct consensus_cluster *c, const struct consens
         return false;
     for (size_t i = 0; i < record->member_count; i++) {
         const struct consensus_seat *seat = seat_of(c, &record->members[i].seat.key);
-        bool is_in =
-            seat != NULL && base_u256_equal(&seat->token, &record->members[i].seat.token);
+        bool is_in = seat != NULL && base_u256_equal(&seat->token, &record->members[i].seat.token);
         listed += voters[i].weight;
         if (is_in) in_record += voters[i].weight;
         if (is_in) in_seats += seat->weight;
@@ -524,8 +521,7 @@ static bool is_attested(const struct consensus_cluster *c, const struct base_has
     }
     for (size_t i = 0; i < c->peer_count; i++) {
         const struct consensus_seat *seat = seat_of(c, &c->peers[i].key);
-        if (seat == NULL || !c->peers[i].has_epoch ||
-            !base_hash32_equal(&c->peers[i].epoch_id, id))
+        if (seat == NULL || !c->peers[i].has_epoch || !base_hash32_equal(&c->peers[i].epoch_id, id))
             continue;
         weight += seat->weight;
         voices++;
@@ -549,8 +545,8 @@ static bool is_earlier(const struct consensus_epoch *a, const struct base_hash32
     return memcmp(a_id, b_id, sizeof *a_id) < 0;
 }
 
-/* Two may have founded: the earlier one counts, for everybody who has finalised nothing in the other.
- * Whoever has goes on there: a quorum may. */
+/* Two may have founded: the earlier one counts, for everybody who has finalised nothing in the
+ * other. Whoever has goes on there: a quorum may. */
 static bool is_adoptable(struct consensus_cluster *c, const struct consensus_epoch *record,
                          const struct base_hash32 *id)
 {

@@ -8,12 +8,12 @@
  *   cluster_epoch.c  founding, adopting, ending an epoch
  *   cluster_log.c    what goes into candidates, and what becomes of it
  *   cluster_sync.c   what others lack, and what we do */
-#define CLUSTER_SETS     8   /* of seats, that were one after the other */
-#define CLUSTER_BLOCKS   64  /* whose hashes are known */
-#define CLUSTER_HISTORY  256 /* final candidates whose state's digest is known */
-#define CLUSTER_SHOTS    16  /* encoded states */
-#define CLUSTER_PROOFS   8   /* of epochs, newest first */
-#define CLUSTER_REF_GAP  32  /* final slots between two candidates that name a state */
+#define CLUSTER_SETS    8   /* of seats, that were one after the other */
+#define CLUSTER_BLOCKS  64  /* whose hashes are known */
+#define CLUSTER_HISTORY 256 /* final candidates whose state's digest is known */
+#define CLUSTER_SHOTS   16  /* encoded states */
+#define CLUSTER_PROOFS  8   /* of epochs, newest first */
+#define CLUSTER_REF_GAP 32  /* final slots between two candidates that name a state */
 
 struct cluster_set { /* seats, and the blocks at which we have seen just these */
     struct consensus_seat *seats;
@@ -96,18 +96,19 @@ struct consensus_cluster {
     struct consensus_voter *voter_list; /* the epoch's, capped */
     struct consensus_voters voters;
     size_t self;
-    uint64_t run; /* engines so far */
+    uint64_t run;                  /* engines so far */
     struct consensus_state *state; /* NULL: not held */
     struct cluster_closing closing;
     bool is_next_unproved; /* nobody shows how this epoch ended: as one who comes late, then */
-    bool is_due; /* the next record would differ */
+    bool is_due;           /* the next record would differ */
     unsigned tries;
     uint64_t try_ms; /* no proposal of an epoch before */
     uint64_t lease_from_ms;
 
     struct cluster_point history[CLUSTER_HISTORY]; /* newest last; a ring */
     size_t history_first, history_count;
-    struct cluster_shot shots[CLUSTER_SHOTS]; /* newest first; the first ones are of the last states */
+    struct cluster_shot
+        shots[CLUSTER_SHOTS]; /* newest first; the first ones are of the last states */
     size_t shot_count;
     struct cluster_shot pinned[2]; /* states that a final candidate names, newest first */
     uint64_t ref_slot;             /* the last that was named; CONSENSUS_NO_SLOT */
@@ -150,7 +151,8 @@ struct consensus_cluster {
 /* cluster.c */
 struct consensus_cluster_action *cluster_act(struct consensus_cluster *c,
                                              enum consensus_cluster_action_type type);
-void *cluster_keep(struct consensus_cluster *c, const void *data, size_t len); /* till the next step */
+void *cluster_keep(struct consensus_cluster *c, const void *data,
+                   size_t len); /* till the next step */
 void cluster_note(struct consensus_cluster *c, enum consensus_cluster_note note,
                   const struct base_key33 *key);
 /* to NULL: all. */

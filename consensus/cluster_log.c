@@ -165,7 +165,8 @@ static bool is_entry_good(const struct consensus_cluster *c, const struct consen
 /* In one that may still become final it is under way. */
 static bool is_free(const struct cluster_entry *e, uint64_t final_slot)
 {
-    return e->slot == CONSENSUS_NO_SLOT || (final_slot != CONSENSUS_NO_SLOT && e->slot <= final_slot);
+    return e->slot == CONSENSUS_NO_SLOT ||
+           (final_slot != CONSENSUS_NO_SLOT && e->slot <= final_slot);
 }
 
 static uint64_t final_slot_of(const struct consensus_cluster *c)
@@ -393,7 +394,8 @@ void cluster_final(struct consensus_cluster *c, uint64_t slot, const struct base
                    const struct base_slice *payload)
 {
     struct consensus_payload *p = &c->payload;
-    if (consensus_payload_decode(p, payload->data, payload->len) != BASE_OK) return; /* never: judged */
+    if (consensus_payload_decode(p, payload->data, payload->len) != BASE_OK)
+        return; /* never: judged */
     for (size_t i = 0; i < p->count; i++)
         apply(c, &p->entries[i], slot);
     cluster_point_add(c, slot, hash);

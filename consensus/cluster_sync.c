@@ -118,8 +118,7 @@ int cluster_proof_record(const struct base_slice *body, struct base_hash32 *id,
 /* The first closes the epoch with this record, each stands on the one before, and the last is what
  * the certificate is of. */
 static bool is_chain_good(struct consensus_cluster *c, const struct consensus_candidate *list,
-                          size_t count, const struct consensus_epoch *next,
-                          struct base_hash32 *top)
+                          size_t count, const struct consensus_epoch *next, struct base_hash32 *top)
 {
     struct base_hash32 digest;
     struct consensus_payload *p = &c->payload;
@@ -130,7 +129,8 @@ static bool is_chain_good(struct consensus_cluster *c, const struct consensus_ca
     consensus_candidate_hash(top, &c->epoch_id, &list[0]);
     if (!base_hash32_equal(top, &next->closing_hash)) return false;
     for (size_t i = 1; i < count; i++) {
-        if (list[i].parent_slot != list[i - 1].slot || !base_hash32_equal(&list[i].parent_hash, top))
+        if (list[i].parent_slot != list[i - 1].slot ||
+            !base_hash32_equal(&list[i].parent_hash, top))
             return false;
         consensus_candidate_hash(top, &c->epoch_id, &list[i]);
     }
@@ -357,8 +357,8 @@ static int read_part(const struct base_slice *body, struct base_hash32 *digest, 
     if (rv == BASE_OK) rv = consensus_fields_u64(&f, 3, from);
     if (rv == BASE_OK) rv = consensus_fields_bin(&f, 4, bytes, CONSENSUS_FETCH_BYTES);
     if (rv == BASE_OK && (!consensus_fields_at_end(&f) || bytes->len == 0)) rv = BASE_EMALFORMED;
-    if (rv == BASE_OK && (*total > CONSENSUS_STATE_BYTES_MAX || *from > *total ||
-                          bytes->len > *total - *from))
+    if (rv == BASE_OK &&
+        (*total > CONSENSUS_STATE_BYTES_MAX || *from > *total || bytes->len > *total - *from))
         rv = BASE_EMALFORMED;
     return rv;
 }

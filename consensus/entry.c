@@ -279,7 +279,8 @@ int consensus_entry_decode(struct consensus_entry *out, const void *data, size_t
 int consensus_payload_encode(void *out, size_t *len, size_t cap, const struct consensus_payload *c)
 {
     struct base_packer p;
-    uint32_t fields = (c->count > 0 ? 1u : 0u) + (c->has_state ? 1u : 0u) + (c->is_closing ? 1u : 0u);
+    uint32_t fields =
+        (c->count > 0 ? 1u : 0u) + (c->has_state ? 1u : 0u) + (c->is_closing ? 1u : 0u);
     *len = 0;
     if (fields == 0) return BASE_OK;
     base_packer_init(&p, out, cap);

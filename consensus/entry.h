@@ -35,11 +35,11 @@ enum consensus_entry_kind {
 const char *consensus_entry_name(enum consensus_entry_kind kind); /* "put" .. */
 
 enum consensus_complaint { /* what a member is challenged for */
-    CONSENSUS_UNRESPONSIVE = 1,
-    CONSENSUS_SLOW,
-    CONSENSUS_WRONG, /* answers wrongly */
-    CONSENSUS_CENSORS,
-    CONSENSUS_STALE /* shows stale proofs */
+                           CONSENSUS_UNRESPONSIVE = 1,
+                           CONSENSUS_SLOW,
+                           CONSENSUS_WRONG, /* answers wrongly */
+                           CONSENSUS_CENSORS,
+                           CONSENSUS_STALE /* shows stale proofs */
 };
 const char *consensus_complaint_name(enum consensus_complaint complaint); /* "unresponsive" .. */
 int consensus_complaint_parse(enum consensus_complaint *out, const char *text); /* BASE_EINVAL */

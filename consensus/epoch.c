@@ -353,8 +353,7 @@ static void cap_weights(const struct consensus_epoch *e, struct consensus_voter 
                         uint64_t *weights)
 {
     for (size_t i = 0; i < e->member_count; i++)
-        weights[i] =
-            e->members[i].standing == CONSENSUS_SUSPENDED ? 0 : e->members[i].seat.weight;
+        weights[i] = e->members[i].standing == CONSENSUS_SUSPENDED ? 0 : e->members[i].seat.weight;
     uint64_t cap = consensus_weight_cap(weights, e->member_count);
     for (size_t i = 0; i < e->member_count; i++)
         voters[i] = (struct consensus_voter){e->members[i].seat.key, e->members[i].seat.signer,
@@ -377,9 +376,8 @@ int consensus_epoch_voters(const struct consensus_epoch *e, struct consensus_vot
     if (rv == BASE_OK && total == 0) rv = BASE_EINVAL;
     for (size_t i = 0; i < n && rv == BASE_OK; i++) {
         bool may_lead = leading == 0 || e->members[i].standing == CONSENSUS_STANDS;
-        (*leads)[i] = (struct consensus_lead){e->members[i].seat.key,
-                                              may_lead ? (*voters)[i].weight : 0,
-                                              e->members[i].priority};
+        (*leads)[i] = (struct consensus_lead){
+            e->members[i].seat.key, may_lead ? (*voters)[i].weight : 0, e->members[i].priority};
     }
     free(weights);
     if (rv == BASE_OK) return BASE_OK;

@@ -4,9 +4,10 @@
 #include "consensus/schedule.h"
 #include "consensus/tally.h"
 
-/* An epoch: who votes, with which weight, and who leads when, all fixed while it lasts. Its record is
- * a function of a block, of the log before it and of the former record, so that members who never
- * speak of it have the same one; its id, the hash of the record, is in everything that is signed.
+/* An epoch: who votes, with which weight, and who leads when, all fixed while it lasts. Its record
+ * is a function of a block, of the log before it and of the former record, so that members who
+ * never speak of it have the same one; its id, the hash of the record, is in everything that is
+ * signed.
  *
  * One map: 0 number  1 former id  2 settings  3 chain id  4 contract  5 block number  6 block hash
  *          7 block time  8 closing slot (none: the first epoch)  9 closing hash  10 log's state
@@ -45,8 +46,8 @@ struct consensus_epoch {
     struct consensus_block block;
     uint64_t closing_slot; /* of the former epoch; UINT64_MAX: there was none */
     struct base_hash32 closing_hash;
-    struct base_hash32 state; /* of the log, as it begins */
-    struct base_key33 first;  /* zero: the first window is whose turn it is */
+    struct base_hash32 state;         /* of the log, as it begins */
+    struct base_key33 first;          /* zero: the first window is whose turn it is */
     struct consensus_member *members; /* by key; owned */
     size_t member_count;
 };
@@ -84,7 +85,8 @@ int consensus_epoch_found(struct consensus_epoch *out, const struct consensus_wo
 int consensus_epoch_next(struct consensus_epoch *out, const struct consensus_epoch *epoch,
                          uint64_t closing_slot, uint32_t window_slots,
                          const struct consensus_world *w);
-/* Would the next record have other members, weights or standings; or is this one's block too old? */
+/* Would the next record have other members, weights or standings; or is this one's block too old?
+ */
 bool consensus_epoch_is_due(const struct consensus_epoch *epoch, const struct consensus_world *w);
 
 /* For the engine: capped weights, 0 for who is suspended; who may lead, or all who vote when nobody

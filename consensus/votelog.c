@@ -27,8 +27,8 @@ int consensus_votelog_encode(void *out, size_t *len, size_t cap, const struct co
     struct base_packer p;
     bool has_vote = r->kind != CONSENSUS_RECORD_CERT;
     base_packer_init(&p, out, cap);
-    base_pack_map(&p,
-                  1u + (has_vote ? 2u : 0u) + (r->cand != NULL ? 1u : 0u) + (r->cert != NULL ? 1u : 0u));
+    base_pack_map(&p, 1u + (has_vote ? 2u : 0u) + (r->cand != NULL ? 1u : 0u) +
+                          (r->cert != NULL ? 1u : 0u));
     consensus_put_u64(&p, 0, (uint64_t)r->kind);
     if (has_vote) {
         put_vote(&p, &r->vote);

@@ -5,8 +5,8 @@
 
 /* Records of the vote log as bytes: what has to be on disk before a vote is sent.
  *
- * One map: 0 kind  1 vote: kind, first, last, hash  2 signature  3 candidate: slot, parent slot + 1 (0:
- * the genesis), parent hash, payload, signature  4 certificate. CERT has the last alone. */
+ * One map: 0 kind  1 vote: kind, first, last, hash  2 signature  3 candidate: slot, parent slot + 1
+ * (0: the genesis), parent hash, payload, signature  4 certificate. CERT has the last alone. */
 #define CONSENSUS_LOG_BYTES_MAX ((size_t)128 << 10)
 
 /* BASE_ETOOBIG. */
@@ -18,8 +18,8 @@ struct consensus_logged { /* a record with what it points to; the payload is dat
     struct consensus_candidate cand;
     struct consensus_cert cert;
 };
-/* The epoch is not in the record: whoever keeps it knows. BASE_EMALFORMED, BASE_ETOOBIG, BASE_ENOMEM;
- * then, and afterwards, consensus_votelog_free(). */
+/* The epoch is not in the record: whoever keeps it knows. BASE_EMALFORMED, BASE_ETOOBIG,
+ * BASE_ENOMEM; then, and afterwards, consensus_votelog_free(). */
 int consensus_votelog_decode(struct consensus_logged *out, const struct base_hash32 *epoch_id,
                              const void *data, size_t len);
 void consensus_votelog_free(struct consensus_logged *logged);

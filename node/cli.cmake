@@ -16,7 +16,7 @@ nftmesh_library(node_wallet SOURCES mint_prototype.c wallet.c wallet_send.c wall
   DEPS node_keystore node_binding node_http_client node_surface attest chain base PkgConfig::UV)
 target_compile_definitions(node_wallet PRIVATE _GNU_SOURCE)
 
-add_executable(nftmesh main.c cli_node.c cli_ask.c cli_events.c cli_tell.c cli_why.c cli_show.c control.c
+add_executable(nftmesh main.c cli_node.c cli_ask.c cli_lead.c cli_events.c cli_tell.c cli_why.c cli_show.c control.c
                cli_chain.c cli_authorize.c cli_register.c cli_deploy.c cli_wallet.c cli_local.c register.c testnet.c)
 target_compile_definitions(nftmesh PRIVATE _GNU_SOURCE)
 target_link_libraries(nftmesh PRIVATE node_mesh node_wallet node_simulator node_version)

@@ -374,6 +374,9 @@ static const struct node_option wait_options[] = {
     {.name = "registered",
      .help = "Until the node's seat is on the chain as it should be.",
      .scope = NODE_OPTION_COMMAND_LINE_ONLY},
+    {.name = "leader",
+     .help = "Until somebody leads, as this node knows.",
+     .scope = NODE_OPTION_COMMAND_LINE_ONLY},
     {.name = "timeout",
      .argument = "TIME",
      .help = "Give up after this long, with exit code 3.",
@@ -382,13 +385,14 @@ static const struct node_option wait_options[] = {
      .kind = NODE_OPTION_DURATION},
     CONTROL_OPTIONS,
 };
-static const struct node_option_table wait_table = CLI_TABLE(
-    "wait", "--ready|--registered [--timeout T]",
-    "Waits until a node is ready, or has its seat. A node that does not run yet is waited "
-    "for as well.",
-    "Exit codes: 0 it is so, 3 not within the time.\nExample:\n  nftmesh wait --ready "
-    "--timeout 2m --data-dir /var/lib/nftmesh\n",
-    wait_options, 0, 0);
+static const struct node_option_table wait_table =
+    CLI_TABLE("wait", "--ready|--registered|--leader [--timeout T]",
+              "Waits until a node is ready, has its seat, or knows a leader. A node that does not "
+              "run yet is waited "
+              "for as well.",
+              "Exit codes: 0 it is so, 3 not within the time.\nExample:\n  nftmesh wait --ready "
+              "--timeout 2m --data-dir /var/lib/nftmesh\n",
+              wait_options, 0, 0);
 
 static uint64_t monotonic_ms(void)
 {
@@ -426,17 +430,39 @@ static bool wait_registered(struct control *control, char *why, size_t why_bytes
     return is_so;
 }
 
-static int wait_for(struct control *control, bool ready, uint64_t timeout_ms)
+/* One that can act: something has become final in its window, or it is we who hold the lease. */
+static bool wait_leader(struct control *control, char *why, size_t why_bytes)
+{
+    struct control_answer answer;
+    bool is_so = false;
+    if (control_ask(control, &answer, "/v1/leader", NULL) == CLI_OK) {
+        const json_t *final_slot = json_object_get(answer.json, "final_slot");
+        json_int_t first = json_integer_value(json_object_get(answer.json, "window_first"));
+        is_so = json_is_object(json_object_get(answer.json, "leader")) &&
+                json_is_integer(final_slot) && json_integer_value(final_slot) >= first;
+        snprintf(why, why_bytes, "nobody leads yet: see `nftmesh quorum`");
+    } else
+        snprintf(why, why_bytes, "%s",
+                 answer.http_status != 0 ? "this node knows nothing of a leader"
+                                         : "no node answers");
+    control_answer_deinit(&answer);
+    return is_so;
+}
+
+struct awaited {
+    const char *option, *state;
+    bool (*is_so)(struct control *control, char *why, size_t why_bytes);
+};
+
+static int wait_for(struct control *control, const struct awaited *what, uint64_t timeout_ms)
 {
     const struct timespec pause = {.tv_nsec = POLL_MS * 1000000};
     uint64_t end_ms = monotonic_ms() + timeout_ms;
     char why[1024] = "";
     control->quiet = true;
-    while (!(ready ? wait_ready(control, why, sizeof why)
-                   : wait_registered(control, why, sizeof why))) {
+    while (!what->is_so(control, why, sizeof why)) {
         if (monotonic_ms() >= end_ms)
-            return cli_error(CLI_NOT_READY, "wait", "not %s after %llu s: %s",
-                             ready ? "ready" : "registered",
+            return cli_error(CLI_NOT_READY, "wait", "not %s after %llu s: %s", what->state,
                              (unsigned long long)(timeout_ms / 1000), why);
         nanosleep(&pause, NULL);
     }
@@ -445,18 +471,25 @@ static int wait_for(struct control *control, bool ready, uint64_t timeout_ms)
 
 static int wait_verb(int argc, char **argv)
 {
+    static const struct awaited all[] = {{"registered", "registered", wait_registered},
+                                         {"ready", "ready", wait_ready},
+                                         {"leader", "led", wait_leader}};
     struct node_options *options;
     struct control control;
     int status;
+    bool is_any = false;
     if (!cli_parse(&options, &status, &wait_table, argc, argv)) return status;
-    bool ready = node_options_flag(options, "ready");
-    bool registered = node_options_flag(options, "registered");
     uint64_t timeout_ms = node_options_ms(options, "timeout");
-    if (!ready && !registered) {
-        status = cli_error(CLI_USAGE, "wait", "wait for what? give --ready, --registered or both");
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        is_any = is_any || node_options_flag(options, all[i].option);
+    if (!is_any) {
+        status = cli_error(CLI_USAGE, "wait",
+                           "wait for what? give --ready, --registered, --leader or several");
     } else if (control_open(&control, &status, "wait", options)) {
-        status = registered ? wait_for(&control, false, timeout_ms) : CLI_OK;
-        if (status == CLI_OK && ready) status = wait_for(&control, true, timeout_ms);
+        status = CLI_OK;
+        for (size_t i = 0; i < sizeof all / sizeof all[0] && status == CLI_OK; i++)
+            if (node_options_flag(options, all[i].option))
+                status = wait_for(&control, &all[i], timeout_ms);
         control_close(&control);
     }
     node_options_free(options);
@@ -470,7 +503,7 @@ const struct cli_verb cli_ask_verbs[] = {
     {"events", "what happens, as it happens", cli_events},
     {"why", "what is known of a node, and why it was refused", cli_why},
     {"verify", "each check of one member, and how it stands", cli_verify},
-    {"wait", "until the node is ready, or registered", wait_verb},
+    {"wait", "until the node is ready, registered, or led", wait_verb},
     {"join", "a member to join through", cli_join},
     {"leave", "say goodbye and stop", cli_leave},
     {"event", "send an event to all members", cli_event},

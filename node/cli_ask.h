@@ -5,7 +5,8 @@
 #include <jansson.h>
 
 /* What the verbs over a control socket share. */
-cli_verb_fn cli_events;                                          /* cli_events.c */
+extern const struct cli_verb cli_lead_verbs[];                   /* cli_lead.c */
+cli_verb_fn cli_events, cli_log;                                 /* cli_events.c */
 cli_verb_fn cli_why, cli_verify;                                 /* cli_why.c */
 cli_verb_fn cli_join, cli_leave, cli_event, cli_tags, cli_trust; /* cli_tell.c */
 

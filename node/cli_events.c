@@ -41,8 +41,25 @@ static const struct node_option_table events_table = {
     .passes_over = true,
 };
 
+/* The same options: what the log's entries are among. */
+static const struct node_option_table log_table = {
+    .command = "nftmesh log",
+    .usage = "tail [--follow]",
+    .intro = "Shows the last entries of the log that all members share, as they became final: what "
+             "was put, deleted and added, evidence, challenges and votes on them.",
+    .outro =
+        "Of the last events that the node keeps those that are entries. With --format json: one "
+        "JSON object a line.\nExample:\n  nftmesh log tail --follow\n",
+    .options = events_options,
+    .option_count = sizeof events_options / sizeof events_options[0],
+    .arg_min = 1,
+    .arg_max = 1,
+    .passes_over = true,
+};
+
 struct stream {
     struct control *control;
+    const char *only; /* this type; NULL: all */
     bool as_json;
     bool in_body; /* behind the answer's head */
     bool is_ok;   /* its first line was a 200 */
@@ -96,6 +113,17 @@ static void show_event(const char *text, size_t len)
     json_decref(json);
 }
 
+static bool is_wanted(const struct stream *s, const char *text, size_t len)
+{
+    json_t *json;
+    if (s->only == NULL) return true;
+    if (base_json_parse(&json, text, len, LINE_BYTES_MAX, NULL) != 0) return false;
+    const char *ev = json_string_value(json_object_get(json, "ev"));
+    bool is_it = ev != NULL && strcmp(ev, s->only) == 0;
+    json_decref(json);
+    return is_it;
+}
+
 /* One line of the answer. False: the answer is not a stream. */
 static bool take_line(struct stream *s)
 {
@@ -106,6 +134,7 @@ static bool take_line(struct stream *s)
         return !s->in_body || s->is_ok;
     }
     if (s->is_long || strncmp(s->line, data, sizeof data - 1) != 0) return true;
+    if (!is_wanted(s, s->line + sizeof data - 1, s->len - (sizeof data - 1))) return true;
     if (s->as_json)
         printf("%s\n", s->line + sizeof data - 1);
     else
@@ -153,14 +182,16 @@ static int read_stream(struct stream *s, int fd, bool follow)
     }
 }
 
-static int stream_events(struct control *control, const struct node_options *options)
+static int stream_events(struct control *control, const struct node_options *options,
+                         const char *only)
 {
-    struct stream s = {.control = control, .as_json = cli_is_json(options)};
+    struct stream s = {.control = control, .only = only, .as_json = cli_is_json(options)};
     char request[128];
     /* HTTP 1.0: the answer comes as it is, without chunks around it. */
     int len = snprintf(request, sizeof request,
                        "GET /v1/events?last=%llu HTTP/1.0\r\nHost: localhost\r\n\r\n",
-                       (unsigned long long)node_options_u64(options, "last"));
+                       only != NULL ? (unsigned long long)NODE_HTTP_EVENTS_MAX
+                                    : (unsigned long long)node_options_u64(options, "last"));
     int fd = control_connect(control);
     if (fd < 0) return CLI_FAILED;
     int status = write(fd, request, (size_t)len) == (ssize_t)len
@@ -177,7 +208,23 @@ int cli_events(int argc, char **argv)
     int status;
     if (!cli_parse(&options, &status, &events_table, argc, argv)) return status;
     if (control_open(&control, &status, "events", options)) {
-        status = stream_events(&control, options);
+        status = stream_events(&control, options, NULL);
+        control_close(&control);
+    }
+    node_options_free(options);
+    return status;
+}
+
+int cli_log(int argc, char **argv)
+{
+    struct node_options *options;
+    struct control control;
+    int status;
+    if (!cli_parse(&options, &status, &log_table, argc, argv)) return status;
+    if (strcmp(node_options_arg(options, 0), "tail") != 0) {
+        status = cli_error(CLI_USAGE, "log", "\"%.40s\" is not tail", node_options_arg(options, 0));
+    } else if (control_open(&control, &status, "log", options)) {
+        status = stream_events(&control, options, "entry");
         control_close(&control);
     }
     node_options_free(options);

@@ -132,6 +132,11 @@ static int mesh_take(struct node_config *config)
     if (rv == BASE_OK) rv = text_take(&config->tls_ca, options, "tls-ca");
     if (rv != BASE_OK) return rv;
     config->links_max = node_options_u64(options, "links-max");
+    config->consensus = strcmp(node_options_text(options, "consensus"), "on") == 0;
+    config->epoch_gap_ms = node_options_ms(options, "epoch-gap");
+    config->lease_ms = node_options_ms(options, "lease");
+    config->skip_ms = node_options_ms(options, "skip-after");
+    config->window_slots = node_options_u64(options, "window");
     config->bootstrap_count = node_options_count(options, "bootstrap");
     config->dial_allow_count = node_options_count(options, "dial-allow");
     config->bootstrap = calloc(config->bootstrap_count + 1, sizeof *config->bootstrap);

@@ -86,6 +86,8 @@ struct node_config { /* strings are owned; lists have their count beside them */
     size_t handler_count;
     enum base_log_format log_format;
     enum base_log_level log_level;
+    bool consensus; /* --consensus on */
+    uint64_t epoch_gap_ms, lease_ms, skip_ms, window_slots;
     bool register_seat; /* --register */
     bool wait;
     bool dev;

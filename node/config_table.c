@@ -247,6 +247,7 @@ int node_bootstrap_parse(struct node_bootstrap *out, const char *text, char *why
 #define GROUP_IDENTITY "This node"
 #define GROUP_CHAIN    "The chain, and whom to trust"
 #define GROUP_MESH     "The mesh"
+#define GROUP_LEADER   "The leader"
 #define GROUP_SURFACES "Surfaces"
 #define GROUP_ACTS     "What to do"
 
@@ -405,6 +406,46 @@ static const struct node_option config_options[] = {
      .help = "Certificates (PEM) to verify wss peers and https bootstrap URLs by, in place of the"
              " system's."},
 
+    {.name = "consensus",
+     .argument = "on|off",
+     .group = GROUP_LEADER,
+     .kind = NODE_OPTION_CHOICE,
+     .choices = "on|off",
+     .fallback = "on",
+     .help = "Whether this node votes for a leader and keeps the log that all share. A seat whose"
+             " node does not counts as absent."},
+    {.name = "lease",
+     .argument = "TIME",
+     .kind = NODE_OPTION_DURATION,
+     .min = 500,
+     .max = 60000,
+     .fallback = "3s",
+     .help = "How long a leader may act after its last confirmed heartbeat. Equal at all nodes."},
+    {.name = "skip-after",
+     .argument = "TIME",
+     .kind = NODE_OPTION_DURATION,
+     .min = 500,
+     .max = 60000,
+     .fallback = "3s",
+     .help = "How long a leader may be silent before this node votes it out. A leader that"
+             " membership holds dead goes sooner."},
+    {.name = "window",
+     .argument = "SLOTS",
+     .kind = NODE_OPTION_NUMBER,
+     .min = 3,
+     .max = 100000,
+     .fallback = "600",
+     .help = "Heartbeats, one a second and more under load, after which the next member leads."
+             " Equal at all nodes."},
+    {.name = "epoch-gap",
+     .argument = "TIME",
+     .kind = NODE_OPTION_DURATION,
+     .min = 1000,
+     .max = 3600000,
+     .fallback = "30s",
+     .help = "Changes of seats take effect on votes at most so often, by the chain's time. Equal at"
+             " all nodes."},
+
     {.name = "http",
      .argument = "H:P",
      .group = GROUP_SURFACES,
@@ -437,7 +478,8 @@ static const struct node_option config_options[] = {
      .scope = NODE_OPTION_NOT_IN_ENVIRONMENT,
      .repeatable = true,
      .help = "Runs a command at events: [EVENT[,EVENT..]=]COMMAND, EVENT one of member-join,"
-             " member-leave, member-failed, member-update, member-reap, user, user:NAME, *. The"
+             " member-leave, member-failed, member-update, member-reap, user, user:NAME, *, or "
+             "leader-change, lease, lease-lost. The"
              " form is serf's: see docs/handlers.md."},
     {.name = "log-format",
      .argument = "FORMAT",

@@ -28,6 +28,12 @@ const char *node_handler_event_name(enum node_handler_event event)
         return "member-update";
     case NODE_HANDLER_MEMBER_REAP:
         return "member-reap";
+    case NODE_HANDLER_LEADER_CHANGE:
+        return "leader-change";
+    case NODE_HANDLER_LEASE:
+        return "lease";
+    case NODE_HANDLER_LEASE_LOST:
+        return "lease-lost";
     case NODE_HANDLER_USER:
         return "user";
     }
@@ -79,7 +85,8 @@ static int take_event(struct node_handler_spec *out, const char *word, size_t le
     snprintf(
         why, why_bytes,
         "names no event: `%.*s` is none of member-join, -leave, -failed, -update, -reap, user, "
-        "user:NAME, * (write *=COMMAND for a command with a = in it)",
+        "user:NAME, leader-change, lease, lease-lost, * (write *=COMMAND for a command with a = in "
+        "it)",
         (int)(len < 64 ? len : 64), word);
     return BASE_EINVAL;
 }

@@ -24,6 +24,10 @@ enum node_handler_event {
     NODE_HANDLER_MEMBER_FAILED,
     NODE_HANDLER_MEMBER_UPDATE, /* its name, address or tags changed */
     NODE_HANDLER_MEMBER_REAP,   /* listed no more: evicted, or forgotten long after its end */
+    /* Not serf's, and so only when they are named. */
+    NODE_HANDLER_LEADER_CHANGE, /* this member leads now */
+    NODE_HANDLER_LEASE,         /* we may act as leader from now on */
+    NODE_HANDLER_LEASE_LOST,    /* and may not any more */
     NODE_HANDLER_USER
 };
 /* "member-join" .. "user"; "none". */
@@ -37,8 +41,8 @@ struct node_handler_spec {
 };
 
 /* [event[,event..]=]COMMAND, event one of member-join, member-leave, member-failed, member-update,
- * member-reap, user, user:NAME and *. Without events: every one. What stands before the first =
- * is always taken for events.
+ * member-reap, user, user:NAME and *, which is all of these, or leader-change, lease, lease-lost.
+ * Without events: *. What stands before the first = is always taken for events.
  * BASE_EINVAL, with half a sentence in why; *out is then undefined. */
 int node_handler_spec_parse(struct node_handler_spec *out, const char *text, char *why,
                             size_t why_bytes);

@@ -36,8 +36,11 @@ enum node_command_kind {
     NODE_COMMAND_REGISTER,      /* body: an object, for the node to judge; the prototype's too */
     NODE_COMMAND_MINT,          /* body: an object, for the node to judge */
     NODE_COMMAND_BINDING,       /* body: an object: sign a Binding with N and D */
-    NODE_COMMAND_AUTHORIZE      /* body: an object: sign an Authorisation with N and D */
+    NODE_COMMAND_AUTHORIZE,     /* body: an object: sign an Authorisation with N and D */
+    NODE_COMMAND_CONSENSUS_ASK, /* path, key, wants_certificate; changes nothing */
+    NODE_COMMAND_CONSENSUS_TELL /* path; body: an object, for the node to judge */
 };
+#define NODE_HTTP_KEY_BYTES_MAX 128
 struct node_command { /* read-only for the loop until it completes the command */
     enum node_command_kind kind;
     const char *path; /* the route that was asked; static */
@@ -45,7 +48,9 @@ struct node_command { /* read-only for the loop until it completes the command *
     const char *name;
     uint8_t payload[NODE_HTTP_EVENT_PAYLOAD_BYTES_MAX];
     size_t payload_len;
-    const json_t *body; /* an object, or NULL where the table above names none */
+    const json_t *body;                    /* an object, or NULL where the table above names none */
+    char key[NODE_HTTP_KEY_BYTES_MAX + 1]; /* ?key=, or empty */
+    bool wants_certificate;                /* ?certificate */
 };
 
 struct node_http_config {             /* strings borrowed for the call of node_http_new only */

@@ -105,8 +105,10 @@ static const char *body_check(struct node__command *command, char *why, size_t w
     case NODE_COMMAND_MINT:
     case NODE_COMMAND_BINDING:
     case NODE_COMMAND_AUTHORIZE:
+    case NODE_COMMAND_CONSENSUS_TELL:
         command->told.body = command->body;
         return NULL;
+    case NODE_COMMAND_CONSENSUS_ASK:
     case NODE_COMMAND_LEAVE:
     case NODE_COMMAND_CONTRACT_INFO:
     case NODE_COMMAND_TRUST_ACCEPT:
@@ -151,6 +153,19 @@ static struct node__command *command_new(struct node__http_request *request)
     atomic_init(&command->refs, 1);
     atomic_fetch_add_explicit(&request->http->refs, 1, memory_order_relaxed);
     return command;
+}
+
+/* False: longer than any key. */
+static bool take_query(struct node__command *command, struct node__http_request *request)
+{
+    const char *key = MHD_lookup_connection_value(request->mhd, MHD_GET_ARGUMENT_KIND, "key");
+    command->told.wants_certificate =
+        MHD_lookup_connection_value_n(request->mhd, MHD_GET_ARGUMENT_KIND, "certificate", 11, NULL,
+                                      NULL) == MHD_YES;
+    if (key == NULL) return true;
+    if (strlen(key) > NODE_HTTP_KEY_BYTES_MAX) return false;
+    memcpy(command->told.key, key, strlen(key));
+    return true;
 }
 
 static bool makes_transactions(const struct node__command *command)
@@ -204,6 +219,8 @@ enum MHD_Result node__http_command_run(struct node__http_request *request)
     if (request->command != NULL) return command_answer(request);
     request->command = command_new(request);
     if (request->command == NULL) return MHD_NO;
+    if (!take_query(request->command, request))
+        return node__http_refuse(request, MHD_HTTP_BAD_REQUEST, "a key takes at most 128 bytes");
     const char *detail = body_parse(request->command, &request->body, why, sizeof why);
     if (detail == NULL) detail = body_check(request->command, why, sizeof why);
     if (detail != NULL) return node__http_refuse(request, MHD_HTTP_BAD_REQUEST, detail);

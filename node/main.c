@@ -8,12 +8,14 @@
 #include "base/ecdsa.h"
 #include "base/err.h"
 #include "node/cli.h"
+#include "node/cli_ask.h"
 #include "node/nng_shim.h"
 
-static const struct cli_verb *const rooms[] = {cli_node_verbs, cli_ask_verbs, cli_chain_verbs,
-                                               cli_local_verbs};
-static const char *const headings[] = {"Run", "Ask a running node", "Seats, on the contract",
-                                       "Keys and proofs"};
+static const struct cli_verb *const rooms[] = {cli_node_verbs, cli_ask_verbs, cli_lead_verbs,
+                                               cli_chain_verbs, cli_local_verbs};
+static const char *const headings[] = {"Run", "Ask a running node",
+                                       "Who leads, and what all members share",
+                                       "Seats, on the contract", "Keys and proofs"};
 #define ROOM_COUNT     (sizeof rooms / sizeof rooms[0])
 #define HELP_BYTES_MAX ((size_t)64 << 10)
 

@@ -31,8 +31,9 @@ void mesh_dirty(struct mesh *m)
     m->view_dirty = true;
 }
 
-void node_mesh_settings(char *out, size_t cap, const struct node_finality *finality)
+void node_mesh_settings(char *out, size_t cap, const struct node_config *config)
 {
+    const struct node_finality *finality = &config->finality;
     char text[32];
     switch (finality->kind) {
     case NODE_FINALITY_SAFE:
@@ -46,8 +47,10 @@ void node_mesh_settings(char *out, size_t cap, const struct node_finality *final
         snprintf(text, sizeof text, "latest:%" PRIu64, finality->depth);
         break;
     }
-    snprintf(out, cap, "finality=%s purpose=%s weight=seats window=0 lease=0", text,
-             ATTEST_PURPOSE);
+    snprintf(
+        out, cap,
+        "finality=%s purpose=%s weight=seats window=%" PRIu64 " lease=%" PRIu64 " gap=%" PRIu64,
+        text, ATTEST_PURPOSE, config->window_slots, config->lease_ms, config->epoch_gap_ms / 1000);
 }
 
 /* ---- ends ---- */
@@ -119,6 +122,7 @@ void mesh_stop(struct mesh *m)
     m->stopping = true;
     mesh_dial_give_up(m);
     mesh_wallet_give_up(m);
+    mesh_consensus_close(m);
     node_http_free(m->http);
     m->http = NULL;
     for (size_t i = 0; i < m->signal_count; i++)
@@ -154,6 +158,7 @@ static void run_due(struct mesh *m, uint64_t now_ms)
     mesh_conns_timer(m, now_ms);
     if (m->gossip != NULL && gossip_deadline_ms(m->gossip) <= now_ms)
         (void)mesh_gossip_step(m, &tick);
+    mesh_consensus_timer(m, now_ms);
     if (mesh_dial_deadline_ms(m) <= now_ms) mesh_dial_step(m, now_ms);
     mesh_authority_step(m, now_ms);
     mesh_info_step(m, now_ms);
@@ -172,6 +177,7 @@ static uint64_t next_deadline_ms(struct mesh *m, uint64_t now_ms)
     at_ms = earliest(at_ms, mesh_boot_deadline_ms(m));
     at_ms = earliest(at_ms, m->conns_due_ms);
     at_ms = earliest(at_ms, mesh_dial_deadline_ms(m));
+    at_ms = earliest(at_ms, mesh_consensus_deadline_ms(m));
     if (m->leaving) at_ms = earliest(at_ms, m->stop_ms);
     if (m->gossip != NULL) at_ms = earliest(at_ms, gossip_deadline_ms(m->gossip));
     if (m->view_dirty) at_ms = earliest(at_ms, m->view_next_ms);
@@ -401,6 +407,7 @@ static void mesh_free(struct mesh *m)
     if (m->snapshot != m->raw) chain_snapshot_free(m->snapshot);
     chain_snapshot_free(m->raw);
     mesh_authority_free(m);
+    mesh_consensus_free(m);
     for (size_t i = 0; i < m->member_count; i++)
         free(m->members[i].line);
     free(m->members);

@@ -10,6 +10,6 @@ int node_mesh_run(const struct node_config *config);
 
 /* The settings that all nodes of a mesh must share, as HELLO compares them. out holds
  * ATTEST_SETTINGS_BYTES_MAX + 1. */
-void node_mesh_settings(char *out, size_t cap, const struct node_finality *finality);
+void node_mesh_settings(char *out, size_t cap, const struct node_config *config);
 
 #endif

@@ -46,7 +46,7 @@ static void take_key(struct mesh *m, const struct attest_agent_key *key)
     id->start_incarnation = m->start_incarnation;
     id->features = ATTEST_FEATURES;
     node_identity_set_mesh(id, m->config->chain_id, &m->config->contract);
-    node_mesh_settings(id->settings, sizeof id->settings, &m->config->finality);
+    node_mesh_settings(id->settings, sizeof id->settings, m->config);
     base_hex_encode(hex, keys->node_key.bytes, sizeof keys->node_key.bytes);
     if (m->config->name != NULL)
         snprintf(m->name, sizeof m->name, "%s", m->config->name);
@@ -259,5 +259,5 @@ int mesh_boot_gossip(struct mesh *m)
     struct gossip_event timer = {.type = GOSSIP_EV_TIMER};
     (void)mesh_gossip_step(m, &timer);
     mesh_dial_config(m);
-    return BASE_OK;
+    return mesh_consensus_new(m);
 }

@@ -85,6 +85,7 @@ static void judge_all(struct mesh *m)
     (void)refresh(m);
     mesh_members_recheck(m);
     mesh_dial_registry(m);
+    mesh_consensus_chain(m);
     mesh_dirty(m);
 }
 

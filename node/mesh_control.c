@@ -168,6 +168,10 @@ static void handle(struct node_inbox_item *item)
     case NODE_COMMAND_AUTHORIZE:
         mesh_authority_command(m, command);
         return;
+    case NODE_COMMAND_CONSENSUS_ASK:
+    case NODE_COMMAND_CONSENSUS_TELL:
+        mesh_consensus_ask(m, command);
+        return;
     case NODE_COMMAND_UNDECIDED:
         node_http_fail(command, 500, "no such command");
         return;

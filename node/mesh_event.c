@@ -13,6 +13,14 @@ void mesh_event_begin(struct mesh_event *e, struct mesh *m, enum base_log_level 
     base_log_begin(&e->json, &m->events, level, mod, ev);
 }
 
+void mesh_event_begin_quietly(struct mesh_event *e, struct mesh *m, const char *mod, const char *ev)
+{
+    e->mesh = m;
+    snprintf(e->type, sizeof e->type, "%s", ev);
+    base_log_begin(&e->log, &m->log, BASE_LOG_DEBUG, mod, ev);
+    base_log_begin(&e->json, &m->events, BASE_LOG_INFO, mod, ev);
+}
+
 void mesh_event_str(struct mesh_event *e, const char *key, const char *value)
 {
     base_log_str(&e->log, key, value);

@@ -123,6 +123,7 @@ static void on_state(struct mesh *m, const struct gossip_action *a)
     struct mesh_member *member = mesh_member_put(m, &a->key);
     if (member != NULL) member->state_wall_ms = mesh_wall();
     mesh_handler_state(m, a);
+    mesh_consensus_state(m, a);
     if (a->u.state.to == GOSSIP_NONE) member_remove(m, &a->key);
     mesh_event_begin(&e, m, BASE_LOG_INFO, "gossip", event_name(a));
     if (gossip_member_find(&view, m->gossip, &a->key) == BASE_OK &&

@@ -157,6 +157,19 @@ void mesh_handler_updates(struct mesh *m)
     }
 }
 
+void mesh_handler_leader(struct mesh *m, enum node_handler_event event,
+                         const struct base_key33 *key)
+{
+    struct gossip_member_view view;
+    struct mesh_member *member;
+    if (m->handlers == NULL || m->gossip == NULL) return;
+    member = mesh_member_find(m, key);
+    if (member == NULL) return;
+    if (member->line == NULL && gossip_member_find(&view, m->gossip, key) == BASE_OK)
+        (void)line_renew(member, &view);
+    tell(m, event, member);
+}
+
 /* ---- user events ---- */
 
 void mesh_handler_user(struct mesh *m, const struct gossip_action *a)

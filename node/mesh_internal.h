@@ -6,6 +6,8 @@
  *   mesh.c          birth, the loop's turn, death
  *   mesh_boot.c     guest agent -> identity -> own seat
  *   mesh_budget.c   what each member may cost us
+ *   mesh_consensus.c who leads: the core, its frames, the chain, the disk
+ *   mesh_consensus_ask.c what is told of it, and what it is told
  *   mesh_chain.c    poller <-> endpoints; a new snapshot and what follows from it
  *   mesh_authority.c owners' authorisations, where the contract stores no keys
  *   mesh_conns.c    the pipes that there are
@@ -71,6 +73,9 @@ struct mesh_event {
 };
 void mesh_event_begin(struct mesh_event *e, struct mesh *m, enum base_log_level level,
                       const char *mod, const char *ev);
+/* What comes often: in /v1/events, and in the log only when it is asked for more. */
+void mesh_event_begin_quietly(struct mesh_event *e, struct mesh *m, const char *mod,
+                              const char *ev);
 void mesh_event_str(struct mesh_event *e, const char *key, const char *value);
 void mesh_event_strn(struct mesh_event *e, const char *key, struct base_slice value);
 void mesh_event_u64(struct mesh_event *e, const char *key, uint64_t value);
@@ -183,6 +188,7 @@ struct mesh_contract {
 };
 
 /* ---- the wallet's work ---- */
+struct mesh_consensus; /* mesh_consensus.h */
 struct mesh_job;
 struct mesh_wallet {
     struct mesh_job *job; /* NULL: none is under way */
@@ -291,6 +297,9 @@ struct mesh {
     size_t member_count, member_cap;
     char name[GOSSIP_NAME_BYTES_MAX + 1];
 
+    /* Who leads. NULL: not yet, or --consensus off. */
+    struct mesh_consensus *consensus;
+
     /* Dialling. */
     struct mesh_target *targets;
     size_t target_count;
@@ -342,6 +351,24 @@ void mesh_chain_refresh(struct mesh *m); /* freshness, pins, own seat: judged ag
 void mesh_chain_judge_again(struct mesh *m);
 int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap);
 uint64_t mesh_chain_lag_blocks(const struct mesh *m);
+
+/* mesh_consensus.c: each does nothing before mesh_consensus_new(), or without consensus */
+int mesh_consensus_new(struct mesh *m); /* our seat stands, and so does gossip */
+void mesh_consensus_close(struct mesh *m);
+void mesh_consensus_free(struct mesh *m);
+void mesh_consensus_chain(struct mesh *m); /* a snapshot by which we judge */
+void mesh_consensus_frame(struct mesh *m, const struct base_key33 *key, uint8_t type,
+                          const uint8_t *body, size_t len);
+void mesh_consensus_peer(struct mesh *m, const struct base_key33 *key, bool is_up);
+void mesh_consensus_state(struct mesh *m, const struct gossip_action *a);
+void mesh_consensus_timer(struct mesh *m, uint64_t now_ms);
+uint64_t mesh_consensus_deadline_ms(const struct mesh *m);
+
+/* mesh_consensus_ask.c */
+void mesh_consensus_ask(struct mesh *m, struct node_command *command);
+void mesh_consensus_figures(struct mesh *m);
+/* The weight that has not been heard of, when it is a third or more, and its tokens; else 0. */
+uint64_t mesh_consensus_absent(struct mesh *m, char *out, size_t cap);
 
 /* mesh_conns.c */
 struct mesh_conn *mesh_conn_find(struct mesh *m, node_link_id link);
@@ -408,6 +435,8 @@ size_t mesh_alive_others(const struct mesh *m);
 int mesh_handler_new(struct mesh *m);
 void mesh_handler_state(struct mesh *m, const struct gossip_action *a); /* before it is forgotten */
 void mesh_handler_user(struct mesh *m, const struct gossip_action *a);
+void mesh_handler_leader(struct mesh *m, enum node_handler_event event,
+                         const struct base_key33 *key);
 void mesh_handler_updates(struct mesh *m); /* whose records say something new? */
 
 /* mesh_info.c */

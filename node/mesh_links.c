@@ -276,6 +276,7 @@ static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
         settle_pair(old, c, peer);
     else
         mesh_gossip_later(m, GOSSIP_EV_PEER_UP, &peer->facts.node_key, GOSSIP_UNDECIDED, 0);
+    mesh_consensus_peer(m, &peer->facts.node_key, true);
 }
 
 static void on_down(struct mesh_conn *c, const struct node_session_action *a)
@@ -290,6 +291,7 @@ static void on_down(struct mesh_conn *c, const struct node_session_action *a)
     mesh_dirty(m);
     if (mesh_conn_of(m, &copy) != NULL) return; /* the other pipe of a pair goes on */
     mesh_gossip_later(m, GOSSIP_EV_PEER_DOWN, &copy, GOSSIP_UNDECIDED, 0);
+    mesh_consensus_peer(m, &copy, false);
 }
 
 static void on_frame(struct mesh_conn *c, const struct node_session_action *a)
@@ -300,6 +302,10 @@ static void on_frame(struct mesh_conn *c, const struct node_session_action *a)
     if (a->frame.type == NODE_FRAME_AUTHORITY) {
         if (!c->is_closing && !mesh_authority_frame(c, a->frame.body, a->frame.len))
             close_later(c, NODE_REASON_PROTOCOL);
+        return;
+    }
+    if (a->frame.type >= ATTEST_FRAME_CONSENSUS) {
+        mesh_consensus_frame(m, &ev.key, a->frame.type, a->frame.body, a->frame.len);
         return;
     }
     if (m->gossip == NULL || a->frame.type > GOSSIP_FRAME_TYPE_LAST) return;

@@ -221,10 +221,17 @@ static void fill_self(struct mesh *m, struct node_view *view)
     }
 }
 
-static void add_warnings(const struct mesh *m, struct node_view *view)
+static void add_warnings(struct mesh *m, struct node_view *view)
 {
-    char text[MESH_COMMAND_BYTES + 256];
+    char text[MESH_COMMAND_BYTES + 256], tokens[256];
     if (mesh_expiry_warning(m, text, sizeof text)) node_view_add_warning(view, text);
+    uint64_t absent = mesh_consensus_absent(m, tokens, sizeof tokens);
+    if (absent > 0) {
+        snprintf(text, sizeof text,
+                 "no quorum is sure: weight %" PRIu64 " has not been heard of, of the seats %s",
+                 absent, tokens);
+        node_view_add_warning(view, text);
+    }
     if (m->descriptors_warning[0] != '\0') node_view_add_warning(view, m->descriptors_warning);
     for (size_t i = 0; i < m->config->warning_count; i++)
         node_view_add_warning(view, m->config->warnings[i]);
@@ -271,5 +278,6 @@ void mesh_view_publish(struct mesh *m)
     node_refusal_ring_add_to(m->refusals, view);
     copy_counters(m);
     copy_link_counters(m);
+    mesh_consensus_figures(m);
     (void)node_view_publish(m->slot, view);
 }

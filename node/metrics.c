@@ -400,6 +400,43 @@ static void render_chain(struct base_buf *out, const struct node_metrics *m)
                         &m->chain_reorg_depth, &bounds_blocks, false);
 }
 
+static void render_consensus(struct base_buf *out, const struct node_metrics *m)
+{
+    static const char *const kind[] = {"kind", NULL, NULL};
+    if (value_of(&m->consensus_on) == 0) return;
+    put_one(out, "epoch", "gauge", "Epoch of the cluster's consensus.", value_of(&m->epoch));
+    put_one(out, "slot", "gauge", "Lowest slot of the epoch that is not decided.",
+            value_of(&m->slot));
+    put_one(out, "final_slot", "gauge", "Highest slot of the epoch that is final.",
+            value_of(&m->final_slot));
+    put_one(out, "window", "gauge", "Window of the epoch: one leader each.", value_of(&m->window));
+    put_one(out, "is_leader", "gauge", "1 while this node holds the leader's lease.",
+            value_of(&m->is_leader));
+    put_head(out, "lease_remaining_seconds", "gauge", "Time that is left of this node's lease.");
+    base_buf_printf(out, "nftmesh_lease_remaining_seconds %llu.%03llu\n",
+                    (unsigned long long)(value_of(&m->lease_remaining_ms) / 1000),
+                    (unsigned long long)(value_of(&m->lease_remaining_ms) % 1000));
+    put_one(out, "leader_changes_total", "counter", "Times that another member came to lead.",
+            value_of(&m->leader_changes));
+    put_one(out, "quorum_weight", "gauge", "Weight that decides.", value_of(&m->quorum_weight));
+    put_one(out, "voting_weight", "gauge", "Weight of all voters of the epoch.",
+            value_of(&m->voting_weight));
+    put_one(out, "voting_weight_heard", "gauge", "Weight of those heard of in the last seconds.",
+            value_of(&m->voting_weight_heard));
+    put_one(out, "evidence_total", "counter", "Members that were proved to have voted twice.",
+            value_of(&m->evidence));
+    put_family(out, "log_entries_total", "counter",
+               "Entries of the log that became final, by kind.", &m->log_entries, kind);
+    put_one(out, "consensus_sent_total", "counter", "Consensus frames sent.",
+            value_of(&m->consensus_sent));
+    put_one(out, "consensus_received_total", "counter", "Consensus frames received.",
+            value_of(&m->consensus_received));
+    put_one(out, "consensus_refused_total", "counter", "Consensus frames that broke a rule.",
+            value_of(&m->consensus_refused));
+    put_one(out, "consensus_mute", "gauge", "1 when this node signs nothing until its restart.",
+            value_of(&m->consensus_mute));
+}
+
 static void render_rim(struct base_buf *out, const struct node_metrics *m)
 {
     static const char *const keys[] = {"listener", "code", NULL};
@@ -423,6 +460,7 @@ void node_metrics_render(struct base_buf *out, const struct node_metrics *metric
     if (view != NULL) render_view(out, view);
     render_mesh(out, metrics);
     render_chain(out, metrics);
+    render_consensus(out, metrics);
     render_rim(out, metrics);
     node__metrics_process(out);
 }

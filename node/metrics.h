@@ -50,6 +50,12 @@ struct node_metrics {
     _Atomic uint64_t budget_peak_permille; /* a gauge */
     _Atomic uint64_t chain_ref_block;
     _Atomic uint64_t loop_turns;
+    struct node_metric_family log_entries; /* kind */
+    _Atomic uint64_t consensus_sent, consensus_received, consensus_refused;
+    _Atomic uint64_t leader_changes, evidence;
+    /* Gauges; without consensus all are zero, and not shown. */
+    _Atomic uint64_t consensus_on, consensus_mute, epoch, slot, final_slot, window, is_leader;
+    _Atomic uint64_t lease_remaining_ms, quorum_weight, voting_weight, voting_weight_heard;
     struct node_metric_histogram peer_rtt;           /* seconds */
     struct node_metric_histogram handshake_duration; /* seconds */
     struct node_metric_histogram admission_duration; /* seconds: dial or accept to READY */

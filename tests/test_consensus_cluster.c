@@ -1,5 +1,5 @@
-/* Whole clusters over a chain, in virtual time: founding, newcomers, seats that are sold, a log that
- * all share, restarts, members far behind, and one whose key runs in two places. */
+/* Whole clusters over a chain, in virtual time: founding, newcomers, seats that are sold, a log
+ * that all share, restarts, members far behind, and one whose key runs in two places. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -148,7 +148,8 @@ static int sign_entry(void *ctx, const struct base_slice *body, struct base_sig6
 static int verify_entry(void *ctx, const struct base_slice *body, const struct base_sig65 *sig,
                         const struct base_key33 *submitter)
 {
-    struct base_sig65 good = keyed(submitter->bytes, sizeof submitter->bytes, body->data, body->len);
+    struct base_sig65 good =
+        keyed(submitter->bytes, sizeof submitter->bytes, body->data, body->len);
     (void)ctx;
     return memcmp(&good, sig, sizeof good) == 0 ? BASE_OK : BASE_ESIG;
 }
@@ -271,11 +272,10 @@ static void on_store(size_t at, const struct consensus_cluster_action *a)
     struct node *n = &w.nodes[at];
     n->ops = realloc(n->ops, (n->op_count + 1) * sizeof *n->ops);
     assert_non_null(n->ops);
-    n->ops[n->op_count++] =
-        (struct op){a->u.store.number, a->u.store.kind,
-                    a->u.store.epoch,  a->u.store.first,
-                    a->u.store.last,   copy_of(a->u.store.body.data, a->u.store.body.len),
-                    a->u.store.body.len};
+    n->ops[n->op_count++] = (struct op){
+        a->u.store.number,  a->u.store.kind, a->u.store.epoch,
+        a->u.store.first,   a->u.store.last, copy_of(a->u.store.body.data, a->u.store.body.len),
+        a->u.store.body.len};
     push((struct item){.at_ms = w.now_ms + base_prng_between(&w.prng, 0, 4),
                        .from = at,
                        .to = at,
@@ -419,13 +419,13 @@ static void restore(struct node *n)
     if (n->epoch.body == NULL) return;
     assert_int_equal(consensus_cluster_restore_epoch(n->cluster, &epoch), BASE_OK);
     if (n->state.body != NULL)
-        assert_int_equal(consensus_cluster_restore_state(n->cluster, n->state.epoch,
-                                                         n->state.first, &state),
-                         BASE_OK);
+        assert_int_equal(
+            consensus_cluster_restore_state(n->cluster, n->state.epoch, n->state.first, &state),
+            BASE_OK);
     for (size_t i = 0; i < n->vote_count; i++) {
         const struct base_slice vote = {n->votes[i].body, n->votes[i].len};
-        assert_int_equal(
-            consensus_cluster_restore_vote(n->cluster, n->votes[i].epoch, &vote), BASE_OK);
+        assert_int_equal(consensus_cluster_restore_vote(n->cluster, n->votes[i].epoch, &vote),
+                         BASE_OK);
     }
 }
 

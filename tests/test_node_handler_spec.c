@@ -30,8 +30,15 @@ static void test_a_command_alone_wants_everything(void **state)
     struct node_handler_spec spec = taken("/usr/local/bin/x --flag");
     (void)state;
     assert_string_equal(spec.command, "/usr/local/bin/x --flag");
-    for (unsigned e = NODE_HANDLER_MEMBER_JOIN; e <= NODE_HANDLER_USER; e++)
-        assert_true(node_handler_spec_wants(&spec, (enum node_handler_event)e, slice("any")));
+    for (unsigned e = NODE_HANDLER_MEMBER_JOIN; e <= NODE_HANDLER_USER; e++) {
+        bool is_serfs = e <= NODE_HANDLER_MEMBER_REAP || e == NODE_HANDLER_USER;
+        assert_int_equal(node_handler_spec_wants(&spec, (enum node_handler_event)e, slice("any")),
+                         is_serfs);
+    }
+    spec = taken("leader-change,lease-lost=x");
+    assert_true(node_handler_spec_wants(&spec, NODE_HANDLER_LEADER_CHANGE, slice("")));
+    assert_true(node_handler_spec_wants(&spec, NODE_HANDLER_LEASE_LOST, slice("")));
+    assert_false(node_handler_spec_wants(&spec, NODE_HANDLER_LEASE, slice("")));
 }
 
 static void test_events_choose(void **state)

@@ -1,0 +1,43 @@
+#ifndef NFTMESH_NODE_MESH_CONSENSUS_H
+#define NFTMESH_NODE_MESH_CONSENSUS_H
+
+#include "consensus/cluster.h"
+#include "node/consensus_writer.h"
+#include "node/mesh_internal.h"
+
+/* Shared by mesh_consensus.c, which runs the core, and mesh_consensus_ask.c, which answers about it. */
+#define MESH_CONSENSUS_COMMANDS_MAX CONSENSUS_PENDING_MAX
+
+struct mesh_consensus {
+    struct consensus_cluster *cluster;
+    struct node_consensus_store *store;
+    struct node_consensus_writer *writer;
+    bool is_busy;
+    struct consensus_cluster_event *later;
+    size_t later_count;
+    bool is_store_lost, is_store_told;
+    bool has_looked; /* for others, before anything is founded */
+    uint64_t chain_seen;
+    struct base_hash32 revision_seen;
+    size_t seats_seen;
+    bool has_leader;
+    struct base_key33 leader;
+    enum consensus_cluster_note last_note;
+    struct { /* who waits for an entry to be final */
+        uint64_t tag;
+        struct node_command *command;
+    } waiting[MESH_CONSENSUS_COMMANDS_MAX];
+    size_t waiting_count;
+    uint64_t tags;
+};
+
+int mesh_consensus_step(struct mesh *m, const struct consensus_cluster_event *ev);
+
+/* mesh_consensus_ask.c */
+void mesh_consensus_done(struct mesh *m, const struct consensus_cluster_action *a);
+void mesh_consensus_give_up(struct mesh *m); /* we stop: whoever waits is told */
+/* A member's name; empty when it is not known. */
+void mesh_consensus_name(struct mesh *m, const struct base_key33 *key,
+                         char out[GOSSIP_NAME_BYTES_MAX + 1]);
+
+#endif

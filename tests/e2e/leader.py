@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""End-to-end tests of the cluster's consensus (docs/consensus.md): who leads, what all share, and what
+becomes of both when processes die. Prints `ok NAME` or `not ok NAME: why` for each case, and exits 1
+when one failed. Usage: leader.py [NAME..]"""
+import json
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import mesh  # noqa: E402
+from cases import World, expect, main, test, together  # noqa: E402
+from mesh import wait_for  # noqa: E402
+
+QUICK = ["--epoch-gap", "1s"]
+
+
+def cluster(w, *names, **more):
+    """Nodes that are all in one epoch, with a leader."""
+    nodes = []
+    for name in names:
+        nodes.append(w.node(name, bootstrap=[w.mesh_url(nodes[0])] if nodes else [], extra=QUICK,
+                            **more))
+    together(*nodes)
+    led(*nodes)
+    return nodes
+
+
+def leader(node):
+    return node.get("/v1/leader") or {}
+
+
+def epoch(node):
+    return node.get("/v1/epoch") or {}
+
+
+def led(*nodes, members=None, deadline=90):
+    """All are in one epoch of so many members, and one of them leads and may act."""
+    members = members or len(nodes)
+
+    def agreed():
+        views = [leader(n) for n in nodes]
+        epochs = [epoch(n) for n in nodes]
+        return (all(v.get("leader") for v in views) and
+                len({v["leader"]["node"] for v in views}) == 1 and
+                len({e.get("id") for e in epochs}) == 1 and
+                all(len(e.get("members", [])) == members for e in epochs) and
+                sum(v["lease"] for v in views) == 1)
+    wait_for(lambda: "one leader: " + json.dumps([[leader(n), epoch(n).get("number"),
+                                                   len(epoch(n).get("members", []))] for n in nodes]),
+             agreed, deadline)
+    return next(n for n in nodes if leader(n)["self"])
+
+
+def ask(node, *args):
+    """What a verb prints."""
+    return mesh.run(*args, "--data-dir", node.dir)[1]
+
+
+def refused(node, *args):
+    code, _, err = mesh.run(*args, "--data-dir", node.dir, check=False)
+    expect(f"{args}: {code} {err}", code == 1)
+    return err
+
+
+def kv(node, *args):
+    return ask(node, "kv", *args)
+
+
+def value(node, key):
+    return (node.get(f"/v1/kv?key={key}") or {}).get("value")
+
+
+def write(node, **body):
+    status, text = node.request("POST", "/v1/kv/change", body)
+    return status, json.loads(text)
+
+
+@test
+def one_leads_itself_and_another_joins_it(w):
+    a = w.node("alone", extra=QUICK)
+    expect("it leads itself", led(a) is a)
+    view = leader(a)
+    expect(f"{view}", view["lease"] and view["lease_remaining_ms"] > 0 and view["bft"] is False and
+           view["fencing_token"] >= 0)
+    kv(a, "put", "colour", "blue")
+    b = w.node("second", bootstrap=[w.mesh_url(a)], extra=QUICK)
+    together(a, b)
+    led(a, b)
+    wait_for(lambda: f"the newcomer has what was there: {value(b, 'colour')}",
+             lambda: value(b, "colour") == "blue", 30)
+    expect("one epoch more", epoch(b)["number"] == 1)
+
+
+@test
+def five_elect_and_lose_no_write(w):
+    nodes = cluster(w, "n1", "n2", "n3", "n4", "n5")
+    first = led(*nodes)
+    out = kv(nodes[0], "put", "colour", "green")
+    expect(out, "done: final in epoch" in out)
+    for n in nodes:
+        wait_for(lambda: f"{n.short}: {value(n, 'colour')}", lambda: value(n, "colour") == "green", 30)
+    # A request that is asked again, of another member, is done once.
+    status, one = write(nodes[1], op="add", key="visits", request="r-1")
+    status, two = write(nodes[2], op="add", key="visits", request="r-1")
+    expect(f"{one} {two}", one["value"] == 1 and two["value"] == 1 and two["result"] == "repeated")
+    # The leader dies: another one leads, and what was told stays.
+    token = leader(nodes[0])["fencing_token"]
+    first.kill()
+    rest = [n for n in nodes if n is not first]
+    began = time.monotonic()
+    second = led(*rest, members=5)
+    print(f"  another leads after {time.monotonic() - began:.1f} s")
+    expect("another", second is not first)
+    view = leader(second)
+    expect(f"{view}", view["fencing_token"] > token)
+    status, three = write(rest[0], op="add", key="visits", request="r-2")
+    expect(f"{three}", status == 200 and three["value"] == 2)
+    first.start()
+    led(*nodes)
+    wait_for(lambda: f"it catches up: {value(first, 'visits')}",
+             lambda: value(first, "visits") == "2", 60)
+
+
+@test
+def a_lead_is_handed_on_and_shown(w):
+    nodes = cluster(w, "p1", "p2", "p3", "p4")
+    first = led(*nodes)
+    out = ask(first, "leader", "show")
+    expect(out, f"{first.short} (this node)" in out and "fencing token" in out)
+    shown = json.loads(ask(first, "leader", "schedule", "--format", "json"))
+    expect(f"{shown}", shown["windows"][0]["name"] == first.short and len(shown["windows"]) == 20)
+    follower = next(n for n in nodes if n is not first)
+    expect("only who leads", "does not lead" in refused(follower, "leader", "transfer"))
+    ask(first, "leader", "transfer")
+    wait_for("another leads", lambda: leader(nodes[0]).get("leader") and
+             leader(nodes[0])["leader"]["name"] == shown["windows"][1]["name"], 30)
+    second = led(*nodes)
+    wait_for("lease lost is told", lambda: first.events("lease_lost"), 30)
+    wait_for("lease is told", lambda: second.events("lease"), 30)
+    out = ask(first, "quorum")
+    expect(out, "weight 4 of 4 is heard, 3 is needed: there is a quorum" in out)
+    out = ask(first, "epoch", "show")
+    expect(out, "p4" in out and "closed by slot" in out)
+    ask(follower, "wait", "--leader")
+    expect("metrics", second.metric("nftmesh_is_leader") == 1 and
+           follower.metric("nftmesh_is_leader") == 0 and
+           follower.metric("nftmesh_voting_weight") == 4 and
+           follower.metric("nftmesh_leader_changes_total") >= 1)
+
+
+@test
+def without_a_quorum_nobody_leads(w):
+    nodes = cluster(w, "q1", "q2", "q3", "q4")
+    for n in nodes[2:]:
+        n.kill()
+    rest = nodes[:2]
+    wait_for("no lease", lambda: not any(leader(n)["lease"] for n in rest), 60)
+    wait_for("the absent are named", lambda: f"{nodes[2].token}, {nodes[3].token}" in
+             rest[0].request("GET", "/readyz?verbose")[1] or
+             f"{nodes[3].token}, {nodes[2].token}" in rest[0].request("GET", "/readyz?verbose")[1], 60)
+    out = ask(rest[0], "quorum")
+    expect(out, "NO QUORUM" in out)
+    status, answer = rest[0].request("POST", "/v1/kv/change", {"op": "put", "key": "a", "value": "b"})
+    expect(f"{status} {answer}", status == 504)
+    nodes[2].start()
+    led(*nodes[:3], members=4)
+    wait_for("it was kept and is done now", lambda: value(nodes[2], "a") == "b", 60)
+
+
+@test
+def a_seat_that_is_sold_has_no_vote(w):
+    nodes = cluster(w, "s1", "s2", "s3", "s4", "s5")
+    seller = w.chain.as_wallet(nodes[4].wallet.address)
+    w.chain.contract_call(w.contract, "burn(uint256)", nodes[4].token, sender=seller)
+    del nodes[4].token
+    led(*nodes[:4], members=4)
+    expect("it is out", all(m["name"] != "s5" for m in epoch(nodes[0])["members"]))
+
+
+@test
+def all_restart_with_what_they_knew(w):
+    nodes = cluster(w, "r1", "r2", "r3", "r4")
+    kv(nodes[1], "put", "kept", "yes")
+    number = epoch(nodes[0])["number"]
+    for n in nodes:
+        n.kill()
+    for n in nodes:
+        n.start()
+    together(*nodes)
+    led(*nodes)
+    expect("no new cluster", epoch(nodes[0])["number"] >= number)
+    for n in nodes:
+        wait_for("the value is there", lambda: value(n, "kept") == "yes", 60)
+    expect("nobody was accused", not any(n.events("equivocation") for n in nodes))
+
+
+@test
+def a_member_is_voted_out_of_the_lead(w):
+    nodes = cluster(w, "c1", "c2", "c3", "c4")
+    nodes[3].kill()
+    for n in nodes[:3]:
+        wait_for("it is known to be dead", lambda: "c4" in n.names("failed"), 60)
+    ask(nodes[0], "challenge", "open", "c4", "--note", "gone since Monday")
+    wait_for(lambda: "those who hold it dead vote by themselves: " +
+             repr(nodes[1].get("/v1/challenges")),
+             lambda: [c["verdict"] for c in nodes[1].get("/v1/challenges")["challenges"]] == ["upheld"]
+             or epoch(nodes[1])["number"] > 4, 60)
+    wait_for(lambda: f"benched: {epoch(nodes[1])['members']}",
+             lambda: [m["standing"] for m in epoch(nodes[1])["members"] if m["name"] == "c4"]
+             == ["benched"], 60)
+    expect("its weight stays", epoch(nodes[1])["members"][0]["weight"] == 1)
+
+
+@test
+def who_takes_no_part_says_so(w):
+    a = w.node("silent", extra=["--consensus", "off"])
+    status, answer = a.request("GET", "/v1/leader")
+    expect(f"{status} {answer}", status == 404 and "--consensus off" in answer)
+    expect("the verb, too", "--consensus off" in refused(a, "leader", "show"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(World))
