@@ -80,13 +80,15 @@ static int show_resigned(const json_t *json, const struct node_options *options)
     return CLI_OK;
 }
 
-static const struct node_option_table leader_table = CLI_TABLE(
-    "leader", "show|schedule|transfer",
-    "Shows who leads and until when, who will lead next, or hands the lead on. Members lead in turn, "
-    "by the tokens behind their seats; who is silent is voted out.",
-    "Before you act on being the leader, look at the lease: `lease` of `leader show --format json`\n"
-    "holds while this node may act, and the fencing token grows from leader to leader.\n",
-    cli_plain_options, 1, 1);
+static const struct node_option_table leader_table =
+    CLI_TABLE("leader", "show|schedule|transfer",
+              "Shows who leads and until when, who will lead next, or hands the lead on. Members "
+              "lead in turn, "
+              "by the tokens behind their seats; who is silent is voted out.",
+              "Before you act on being the leader, look at the lease: `lease` of `leader show "
+              "--format json`\n"
+              "holds while this node may act, and the fencing token grows from leader to leader.\n",
+              cli_plain_options, 1, 1);
 
 static int leader(int argc, char **argv)
 {
@@ -102,8 +104,8 @@ static int leader(int argc, char **argv)
         status = cli_ask_and_show(options, "leader", "/v1/leader/transfer", json_object(),
                                   show_resigned);
     else
-        status = cli_error(CLI_USAGE, "leader", "\"%.40s\" is none of show, schedule, transfer",
-                           what);
+        status =
+            cli_error(CLI_USAGE, "leader", "\"%.40s\" is none of show, schedule, transfer", what);
     node_options_free(options);
     return status;
 }
@@ -153,12 +155,12 @@ static int show_quorum(const json_t *json, const struct node_options *options)
     return CLI_OK;
 }
 
-static const struct node_option_table quorum_table =
-    CLI_TABLE("quorum", "[options]",
-              "Shows who votes, with which weight, whom this node has heard of in the last seconds, "
-              "and whether that is enough.",
-              "A seat whose node does not run counts as absent until its owner gives it up.\n",
-              cli_plain_options, 0, 0);
+static const struct node_option_table quorum_table = CLI_TABLE(
+    "quorum", "[options]",
+    "Shows who votes, with which weight, whom this node has heard of in the last seconds, "
+    "and whether that is enough.",
+    "A seat whose node does not run counts as absent until its owner gives it up.\n",
+    cli_plain_options, 0, 0);
 
 static int quorum(int argc, char **argv)
 {
@@ -169,9 +171,10 @@ static int quorum(int argc, char **argv)
 
 static int show_epoch(const json_t *json, const struct node_options *options)
 {
-    static const char *const fields[][2] = {{"epoch", "number"},   {"id", "id"},
-                                            {"former", "previous"}, {"closed by slot", "closing_slot"},
-                                            {"log's state", "state"}, {"entries since start", "entries"}};
+    static const char *const fields[][2] = {
+        {"epoch", "number"},      {"id", "id"},
+        {"former", "previous"},   {"closed by slot", "closing_slot"},
+        {"log's state", "state"}, {"entries since start", "entries"}};
     struct base_buf out;
     (void)options;
     if (!json_is_integer(json_object_get(json, "number"))) {
@@ -274,13 +277,14 @@ static const struct node_option kv_options[] = {
     CONTROL_OPTIONS,
     CLI_FORMAT_OPTION,
 };
-static const struct node_option_table kv_table = CLI_TABLE(
-    "kv", "get KEY | put KEY VALUE | delete KEY | add KEY [AMOUNT] | list",
-    "Keys and values that all members share. A change is done when the command returns: a quorum has "
-    "it, and every member will show it.",
-    "Small things only: keys of 128 bytes, values of 1024, 512 keys and 64 KiB in all.\n"
-    "Example:\n  nftmesh kv put colour blue\n  nftmesh kv add visits 1 --request r-17\n",
-    kv_options, 1, 3);
+static const struct node_option_table kv_table =
+    CLI_TABLE("kv", "get KEY | put KEY VALUE | delete KEY | add KEY [AMOUNT] | list",
+              "Keys and values that all members share. A change is done when the command returns: "
+              "a quorum has "
+              "it, and every member will show it.",
+              "Small things only: keys of 128 bytes, values of 1024, 512 keys and 64 KiB in all.\n"
+              "Example:\n  nftmesh kv put colour blue\n  nftmesh kv add visits 1 --request r-17\n",
+              kv_options, 1, 3);
 
 /* In a URL nothing but letters and digits is safe. */
 static void put_escaped(struct base_buf *out, const char *text)
@@ -332,8 +336,8 @@ static int kv_run(const struct node_options *options)
                                           node_options_arg(options, 1), "value",
                                           node_options_arg(options, 2)));
     if (strcmp(what, "delete") == 0 && args == 2)
-        return kv_tell(options, json_pack("{s:s, s:s}", "op", "delete", "key",
-                                          node_options_arg(options, 1)));
+        return kv_tell(
+            options, json_pack("{s:s, s:s}", "op", "delete", "key", node_options_arg(options, 1)));
     if (strcmp(what, "add") == 0 && args >= 2) return kv_add(options, args);
     return cli_error(CLI_USAGE, "kv",
                      "use get KEY, put KEY VALUE, delete KEY, add KEY [AMOUNT] or list");
@@ -398,10 +402,13 @@ static const struct node_option challenge_options[] = {
 };
 static const struct node_option_table challenge_table = CLI_TABLE(
     "challenge", "open MEMBER [--kind KIND] | vote ID yes|no | list",
-    "Puts a member's health to the vote. More than two thirds of the weight uphold a challenge: the "
+    "Puts a member's health to the vote. More than two thirds of the weight uphold a challenge: "
+    "the "
     "member leads no window for a day, and keeps its weight. A third of the weight dismisses it.",
-    "MEMBER is a name, or the first digits of a node key. Nodes that hold a member dead vote yes to\n"
-    "`unresponsive` by themselves. A challenge stands for 120 slots; one member opens one in 600.\n",
+    "MEMBER is a name, or the first digits of a node key. Nodes that hold a member dead vote yes "
+    "to\n"
+    "`unresponsive` by themselves. A challenge stands for 120 slots; one member opens one in "
+    "600.\n",
     challenge_options, 1, 3);
 
 static int challenge_open(const struct node_options *options)
@@ -421,7 +428,8 @@ static int challenge_vote(const struct node_options *options)
     long long id = strtoll(text, &end, 10);
     if (*text == '\0' || *end != '\0' || id < 0)
         return cli_error(CLI_USAGE, "challenge", "\"%.40s\" is no challenge's id", text);
-    json_t *body = json_pack("{s:I, s:s}", "id", (json_int_t)id, "vote", node_options_arg(options, 2));
+    json_t *body =
+        json_pack("{s:I, s:s}", "id", (json_int_t)id, "vote", node_options_arg(options, 2));
     return body == NULL
                ? cli_error(CLI_USAGE, "challenge", "vote yes or no")
                : cli_ask_and_show(options, "challenge", "/v1/challenges/vote", body, show_written);
@@ -483,7 +491,8 @@ static int show_evidence(const json_t *json, const struct node_options *options)
 
 static const struct node_option_table evidence_table = CLI_TABLE(
     "evidence", "list|export",
-    "Shows members that were proved to have signed two votes that contradict each other, and who is "
+    "Shows members that were proved to have signed two votes that contradict each other, and who "
+    "is "
     "suspended for it. export prints the votes with their signatures, as anybody can check them.",
     "The contract's submitEvidence() takes the two votes and suspends the seat on chain.\n",
     cli_plain_options, 1, 1);

@@ -12,11 +12,11 @@
 #include "base/keccak256.h"
 #include "consensus/wire.h"
 
-#define FOUND_MS         3000
-#define REPLACE_STATUS   UINT32_C(0x24000001) /* a newer one makes an older one useless */
-#define NONCE_BITS       24                   /* of one run; above it the incarnation */
-#define SHOWN_BYTES      128                  /* of a key or value, in an event */
-#define PATH_BYTES       NODE_STORE_PATH_BYTES
+#define FOUND_MS       3000
+#define REPLACE_STATUS UINT32_C(0x24000001) /* a newer one makes an older one useless */
+#define NONCE_BITS     24                   /* of one run; above it the incarnation */
+#define SHOWN_BYTES    128                  /* of a key or value, in an event */
+#define PATH_BYTES     NODE_STORE_PATH_BYTES
 
 /* ---- signatures ---- */
 
@@ -124,8 +124,8 @@ static void on_leader(struct mesh *m, const struct consensus_cluster_action *a)
 {
     struct mesh_event e;
     struct mesh_consensus *mc = m->consensus;
-    bool is_same = mc->has_leader == a->u.leader.has_leader &&
-                   base_key33_equal(&mc->leader, &a->u.leader.key);
+    bool is_same =
+        mc->has_leader == a->u.leader.has_leader && base_key33_equal(&mc->leader, &a->u.leader.key);
     mc->has_leader = a->u.leader.has_leader;
     mc->leader = a->u.leader.key;
     mesh_dirty(m);
@@ -146,7 +146,8 @@ static void on_leader(struct mesh *m, const struct consensus_cluster_action *a)
 static void on_lease(struct mesh *m, const struct consensus_cluster_action *a)
 {
     struct mesh_event e;
-    mesh_event_begin(&e, m, BASE_LOG_INFO, "consensus", a->u.lease.is_held ? "lease" : "lease_lost");
+    mesh_event_begin(&e, m, BASE_LOG_INFO, "consensus",
+                     a->u.lease.is_held ? "lease" : "lease_lost");
     mesh_event_u64(&e, "epoch", a->u.lease.epoch);
     mesh_event_u64(&e, "fencing_token", a->u.lease.token);
     mesh_event_end(&e);

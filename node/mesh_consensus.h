@@ -5,7 +5,8 @@
 #include "node/consensus_writer.h"
 #include "node/mesh_internal.h"
 
-/* Shared by mesh_consensus.c, which runs the core, and mesh_consensus_ask.c, which answers about it. */
+/* Shared by mesh_consensus.c, which runs the core, and mesh_consensus_ask.c, which answers about
+ * it. */
 #define MESH_CONSENSUS_COMMANDS_MAX CONSENSUS_PENDING_MAX
 
 struct mesh_consensus {

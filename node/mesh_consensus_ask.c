@@ -1,5 +1,5 @@
-/* What operators and applications are told of the cluster's consensus, and what they tell it. Answered
- * by the loop itself, so that a lease is looked at when the answer is written. */
+/* What operators and applications are told of the cluster's consensus, and what they tell it.
+ * Answered by the loop itself, so that a lease is looked at when the answer is written. */
 #include "node/mesh_consensus.h"
 
 #include <jansson.h>
@@ -130,9 +130,9 @@ static void put_leader(struct mesh *m, json_t *out, const struct consensus_clust
                                  : json_null());
     json_object_set_new(out, "self", json_boolean(is_known && v->engine.leader == v->self));
     json_object_set_new(out, "lease", json_boolean(v->has_lease));
-    json_object_set_new(
-        out, "lease_remaining_ms",
-        v->has_lease ? json_integer((json_int_t)(v->engine.lease_until_ms - now_ms)) : json_null());
+    json_object_set_new(out, "lease_remaining_ms",
+                        v->has_lease ? json_integer((json_int_t)(v->engine.lease_until_ms - now_ms))
+                                     : json_null());
     json_object_set_new(out, "fencing_token",
                         is_known ? json_integer((json_int_t)v->token) : json_null());
     json_object_set_new(out, "window", is_known ? slot(v->engine.window) : json_null());
@@ -150,10 +150,10 @@ static void ask_leader(struct mesh *m, struct node_command *command)
     json_object_set_new(out, "slot", v.has_epoch ? slot(v.engine.frontier) : json_null());
     json_object_set_new(out, "final_slot", v.has_epoch ? slot(v.engine.final_slot) : json_null());
     json_object_set_new(
-        out, "bft",
-        json_boolean(v.has_epoch && v.epoch->member_count >= CONSENSUS_MEMBERS_SAFE));
-    json_object_set_new(out, "signs", json_boolean(v.has_epoch && !v.engine.is_mute &&
-                                                   v.self < v.epoch->member_count));
+        out, "bft", json_boolean(v.has_epoch && v.epoch->member_count >= CONSENSUS_MEMBERS_SAFE));
+    json_object_set_new(
+        out, "signs",
+        json_boolean(v.has_epoch && !v.engine.is_mute && v.self < v.epoch->member_count));
     if (command->wants_certificate)
         json_object_set_new(out, "certificate", certificate(m->consensus->cluster));
     answer(command, out);
@@ -186,7 +186,8 @@ static size_t fewest_to_halt(const struct mesh *m, const struct consensus_cluste
     return consensus_fewest_to_halt(weights, v->epoch->member_count);
 }
 
-static json_t *voter(struct mesh *m, const struct consensus_cluster_view *v, size_t i, bool is_heard)
+static json_t *voter(struct mesh *m, const struct consensus_cluster_view *v, size_t i,
+                     bool is_heard)
 {
     const struct consensus_member *it = &v->epoch->members[i];
     json_t *out = member(m, &it->seat.key);
@@ -240,11 +241,9 @@ static void ask_quorum(struct mesh *m, struct node_command *command)
     json_object_set_new(out, "margin", json_integer((json_int_t)present - (json_int_t)v.quorum));
     json_object_set_new(out, "has_quorum", json_boolean(v.has_epoch && present >= v.quorum));
     json_object_set_new(
-        out, "bft",
-        json_boolean(v.has_epoch && v.epoch->member_count >= CONSENSUS_MEMBERS_SAFE));
-    json_object_set_new(
-        out, "fewest_to_halt",
-        json_integer(v.has_epoch ? (json_int_t)fewest_to_halt(m, &v) : 0));
+        out, "bft", json_boolean(v.has_epoch && v.epoch->member_count >= CONSENSUS_MEMBERS_SAFE));
+    json_object_set_new(out, "fewest_to_halt",
+                        json_integer(v.has_epoch ? (json_int_t)fewest_to_halt(m, &v) : 0));
     json_object_set_new(out, "absent", absent);
     json_object_set_new(out, "members", list);
     answer(command, out);
@@ -270,9 +269,8 @@ static void ask_epoch(struct mesh *m, struct node_command *command)
     json_object_set_new(out, "id", hash(&v.epoch_id));
     json_object_set_new(out, "previous", hash(&v.epoch->previous));
     json_object_set_new(out, "block",
-                        json_pack("{s:I, s:o, s:I}", "number",
-                                  (json_int_t)v.epoch->block.number, "hash",
-                                  hash(&v.epoch->block.hash), "time",
+                        json_pack("{s:I, s:o, s:I}", "number", (json_int_t)v.epoch->block.number,
+                                  "hash", hash(&v.epoch->block.hash), "time",
                                   (json_int_t)v.epoch->block.time_s));
     json_object_set_new(out, "closing_slot", slot(v.epoch->closing_slot));
     json_object_set_new(out, "state", hash(&v.epoch->state));
@@ -404,8 +402,7 @@ void mesh_consensus_done(struct mesh *m, const struct consensus_cluster_action *
         struct node_command *command = mc->waiting[i].command;
         if (mc->waiting[i].tag != a->u.done.tag) continue;
         mc->waiting[i] = mc->waiting[--mc->waiting_count];
-        bool is_done =
-            result->outcome == CONSENSUS_DONE || result->outcome == CONSENSUS_REPEATED;
+        bool is_done = result->outcome == CONSENSUS_DONE || result->outcome == CONSENSUS_REPEATED;
         json_t *out = json_object();
         json_object_set_new(out, "result", json_string(consensus_outcome_name(result->outcome)));
         json_object_set_new(out, "value", json_integer((json_int_t)result->value));
@@ -433,7 +430,8 @@ void mesh_consensus_give_up(struct mesh *m)
     mc->waiting_count = 0;
 }
 
-static void submit(struct mesh *m, struct node_command *command, const struct consensus_entry *entry)
+static void submit(struct mesh *m, struct node_command *command,
+                   const struct consensus_entry *entry)
 {
     struct mesh_consensus *mc = m->consensus;
     struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_SUBMIT};
@@ -448,7 +446,10 @@ static void submit(struct mesh *m, struct node_command *command, const struct co
     int rv = mesh_consensus_step(m, &ev);
     if (rv == BASE_OK) return;
     mc->waiting_count--;
-    node_http_fail(command, rv == BASE_ETOOBIG ? 400 : rv == BASE_ESTATE ? 409 : 503,
+    node_http_fail(command,
+                   rv == BASE_ETOOBIG  ? 400
+                   : rv == BASE_ESTATE ? 409
+                                       : 503,
                    rv == BASE_ETOOBIG ? "a key takes 128 bytes, a value 1024, a request 64"
                    : rv == BASE_ESTATE
                        ? "this node has no vote in the current epoch: see `nftmesh epoch show`"
@@ -484,9 +485,10 @@ static void tell_kv(struct mesh *m, struct node_command *command)
         e.u.add.amount = amount == NULL ? 1 : (uint64_t)json_integer_value(amount);
     }
     if (e.kind == 0 || key.len == 0) {
-        node_http_fail(command, 400,
-                       "the body needs {\"op\": \"put\", \"key\": \"..\", \"value\": \"..\"}, or op "
-                       "delete, or add with an amount of 0 or more and a request's name");
+        node_http_fail(
+            command, 400,
+            "the body needs {\"op\": \"put\", \"key\": \"..\", \"value\": \"..\"}, or op "
+            "delete, or add with an amount of 0 or more and a request's name");
         return;
     }
     submit(m, command, &e);
@@ -526,8 +528,7 @@ static void tell_challenge(struct mesh *m, struct node_command *command)
         return;
     }
     if (kind == NULL || consensus_complaint_parse(&e.u.challenge.complaint, kind) != BASE_OK) {
-        node_http_fail(command, 400,
-                       "kind: unresponsive, slow, invalid, censoring or stale-proof");
+        node_http_fail(command, 400, "kind: unresponsive, slow, invalid, censoring or stale-proof");
         return;
     }
     e.u.challenge.target = it->seat.key;
@@ -557,8 +558,9 @@ static void tell_transfer(struct mesh *m, struct node_command *command)
     struct consensus_cluster_view v;
     consensus_cluster_view(&v, m->consensus->cluster, mesh_now());
     if (!v.has_epoch || v.engine.leader != v.self) {
-        node_http_fail(command, 409, "this node does not lead: ask the one that does, see"
-                                     " `nftmesh leader show`");
+        node_http_fail(command, 409,
+                       "this node does not lead: ask the one that does, see"
+                       " `nftmesh leader show`");
         return;
     }
     if (v.epoch->member_count == 1) {

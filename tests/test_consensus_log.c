@@ -286,7 +286,8 @@ static void test_a_payload_has_one_form(void **state)
     assert_int_equal(consensus_payload_decode(&back, bytes, 0), BASE_OK);
     for (int form = 1; form < 4; form++) {
         p = (struct consensus_payload){0};
-        if (form == 1) p.entries[p.count++] = (struct consensus_signed){base_slice_text("abc"), {{0}}};
+        if (form == 1)
+            p.entries[p.count++] = (struct consensus_signed){base_slice_text("abc"), {{0}}};
         if (form != 3) {
             p.has_state = true;
             p.state_slot = 31;
@@ -303,7 +304,8 @@ static void test_a_payload_has_one_form(void **state)
     }
     p.entries[p.count++] = (struct consensus_signed){base_slice_text("abc"), {{0}}};
     assert_int_equal(consensus_payload_encode(bytes, &len, sizeof bytes, &p), BASE_OK);
-    assert_int_equal(consensus_payload_decode(&back, bytes, len), BASE_EMALFORMED); /* the end alone */
+    assert_int_equal(consensus_payload_decode(&back, bytes, len),
+                     BASE_EMALFORMED); /* the end alone */
 }
 
 /* ---- what they do ---- */
@@ -456,11 +458,11 @@ static void test_nonces(void **state)
     static const struct {
         uint64_t nonce;
         enum consensus_outcome outcome;
-    } steps[] = {{5, CONSENSUS_DONE},         {5, CONSENSUS_NONCE_USED},  {3, CONSENSUS_DONE},
-                 {3, CONSENSUS_NONCE_USED},   {4, CONSENSUS_DONE},        {68, CONSENSUS_DONE},
-                 {5, CONSENSUS_NONCE_USED},   {4, CONSENSUS_NONCE_USED},  {6, CONSENSUS_DONE},
-                 {67, CONSENSUS_DONE},        {132, CONSENSUS_DONE},      {68, CONSENSUS_NONCE_USED},
-                 {67, CONSENSUS_NONCE_USED},  {69, CONSENSUS_DONE},       {1000, CONSENSUS_DONE},
+    } steps[] = {{5, CONSENSUS_DONE},         {5, CONSENSUS_NONCE_USED}, {3, CONSENSUS_DONE},
+                 {3, CONSENSUS_NONCE_USED},   {4, CONSENSUS_DONE},       {68, CONSENSUS_DONE},
+                 {5, CONSENSUS_NONCE_USED},   {4, CONSENSUS_NONCE_USED}, {6, CONSENSUS_DONE},
+                 {67, CONSENSUS_DONE},        {132, CONSENSUS_DONE},     {68, CONSENSUS_NONCE_USED},
+                 {67, CONSENSUS_NONCE_USED},  {69, CONSENSUS_DONE},      {1000, CONSENSUS_DONE},
                  {132, CONSENSUS_NONCE_USED}, {999, CONSENSUS_DONE}};
     (void)state;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -543,7 +545,8 @@ static void test_a_challenge_takes_more_than_two_thirds(void **state)
     assert_int_equal(says(1, opened.value, true).outcome, CONSENSUS_ALREADY);
     assert_int_equal(says(3, opened.value, true).outcome, CONSENSUS_DONE);
     assert_int_equal(says(4, opened.value, true).outcome, CONSENSUS_DONE);
-    assert_int_equal(consensus_state_standing(s, &target, at.time_s), CONSENSUS_STANDS); /* 3 of 5 */
+    assert_int_equal(consensus_state_standing(s, &target, at.time_s),
+                     CONSENSUS_STANDS); /* 3 of 5 */
     assert_int_equal(says(5, opened.value, true).outcome, CONSENSUS_DONE);
     assert_int_equal(consensus_state_standing(s, &target, at.time_s), CONSENSUS_BENCHED);
     assert_int_equal(consensus_state_standing(s, &target, at.time_s + CONSENSUS_BENCHED_S),

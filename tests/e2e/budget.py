@@ -16,29 +16,14 @@ from mesh import wait_for  # noqa: E402
 def insider(w):
     """A member's own keys, with its node stopped: what the impostor needs to be that member."""
     node = w.node("insider")
-    key = node.agent.get_key(mesh.proof_path(w.contract, node.agent.instance))
+    keys = mesh.keys_of(node, APP_ID)
     node.kill()
-    with open(os.path.join(node.dir, "seed"), "rb") as f:
-        seed = f.read()
-    priv = mesh.hkdf(bytes.fromhex(key["key"]) + seed, b"nftmesh", b"node-key-v1")
-    return {"node_priv": priv.hex(), "proof_priv": key["key"], "app_sig": key["signature_chain"][0],
-            "kms_sig": key["signature_chain"][1], "app_id": APP_ID, "instance": node.agent.instance,
-            "token": node.token}
+    return keys
 
 
 def flood(w, target, keys, kind):
     """Starts the impostor that floods the target once it is up."""
-    status, seat = target.status(), w.chain.seats(w.contract)[target.token]
-    told = {"url": target.listen, "target": status["node"], "chain_id": mesh.CHAIN_ID,
-            "contract": w.contract, "settings": status["settings"], "flood": kind,
-            "kms_root": w.host.kms_root(), **keys,
-            "seat": {"token": target.token, "owner": seat["owner"], "node_key": seat["node_key"],
-                     "proof_key": seat["proof_key"], "instance": target.agent.instance}}
-    p = subprocess.Popen([mesh.IMPOSTOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    p.stdin.write(json.dumps(told))
-    p.stdin.close()
-    p.stdin = None  # communicate() would flush it
-    return p
+    return mesh.member_liar(target, keys, w.chain, w.host.kms_root(), flood=kind)
 
 
 def over_budget(w, kind, what):

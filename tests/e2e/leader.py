@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
-from cases import World, expect, main, test, together  # noqa: E402
+from cases import APP_ID, World, expect, main, test, together  # noqa: E402
 from mesh import wait_for  # noqa: E402
 
 QUICK = ["--epoch-gap", "1s"]
@@ -211,6 +211,29 @@ def a_member_is_voted_out_of_the_lead(w):
              lambda: [m["standing"] for m in epoch(nodes[1])["members"] if m["name"] == "c4"]
              == ["benched"], 60)
     expect("its weight stays", epoch(nodes[1])["members"][0]["weight"] == 1)
+
+
+@test
+def who_votes_twice_is_suspended(w):
+    nodes = cluster(w, "e1", "e2", "e3", "e4", "e5")
+    liar, others = nodes[4], nodes[:4]
+    key, keys = liar.key(), mesh.keys_of(liar, APP_ID)
+    liar.kill()
+    led(*others, members=5)
+    mesh.vote_twice(others[0], key, keys, w.chain, w.host.kms_root())
+    line = wait_for("it is proved", lambda: others[0].events("equivocation"), 30)[0]
+    expect(f"{line}", line["peer"] == key and line["fault"] == "E2")
+    for n in others:  # also those that have not seen the votes
+        wait_for(lambda: f"suspended: {n.get('/v1/evidence')}",
+                 lambda: [s["node"] for s in n.get("/v1/evidence")["suspended"]] == [key], 60)
+    wait_for(lambda: f"no weight: {epoch(others[1])}",
+             lambda: [m["weight"] for m in epoch(others[1])["members"] if m["node"] == key] == [0], 60)
+    # Anybody may show it to the contract, which suspends the seat for all.
+    proof = json.loads(ask(others[0], "evidence", "export"))[0]
+    mesh.submit_evidence(w.chain, w.contract, proof)
+    wait_for("out of membership", lambda: all("e5" not in {m["name"] for m in n.members()}
+                                              for n in others), 60)
+    led(*others, members=4)
 
 
 @test

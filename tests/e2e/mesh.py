@@ -675,3 +675,59 @@ def impostor(target, contract, chain_id=CHAIN_ID, **lies):
     if p.returncode not in (0, 1) or not p.stdout.strip():
         raise Failed(f"impostor: {p.stderr.strip() or p.returncode}")
     return json.loads(p.stdout.strip().splitlines()[-1])
+
+
+def keys_of(node, app_id):
+    """A member's own keys: what the liar needs to be that member, while its node is stopped."""
+    key = node.agent.get_key(proof_path(node.contract, node.agent.instance))
+    with open(os.path.join(node.dir, "seed"), "rb") as f:
+        seed = f.read()
+    priv = hkdf(bytes.fromhex(key["key"]) + seed, b"nftmesh", b"node-key-v1")
+    return {"node_priv": priv.hex(), "proof_priv": key["key"], "app_sig": key["signature_chain"][0],
+            "kms_sig": key["signature_chain"][1], "app_id": app_id, "instance": node.agent.instance,
+            "token": node.token}
+
+
+def member_liar(target, keys, chain, kms_root, **lies):
+    """Starts the liar with a member's keys: it joins the target, and then does what it is told."""
+    status, seat = target.status(), chain.seats(target.contract)[target.token]
+    told = {"url": target.listen, "target": status["node"], "chain_id": CHAIN_ID,
+            "contract": target.contract, "settings": status["settings"], "kms_root": kms_root, **keys,
+            "seat": {"token": target.token, "owner": seat["owner"], "node_key": seat["node_key"],
+                     "proof_key": seat["proof_key"], "instance": target.agent.instance}, **lies}
+    p = subprocess.Popen([IMPOSTOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    p.stdin.write(json.dumps(told))
+    p.stdin.close()
+    p.stdin = None  # communicate() would flush it
+    return p
+
+
+def vote_twice(target, key, keys, chain, kms_root):
+    """The member with this node key gives two NOTARs for one slot, a while ahead."""
+    epoch, leader = target.get("/v1/epoch"), target.get("/v1/leader")
+    voter = [m["node"] for m in epoch["members"]].index(key)
+    p = member_liar(target, keys, chain, kms_root, flood="votes",
+                    votes={"epoch_id": epoch["id"], "voter": voter, "slot": leader["slot"] + 100})
+    try:
+        out, _ = p.communicate(timeout=30 * SCALE)
+    finally:
+        p.kill()
+    if "voted" not in out:
+        raise Failed(f"the liar did not get to vote: {out.strip()}")
+
+
+def submit_evidence(chain, contract, proof):
+    """Two votes of `nftmesh evidence export`, for anybody to send."""
+    def words(vote):
+        return (bytes.fromhex(vote["epoch_id"]) + pad32(vote["kind"]) + pad32(vote["first"]) +
+                pad32(vote["last"]) + bytes.fromhex(vote["hash"]))
+
+    def signature(vote):
+        raw = bytes.fromhex(vote["signature"])
+        return abi_dynamic(raw[:64] + bytes([raw[64] + 27]))
+    a, b = proof["a"], proof["b"]
+    head = words(a) + pad32(12 * 32) + words(b) + pad32(12 * 32 + len(signature(a)))
+    vote = "(bytes32,uint8,uint64,uint64,bytes32)"
+    data = chain.selector(f"submitEvidence({vote},bytes,{vote},bytes)") + head + signature(a) + \
+        signature(b)
+    return chain.send(chain.owner, contract, data)

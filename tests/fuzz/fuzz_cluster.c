@@ -1,5 +1,5 @@
-/* A whole core that hostile frames come to: type (1), length (2), body, and so on. It never fails, and
- * what it would store it can read again. */
+/* A whole core that hostile frames come to: type (1), length (2), body, and so on. It never fails,
+ * and what it would store it can read again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,7 +85,9 @@ static void begin(struct consensus_cluster *c, uint64_t *now)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct consensus_cluster_config config = {
-        .self = key_of(0), .gap_s = 1, .found_ms = 1000,
+        .self = key_of(0),
+        .gap_s = 1,
+        .found_ms = 1000,
         .host = {NULL, sign, verify, sign_entry, verify_entry}};
     struct consensus_cluster *c;
     struct consensus_cluster_actions out;

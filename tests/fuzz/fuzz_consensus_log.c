@@ -1,5 +1,5 @@
-/* What consensus stores and hands on: records of epochs, entries, payloads, states, logged votes. The
- * first byte says which. What we accept we can say back, byte for byte. */
+/* What consensus stores and hands on: records of epochs, entries, payloads, states, logged votes.
+ * The first byte says which. What we accept we can say back, byte for byte. */
 #include <stdlib.h>
 #include <string.h>
 

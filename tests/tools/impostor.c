@@ -10,13 +10,16 @@
  *   foreign_kms            instead of the two: a KMS root of its own signs, for the same app id
  *   token, instance        the seat it claims
  *   flood, seat, kms_root  a member that floods once it is up: with `bytes`, frames of a type that
- *                          nobody knows, or with `forgeries`, one a frame; seat is the
- * target's, as the chain has it (token, owner, instance, node_key, proof_key), by which it takes
- * the target for a member
+ *                          nobody knows, or with `forgeries`, one a frame; or that sends `votes`:
+ *                          two that contradict each other. seat is the target's, as the chain has
+ *                          it (token, owner, instance, node_key, proof_key), by which it takes the
+ *                          target for a member
+ *   votes                  of which epoch, voter and slot: {"epoch_id","voter","slot"}
  *
  * Prints one JSON object: {"outcome":"refused","code":1,"text":".."}, {"outcome":"closed"} when
  * the pipe was closed without a word, or {"outcome":"let_in"}; after a flood how it was ended,
- * {"outcome":"ended","code":5,"flood_ms":..,"frames":..}. Exit 0 when it was kept out. */
+ * {"outcome":"ended","code":5,"flood_ms":..,"frames":..}; after votes {"outcome":"voted"}. Exit 0
+ * when it was kept out. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +33,7 @@
 #include "base/ecdsa.h"
 #include "base/err.h"
 #include "base/keccak256.h"
+#include "consensus/wire.h"
 #include "gossip/frame.h"
 #include "gossip/gossip.h"
 #include "node/inbox.h"
@@ -42,7 +46,9 @@
  * how TCP comes back from a window that was closed. Bytes are used up sooner than frames. */
 #define FLOOD_BYTES_EACH 3000
 
-enum flood { FLOOD_NONE = 0, FLOOD_BYTES, FLOOD_FORGERIES };
+#define VOTED_MS 500 /* they are on their way: then it goes */
+
+enum flood { FLOOD_NONE = 0, FLOOD_BYTES, FLOOD_FORGERIES, FLOOD_VOTES };
 
 struct impostor {
     uv_loop_t loop;
@@ -65,6 +71,7 @@ struct impostor {
     bool is_judged;          /* the target is a member: let it in */
     uint64_t flood_since_ms; /* 0: it is not up yet */
     uint64_t flood_frames;
+    struct consensus_message votes[2];
     struct chain_snapshot *snapshot;
 };
 
@@ -153,12 +160,35 @@ static void make_snapshot(struct impostor *im, const json_t *json)
         fail("seat");
 }
 
+/* For two candidates of one slot, as nobody does who keeps the rules. */
+static void make_votes(struct impostor *im, const json_t *told)
+{
+    for (uint8_t i = 0; i < 2; i++) {
+        struct consensus_message *m = &im->votes[i];
+        struct base_vote *vote = &m->u.vote.vote;
+        struct base_hash32 digest;
+        m->type = CONSENSUS_MSG_VOTE;
+        take_hex(m->epoch_id.bytes, 32, told, "epoch_id");
+        m->u.vote.voter = (uint16_t)json_integer_value(json_object_get(told, "voter"));
+        vote->epoch_id = m->epoch_id;
+        vote->kind = BASE_VOTE_NOTAR;
+        vote->first = vote->last = (uint64_t)json_integer_value(json_object_get(told, "slot"));
+        vote->hash.bytes[0] = (uint8_t)(i + 1);
+        base_eip712_vote(&digest, &im->identity.domain, vote);
+        if (base_ecdsa_sign(&m->u.vote.sig, &digest, &im->identity.keys.node_priv) != BASE_OK)
+            fail("votes");
+    }
+}
+
 static void read_flood(struct impostor *im, const json_t *json)
 {
     const char *flood = json_string_value(json_object_get(json, "flood"));
     if (flood == NULL) return;
-    im->flood = strcmp(flood, "forgeries") == 0 ? FLOOD_FORGERIES : FLOOD_BYTES;
+    im->flood = strcmp(flood, "forgeries") == 0 ? FLOOD_FORGERIES
+                : strcmp(flood, "votes") == 0   ? FLOOD_VOTES
+                                                : FLOOD_BYTES;
     make_snapshot(im, json);
+    if (im->flood == FLOOD_VOTES) make_votes(im, json_object_get(json, "votes"));
 }
 
 static void read_lies(struct impostor *im)
@@ -224,12 +254,32 @@ static size_t forge(struct impostor *im, uint8_t *body, size_t cap)
 
 static void step(struct impostor *im, const struct node_session_event *ev);
 
+static void send_votes(struct impostor *im)
+{
+    static uint8_t body[CONSENSUS_FRAME_BYTES_MAX];
+    struct node_session_event ev = {.kind = NODE_SESSION_EV_QUEUE};
+    for (; im->flood_frames < 2; im->flood_frames++) {
+        const struct consensus_message *m = &im->votes[im->flood_frames];
+        if (consensus_message_encode(body, &ev.queue.len, sizeof body, m) != BASE_OK) fail("votes");
+        ev.queue.type = consensus_frame_type(m->type);
+        ev.queue.body = body;
+        step(im, &ev);
+    }
+    if (im->done || uv_hrtime() / 1000000 < im->flood_since_ms + VOTED_MS) return;
+    printf("{\"outcome\":\"voted\"}\n");
+    finish(im);
+}
+
 /* As much as the session takes; the next SENT or FRAME makes room for more. */
 static void flood(struct impostor *im)
 {
     static uint8_t body[GOSSIP_FRAME_BYTES_MAX];
     struct node_session_event ev = {.kind = NODE_SESSION_EV_QUEUE};
     if (im->flood_since_ms == 0 || im->done) return;
+    if (im->flood == FLOOD_VOTES) {
+        send_votes(im);
+        return;
+    }
     while (!im->done && node_session_stats(im->session).queued < 8) {
         ev.queue.type = GOSSIP_FRAME_TYPE_LAST;
         ev.queue.body = body;
