@@ -7,6 +7,7 @@ one JSON object with what was measured. Every figure comes from the nodes' own l
 import argparse
 import concurrent.futures
 import contextlib
+import http.client
 import json
 import os
 import secrets
@@ -42,6 +43,10 @@ def quote(text):
         print(f"    {DIM}{line}{PLAIN}", flush=True)
 
 
+# The chain has a block a second: changes of seats may take effect on votes as often.
+SETTINGS = ["--epoch-gap", "1s"]
+
+
 class Story:
     def __init__(self, directory, count):
         self.dir, self.count = directory, count
@@ -74,7 +79,7 @@ class Story:
 
     def start(self, name, bootstrap=(), extra=(), agent=None, contract=None):
         node = mesh.Node(name, self.dir, agent or self.hosts.agents[name],
-                         contract or self.contract, self.rpcs, bootstrap, extra=extra)
+                         contract or self.contract, self.rpcs, bootstrap, extra=[*SETTINGS, *extra])
         self.nodes[name] = node
         return node
 
@@ -189,6 +194,16 @@ class Story:
         wait_for("bob weighs 2 in every table", lambda: weights() == [2] * len(others))
         say("bob weighs 2 in every table")
         self.result["weight"] = 2
+        voter = lambda: next(m for m in self.epoch("alice")["members"] if m["name"] == "bob")
+        wait_for(lambda: f"and with 2 he votes: {self.epoch('alice')}", lambda: voter()["weight"] == 2,
+                 60)
+        windows = [w["name"] for w in self.nodes["alice"].get("/v1/schedule")["windows"]]
+        say(f"of the next {len(windows)} windows bob leads {windows.count('bob')}, alice "
+            f"{windows.count('alice')}, dave {windows.count('dave')}")
+        for name in ("frank", "insider"):
+            self.give_up(name)
+        self.led(list(self.nodes), len(self.nodes))
+        say("two seats whose nodes are gone are given up: they count as absent no more")
 
     def flood(self):
         """Junk, half-open and reset connections on alice's port while erin joins through it."""
@@ -278,7 +293,7 @@ class Story:
         """Somebody with a seat and a registered node key of his own, who will lie in HELLO."""
         agent = self.hosts.agents["sibling"]
         self.seat("insider", len(self.names) + 1)
-        node = mesh.Node("insider", self.dir, agent, self.contract, self.rpcs)
+        node = mesh.Node("insider", self.dir, agent, self.contract, self.rpcs, extra=SETTINGS)
         self.nodes["insider"] = node
         self.register("insider")
         wait_for("the insider's registration stands",
@@ -456,6 +471,103 @@ class Story:
         say(f"nobody was dropped; {self.result['rpc_outage']['admitted_after_ms']} ms after the "
             "endpoints came back erin was admitted everywhere")
 
+    # ---- who leads -----------------------------------------------------------------------------
+
+    def leader(self, name):
+        return self.nodes[name].get("/v1/leader") or {}
+
+    def epoch(self, name):
+        return self.nodes[name].get("/v1/epoch") or {}
+
+    def led(self, names, members):
+        """All of these are in one epoch of so many members, and one of them may act: its name."""
+        def agreed():
+            views = [self.leader(n) for n in names]
+            epochs = {self.epoch(n).get("id") for n in names}
+            sizes = {len(self.epoch(n).get("members", [])) for n in names}
+            return len(epochs) == 1 and sizes == {members} and sum(v.get("lease") is True
+                                                                   for v in views) == 1
+        wait_for(lambda: "one of them leads: " + repr([(n, self.leader(n), self.epoch(n).get("number"))
+                                                       for n in names]), agreed, 90)
+        return next(n for n in names if self.leader(n)["lease"])
+
+    def add_one(self, name, request):
+        """One more, asked of this node; the number then, or None when nobody says."""
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            status, text = self.nodes[name].request(
+                "POST", "/v1/kv/change",
+                {"op": "add", "key": "counter", "amount": 1, "request": request})
+            return json.loads(text)["value"] if status == 200 else None
+        return None
+
+    def lead(self):
+        title("They elect a leader, and share a counter")
+        names = list(self.nodes)
+        first = self.led(names, len(names))
+        quote(mesh.run("leader", "show", "--data-dir", self.nodes[names[0]].dir)[1])
+        quote(mesh.run("quorum", "--data-dir", self.nodes[names[0]].dir)[1])
+        other = next(n for n in names if n != first)
+        counted = [self.add_one(n, f"r-{i}") for i, n in enumerate(names)]
+        say(f"each of them adds one to a counter: {counted}")
+        say(f"{first} leads and is killed (kill -9); {other} goes on asking for one more")
+        rest, began = [n for n in names if n != first], time.time()
+        self.nodes[first].kill()
+        asked = 0
+        while (value := self.add_one(other, "r-during")) is None:
+            asked += 1
+            if time.time() > began + 60 * mesh.SCALE:
+                raise Failed("nobody counts any more")
+        again = self.add_one(rest[-1], "r-during")
+        second = self.led(rest, len(names))
+        at = min(e["ts"] for n in rest for e in self.nodes[n].events("lease", since=began))
+        failover_ms = round((at - began) * 1000)
+        say(f"{second} leads after {failover_ms} ms; the same request, asked of two members, was "
+            f"counted once: {value}, {again}")
+        quote(next(json.dumps({k: e[k] for k in ("ev", "name", "epoch", "window", "fencing_token")})
+                   for e in reversed(self.nodes[rest[0]].events("leader"))))
+        self.nodes[first].start()
+        wait_for(f"{first} is back in every table", self.all_see, 60)
+        self.led(names, len(names))
+        seen = lambda: [(self.nodes[n].get("/v1/kv?key=counter") or {}).get("value") for n in names]
+        total = str(len(names) + 1)
+        wait_for(lambda: f"everybody counts the same: {seen()}", lambda: set(seen()) == {total}, 60)
+        say(f"back again, {first} has the same {total} as everybody; none was lost, none twice")
+        self.result["leader"] = {
+            "failover_ms": failover_ms,
+            "counter_ok": sorted(counted) == list(range(1, len(names) + 1)) and value == again ==
+            len(names) + 1}
+        if not self.result["leader"]["counter_ok"]:
+            raise Failed(f"the counter: {counted}, {value}, {again}")
+
+    def give_up(self, name):
+        """A seat that nobody uses any more goes back, and does not count as absent."""
+        seller = self.chain.as_wallet(self.wallets[name].address)
+        self.chain.contract_call(self.contract, "burn(uint256)", self.tokens[name], sender=seller)
+
+    def equivocate(self):
+        title("dave's keys are used to vote twice")
+        names = [n for n in self.nodes if n != "carol"]
+        self.led(names, len(names))
+        dave, rest = self.nodes.pop("dave"), [n for n in names if n != "dave"]
+        dave.token = self.tokens["dave"]
+        self.nodes["alice"].token = self.tokens["alice"]
+        key, keys, began = dave.key(), mesh.keys_of(dave, APP_ID), time.time()
+        dave.kill()
+        self.led(rest, len(names))
+        mesh.vote_twice(self.nodes["alice"], key, keys, self.chain, self.hosts.kms_root())
+        wait_for("alice has proved it", lambda: self.nodes["alice"].events("equivocation", began), 30)
+        quote(mesh.run("evidence", "list", "--data-dir", self.nodes["alice"].dir)[1])
+        weight = lambda n: [m["weight"] for m in self.epoch(n)["members"] if m["node"] == key]
+        wait_for(lambda: f"dave votes no more: {[weight(n) for n in rest]}",
+                 lambda: all(weight(n) == [0] for n in rest), 60)
+        say(f"from epoch {self.epoch('alice')['number']} on dave's vote weighs nothing, with everybody")
+        proof = json.loads(mesh.run("evidence", "export", "--data-dir", self.nodes["alice"].dir)[1])[0]
+        mesh.submit_evidence(self.chain, self.contract, proof)
+        wait_for("dave is in nobody's table", lambda: all(key not in {m["node"] for m in
+                 self.nodes[n].members()} for n in rest), 60)
+        say("the contract takes the two votes, and suspends the seat: dave is out of every table")
+        self.result["leader"]["equivocator_suspended"] = True
+
     def sale(self):
         title("carol's seat is sold")
         key, others = self.keys["carol"], [n for n in self.nodes if n != "carol"]
@@ -487,6 +599,7 @@ class Story:
         self.form()
         self.remember_keys()
         self.event()
+        self.lead()
         self.application()
         self.impostors_and_flood()
         self.lying_rpc()
@@ -496,6 +609,7 @@ class Story:
         self.outage()
         self.more_weight()
         self.sale()
+        self.equivocate()
         self.result["ok"] = True
 
     def impostors_and_flood(self):
@@ -507,7 +621,7 @@ class Story:
         alice = self.nodes["alice"]
         title("The mesh stays up until Ctrl-C. Try, in another terminal:")
         for verb in ("members", "status", "peers", "events --follow", "why carol",
-                     "event hello world"):
+                     "event hello world", "leader show", "quorum", "kv put colour blue"):
             say(f"build/nftmesh {verb} --data-dir {alice.dir}")
         say(f"curl http://127.0.0.1:{alice.http_port}/metrics")
         with contextlib.suppress(KeyboardInterrupt):

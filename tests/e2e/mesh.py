@@ -728,6 +728,6 @@ def submit_evidence(chain, contract, proof):
     a, b = proof["a"], proof["b"]
     head = words(a) + pad32(12 * 32) + words(b) + pad32(12 * 32 + len(signature(a)))
     vote = "(bytes32,uint8,uint64,uint64,bytes32)"
-    data = chain.selector(f"submitEvidence({vote},bytes,{vote},bytes)") + head + signature(a) + \
-        signature(b)
+    name = f"submitEvidence({vote},bytes,{vote},bytes)"
+    data = "0x" + chain.selector(name) + (head + signature(a) + signature(b)).hex()
     return chain.send(chain.owner, contract, data)
