@@ -14,6 +14,9 @@
 #include "base/keccak256.h"
 #include "base/prng.h"
 #include "consensus/cluster.h"
+#include "consensus/fields.h"
+#include "consensus/votelog.h"
+#include "consensus/wire.h"
 
 #define MOST     12
 #define BLOCK_MS 2000
@@ -938,6 +941,207 @@ static void test_a_challenge(void **state)
     end();
 }
 
+/* ---- hostile frames ---- */
+
+static int say(size_t to, size_t from, uint8_t type, const void *body, size_t len)
+{
+    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_FRAME,
+                                         .key = w.nodes[from].key};
+    ev.u.frame.type = type;
+    ev.u.frame.body = (struct base_slice){body, len};
+    return step(to, &ev);
+}
+
+static uint8_t frame[CONSENSUS_FRAME_BYTES_MAX];
+
+static size_t entry_frame(const struct base_hash32 *id, size_t signer, size_t submitter,
+                          uint64_t epoch)
+{
+    struct consensus_entry e = {.kind = CONSENSUS_ENTRY_PUT,
+                                .epoch = epoch,
+                                .submitter = w.nodes[submitter].key,
+                                .nonce = UINT64_C(1) << 40};
+    uint8_t body[CONSENSUS_ENTRY_BYTES_MAX];
+    struct base_packer p;
+    struct base_sig65 sig;
+    size_t len;
+    e.u.put.key = base_slice_text("forged");
+    e.u.put.value = base_slice_text("yes");
+    assert_int_equal(consensus_entry_encode(body, &len, sizeof body, &e), BASE_OK);
+    const struct base_slice slice = {body, len};
+    assert_int_equal(sign_entry(&w.nodes[signer], &slice, &sig), BASE_OK);
+    base_packer_init(&p, frame, sizeof frame);
+    base_pack_map(&p, 3);
+    consensus_put_bin(&p, 0, id->bytes, sizeof id->bytes);
+    consensus_put_bin(&p, 1, body, len);
+    consensus_put_bin(&p, 2, sig.bytes, sizeof sig.bytes);
+    return p.len;
+}
+
+static void test_nobody_speaks_for_another(void **state)
+{
+    (void)state;
+    begin_running(11, 5);
+    size_t lead = holder(), liar = (lead + 1) % 5, victim = (lead + 2) % 5;
+    struct base_hash32 id = view_of(lead).epoch_id;
+    size_t len = entry_frame(&id, liar, victim, 0);
+    assert_int_equal(say(lead, liar, CONSENSUS_FRAME_ENTRY, frame, len), BASE_EMALFORMED);
+    len = entry_frame(&id, liar, liar, 2); /* of an epoch that is not yet */
+    assert_int_equal(say(lead, liar, CONSENSUS_FRAME_ENTRY, frame, len), BASE_EMALFORMED);
+    run_ms(2 * S);
+    assert_false(has(lead, "forged", "yes"));
+    len = entry_frame(&id, liar, liar, 0);
+    assert_int_equal(say(lead, liar, CONSENSUS_FRAME_ENTRY, frame, len), BASE_OK);
+    run_ms(2 * S);
+    assert_true(has(victim, "forged", "yes"));
+    end();
+}
+
+/* A candidate of the leader's own key with any payload: what do the others make of it? */
+static bool is_notarised_by(size_t at, size_t lead, const struct base_slice *payload)
+{
+    struct consensus_cluster_view v = view_of(at);
+    struct consensus_message m = {.type = CONSENSUS_MSG_CAND, .epoch_id = v.epoch_id};
+    struct base_hash32 hash;
+    struct base_eth_address signer = address_of(&w.nodes[lead].key);
+    size_t len, before;
+    m.u.cand = (struct consensus_candidate){.slot = v.engine.frontier,
+                                            .parent_slot = v.engine.final_slot,
+                                            .parent_hash = v.engine.final_hash,
+                                            .payload = *payload};
+    consensus_candidate_hash(&hash, &v.epoch_id, &m.u.cand);
+    struct base_vote vote = {v.epoch_id, BASE_VOTE_CAND, v.engine.frontier, v.engine.frontier,
+                             hash};
+    m.u.cand.sig = vote_sig(&signer, &vote);
+    assert_int_equal(consensus_message_encode(frame, &len, sizeof frame, &m), BASE_OK);
+    before = w.nodes[at].op_count;
+    assert_int_equal(say(at, lead, consensus_frame_type(m.type), frame, len), BASE_OK);
+    for (size_t i = before; i < w.nodes[at].op_count; i++) {
+        struct consensus_logged logged;
+        const struct op *op = &w.nodes[at].ops[i];
+        assert_int_equal(consensus_votelog_decode(&logged, &v.epoch_id, op->body, op->len),
+                         BASE_OK);
+        bool is_it = logged.record.kind == CONSENSUS_RECORD_NOTAR &&
+                     base_hash32_equal(&logged.record.vote.hash, &hash);
+        consensus_votelog_free(&logged);
+        if (is_it) return true;
+    }
+    return false;
+}
+
+static bool is_payload_voted_for(uint64_t seed, const struct consensus_payload *p)
+{
+    static uint8_t bytes[4096];
+    size_t len = 0;
+    begin_running(seed, 4);
+    size_t lead = holder(), at = (lead + 1) % 4;
+    crash(lead); /* its key is ours now */
+    run_ms(50);
+    assert_int_equal(consensus_payload_encode(bytes, &len, sizeof bytes, p), BASE_OK);
+    const struct base_slice payload = {bytes, len};
+    bool is_voted = is_notarised_by(at, lead, &payload);
+    end();
+    return is_voted;
+}
+
+static void test_what_a_leader_says_is_judged(void **state)
+{
+    static struct consensus_payload p;
+    (void)state;
+    p = (struct consensus_payload){0};
+    assert_true(is_payload_voted_for(12, &p)); /* nothing at all: the heartbeat */
+    p.is_closing = true;                       /* an end that is not due, or of another record */
+    p.block = 5;
+    p.block_hash = block_hash(5);
+    p.block_time_s = 1000010;
+    assert_false(is_payload_voted_for(12, &p));
+    p = (struct consensus_payload){.has_state = true, .state_slot = 2}; /* another state */
+    assert_false(is_payload_voted_for(12, &p));
+    p = (struct consensus_payload){.count = 1};
+    p.entries[0].body = base_slice_text("no entry");
+    assert_false(is_payload_voted_for(12, &p));
+}
+
+/* An epoch that one member makes up: as the next one without proof, and for whom comes late. */
+static void test_epochs_are_not_made_up(void **state)
+{
+    static uint8_t record[CONSENSUS_EPOCH_BYTES_MAX];
+    struct consensus_epoch fake;
+    struct base_hash32 id;
+    struct base_packer p;
+    size_t len;
+    (void)state;
+    begin_running(13, 5);
+    struct consensus_cluster_view v = view_of(0);
+    assert_int_equal(consensus_epoch_copy(&fake, v.epoch), BASE_OK);
+    fake.number = 1;
+    fake.previous = v.epoch_id;
+    fake.closing_slot = 3;
+    fake.block.number++;
+    fake.members[0].priority += 7;
+    assert_int_equal(consensus_epoch_encode(record, &len, sizeof record, &fake), BASE_OK);
+    assert_int_equal(consensus_epoch_id(&id, &fake), BASE_OK);
+    base_packer_init(&p, frame, sizeof frame);
+    base_pack_map(&p, 2);
+    consensus_put_bin(&p, 0, id.bytes, sizeof id.bytes);
+    consensus_put_bin(&p, 1, record, len);
+    assert_int_equal(say(0, 4, CONSENSUS_FRAME_EPOCH, frame, p.len), BASE_OK);
+    assert_int_equal(view_of(0).epoch->number, 0);
+    w.count = 6;
+    start(5); /* a newcomer, to whom all five are known, and one lies */
+    run_ms(1);
+    assert_false(view_of(5).has_epoch);
+    assert_int_equal(say(5, 4, CONSENSUS_FRAME_EPOCH, frame, p.len), BASE_OK);
+    assert_false(view_of(5).has_epoch);
+    frame[4]++; /* an id that is not its record's */
+    assert_int_equal(say(5, 4, CONSENSUS_FRAME_EPOCH, frame, p.len), BASE_EMALFORMED);
+    consensus_epoch_free(&fake);
+    run_ms(5 * S);
+    assert_int_equal(view_of(5).epoch->number, 0);
+    check_together();
+    end();
+}
+
+/* A state that is not the one that was asked for is not taken. */
+static void test_states_are_compared(void **state)
+{
+    struct base_packer p;
+    struct base_slice bytes;
+    struct consensus_state *other;
+    (void)state;
+    begin_running(14, 4);
+    for (int i = 0; i < 100; i++) {
+        (void)add((size_t)i % 4, "n", "");
+        run_ms(500);
+    }
+    w.count = 5;
+    start(4);
+    for (size_t i = 0; i < 4; i++)
+        w.nodes[i].is_cut = i == 0; /* the first cannot answer */
+    run_ms(1500);
+    assert_int_equal(consensus_state_new(&other), BASE_OK);
+    assert_int_equal(consensus_state_encode(other, &bytes), BASE_OK);
+    struct consensus_cluster_view v = view_of(1);
+    struct base_hash32 digest;
+    struct consensus_state *real =
+        (struct consensus_state *)(uintptr_t)consensus_cluster_state(w.nodes[1].cluster);
+    assert_int_equal(consensus_state_digest(real, &digest), BASE_OK);
+    base_packer_init(&p, frame, sizeof frame);
+    base_pack_map(&p, 5);
+    consensus_put_bin(&p, 0, v.epoch_id.bytes, BASE_HASH32_BYTES);
+    consensus_put_bin(&p, 1, digest.bytes, BASE_HASH32_BYTES);
+    consensus_put_u64(&p, 2, bytes.len);
+    consensus_put_u64(&p, 3, 0);
+    consensus_put_bin(&p, 4, bytes.data, bytes.len);
+    assert_int_equal(say(4, 0, CONSENSUS_FRAME_STATE, frame, p.len), BASE_OK);
+    w.nodes[0].is_cut = false;
+    run_ms(20 * S);
+    check_together();
+    assert_true(has(4, "n", "100"));
+    consensus_state_free(other);
+    end();
+}
+
 /* Loss, crashes, cuts, transfers and entries, then calm. */
 static void wild(uint64_t seed)
 {
@@ -996,6 +1200,10 @@ int main(void)
         cmocka_unit_test(test_a_newcomer_gets_the_state),
         cmocka_unit_test(test_a_copy_is_suspended),
         cmocka_unit_test(test_a_challenge),
+        cmocka_unit_test(test_nobody_speaks_for_another),
+        cmocka_unit_test(test_what_a_leader_says_is_judged),
+        cmocka_unit_test(test_epochs_are_not_made_up),
+        cmocka_unit_test(test_states_are_compared),
         cmocka_unit_test(test_wild_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
