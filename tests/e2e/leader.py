@@ -214,6 +214,26 @@ def a_member_is_voted_out_of_the_lead(w):
 
 
 @test
+def leadership_goes_on_without_the_chain(w):
+    proxies = [mesh.Proxy(w.chain) for _ in range(3)]
+    try:
+        nodes = cluster(w, "o1", "o2", "o3", "o4", rpcs=[p.url for p in proxies])
+        for p in proxies:
+            p.mode = "down"
+        wait_for("the endpoints are missed", lambda: "rpc_unreachable" in
+                 nodes[0].request("GET", "/readyz?verbose")[1], 60)
+        first = led(*nodes)
+        first.kill()
+        rest = [n for n in nodes if n is not first]
+        second = led(*rest, members=4)
+        status, answer = write(rest[0], op="add", key="n", request="without")
+        expect(f"{answer}", status == 200 and answer["value"] == 1 and second is not first)
+    finally:
+        for p in proxies:
+            p.close()
+
+
+@test
 def who_votes_twice_is_suspended(w):
     nodes = cluster(w, "e1", "e2", "e3", "e4", "e5")
     liar, others = nodes[4], nodes[:4]
