@@ -77,6 +77,7 @@ void mesh_leave(struct mesh *m, const char *why)
     m->stop_ms = mesh_now() + MESH_LEAVE_MS;
     mesh_log(m, BASE_LOG_INFO, "node", "leaving", "%s", why);
     mesh_dirty(m);
+    mesh_consensus_leave(m);
     mesh_conns_snapshot(m);
     if (m->gossip == NULL)
         m->left = true;

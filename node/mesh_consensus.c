@@ -558,6 +558,15 @@ int mesh_consensus_new(struct mesh *m)
     return BASE_OK;
 }
 
+void mesh_consensus_leave(struct mesh *m)
+{
+    const struct consensus_cluster_event resign = {.type = CONSENSUS_CLUSTER_EV_RESIGN};
+    struct consensus_cluster_view v;
+    if (m->consensus == NULL || m->consensus->cluster == NULL) return;
+    consensus_cluster_view(&v, m->consensus->cluster, mesh_now());
+    if (v.has_epoch && v.engine.leader == v.self) (void)mesh_consensus_step(m, &resign);
+}
+
 /* The writer may still be writing: it is closed with the loop's other handles. */
 void mesh_consensus_close(struct mesh *m)
 {

@@ -353,7 +353,8 @@ int mesh_chain_trust_accept(struct mesh *m, char *why, size_t cap);
 uint64_t mesh_chain_lag_blocks(const struct mesh *m);
 
 /* mesh_consensus.c: each does nothing before mesh_consensus_new(), or without consensus */
-int mesh_consensus_new(struct mesh *m); /* our seat stands, and so does gossip */
+int mesh_consensus_new(struct mesh *m);    /* our seat stands, and so does gossip */
+void mesh_consensus_leave(struct mesh *m); /* whoever leads, hands it on */
 void mesh_consensus_close(struct mesh *m);
 void mesh_consensus_free(struct mesh *m);
 void mesh_consensus_chain(struct mesh *m); /* a snapshot by which we judge */

@@ -148,6 +148,9 @@ def a_lead_is_handed_on_and_shown(w):
            follower.metric("nftmesh_is_leader") == 0 and
            follower.metric("nftmesh_voting_weight") == 4 and
            follower.metric("nftmesh_leader_changes_total") >= 1)
+    second.stop()  # who leaves hands it on first
+    expect("lease lost, and not just ended", second.events("lease_lost"))
+    led(*[n for n in nodes if n is not second], members=4)
 
 
 @test
