@@ -87,8 +87,8 @@ int consensus_engine_new(struct consensus_engine **out, const struct consensus_c
     e->first_leader = c->first_leader;
     e->host = c->host;
     e->now_ms = e->started_ms = now_ms;
-    e->top_slot = e->active = e->notar_top = CONSENSUS_NO_SLOT;
-    e->final_slot = c->final_slot;
+    e->active = e->notar_top = CONSENSUS_NO_SLOT;
+    e->final_slot = e->top_slot = c->final_slot;
     e->final_hash = c->final_slot == CONSENSUS_NO_SLOT ? c->genesis : c->final_hash;
     e->lease_from_ms = c->lease_from_ms;
     e->is_restored = c->is_restart;

@@ -928,6 +928,24 @@ static void test_a_restart_goes_on_from_its_state(void **state)
     assert_non_null(stores(BASE_VOTE_NOTAR));
 }
 
+/* Slots up to its state are over for it: who led them does not propose there again, which would be
+ * a second candidate. */
+static void test_a_restart_proposes_above_its_state(void **state)
+{
+    struct consensus_view view;
+    (void)state;
+    begin(0);
+    teardown(NULL);
+    config.final_slot = 2;
+    config.final_hash = (struct base_hash32){{0x33}};
+    config.is_restart = true;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    timer();
+    consensus_engine_view(&view, engine);
+    assert_int_equal(view.frontier, 3);
+    assert_int_equal(stores(BASE_VOTE_CAND)->first, 3);
+}
+
 /* A block is behind a quorum's heads when so many have reached it. */
 static void test_the_head_of_a_quorum(void **state)
 {
@@ -992,6 +1010,7 @@ int main(void)
         CASE(test_a_state_saves_the_way),
         CASE(test_nothing_is_final_without_the_state),
         CASE(test_a_restart_goes_on_from_its_state),
+        CASE(test_a_restart_proposes_above_its_state),
         CASE(test_the_head_of_a_quorum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
