@@ -624,9 +624,15 @@ uint64_t consensus_engine_deadline_ms(const struct consensus_engine *e)
 
 /* ---- after a restart ---- */
 
-/* Below what is final: of no use but for whom we voted last (L2), and where (N1). */
+/* Below what is final: of use for whom we voted last (L2), and where (N1), and to members that lack
+ * the candidate: if all who have it restart at a later state, nobody else could show it to them. */
 static int restore_old(struct consensus_engine *e, const struct consensus_record *r)
 {
+    struct base_hash32 hash;
+    if (r->cand != NULL) {
+        consensus_candidate_hash(&hash, &e->epoch_id, r->cand);
+        engine_old_add(e, r->cand, &hash);
+    }
     if (r->kind != CONSENSUS_RECORD_NOTAR) return BASE_OK;
     e->notar_top = r->vote.first;
     e->led_window = engine_window_of(e, r->vote.first);
