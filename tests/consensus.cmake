@@ -1,6 +1,6 @@
 # Whole clusters of consensus engines in virtual time: built, not installed. docs/consensus.md, Tests.
 set(sim ${CMAKE_SOURCE_DIR}/tests)
-set(liars double_voter.c equivocator.c forger.c late_sender.c lease.c omitter.c skip_and_final.c
+set(liars double_voter.c equivocator.c forger.c jumper.c late_sender.c lease.c omitter.c skip_and_final.c
     stale.c withholder.c wrong_epoch.c)
 list(TRANSFORM liars PREPEND ${sim}/consensus_liars/)
 

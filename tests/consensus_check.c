@@ -217,6 +217,12 @@ static const char *contradicts(const struct check *c, size_t member, const struc
     return NULL;
 }
 
+static bool is_notarised(const struct check *c, uint64_t slot, const struct base_hash32 *hash)
+{
+    const struct slot *s = slot_find(c, slot);
+    return s != NULL && s->is_notarised && base_hash32_equal(&s->notarised, hash);
+}
+
 void check_vote(struct check *c, size_t member, const struct base_vote *vote, bool is_stored)
 {
     const char *pair = contradicts(c, member, vote);
@@ -224,6 +230,9 @@ void check_vote(struct check *c, size_t member, const struct base_vote *vote, bo
         check_fail(c, "I7 member %zu says a pair %s, slot %llu", member, pair, number(vote->first));
     if (!is_stored)
         check_fail(c, "I8 member %zu says what is not on its disk, slot %llu", member,
+                   number(vote->first));
+    if (vote->kind == BASE_VOTE_FINAL && !is_notarised(c, vote->first, &vote->hash))
+        check_fail(c, "I5 member %zu says FINAL without a NOTAR certificate, slot %llu", member,
                    number(vote->first));
     if (vote->kind == BASE_VOTE_SKIP) {
         struct window *w = window_get(c, window_of(c, vote->first));
@@ -278,7 +287,7 @@ static void check_certified(struct check *c, const struct consensus_cert *cert)
     struct slot *s = slot_get(c, cert->first);
     if (s->is_certified && !base_hash32_equal(&s->certified, &cert->hash))
         check_fail(c, "I1 two FINAL certificates of slot %llu", number(cert->first));
-    if (!s->is_notarised || !base_hash32_equal(&s->notarised, &cert->hash))
+    if (!is_notarised(c, cert->first, &cert->hash))
         check_fail(c, "I5 a FINAL certificate of slot %llu, and no NOTAR certificate",
                    number(cert->first));
     if (check_is_skipped(c, cert->first))

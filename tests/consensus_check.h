@@ -6,15 +6,18 @@
 /* What must hold after every step of one epoch, told what honest members say and do. Knows nothing
  * of engines: only votes, certificates and what was called final.
  *
- *   I1  one candidate a final slot, and each member's are in order
- *   I2  a final candidate's parent is final, nothing final lies between, all between is skipped
- *   I3  nothing that has a FINAL certificate is skipped; what it descends from may be, as a slot
- * can be notarised and then skipped by those who did not know I4  one notarised candidate a slot I5
- * what has a FINAL certificate has a NOTAR certificate I6  a certificate is valid, by a count of
- * its own I7  an honest member never says a pair that is evidence, nor is it named in any; restarts
- * too I8  it says nothing that is not known to be on its disk I9  one honest lease at a time, and
- * fencing tokens do not go back I13 all name the same leader of a window, and each leads its share
- *   I15 no more is held than there are bounds for */
+ *   I1   one candidate a final slot, and each member's are in order
+ *   I2   a final candidate's parent is final, nothing final lies between, all between is skipped
+ *   I3   nothing that has a FINAL certificate is skipped; what it descends from may be, notarised
+ *        before others skipped it
+ *   I4   one notarised candidate a slot
+ *   I5   what has a FINAL certificate, or an honest FINAL, has a NOTAR certificate
+ *   I6   a certificate is valid, by a count of its own
+ *   I7   an honest member never says a pair that is evidence, nor is named in any; restarts, too
+ *   I8   it says nothing that is not known to be on its disk
+ *   I9   one honest lease at a time, and fencing tokens do not go back
+ *   I13  all name the same leader of a window, and each leads its share
+ *   I15  no more is held than there are bounds for */
 struct check;
 struct check_setup { /* borrowed */
     const struct consensus_voter *voters;

@@ -9,7 +9,7 @@ const struct world_liar_kind *const WORLD_LIARS[WORLD_LIARS_COUNT] = {
     &WORLD_LIAR_EQUIVOCATOR, &WORLD_LIAR_DOUBLE_VOTER, &WORLD_LIAR_SKIP_AND_FINAL,
     &WORLD_LIAR_WITHHOLDER,  &WORLD_LIAR_LATE_SENDER,  &WORLD_LIAR_OMITTER,
     &WORLD_LIAR_FORGER,      &WORLD_LIAR_WRONG_EPOCH,  &WORLD_LIAR_STALE,
-    &WORLD_LIAR_LEASE};
+    &WORLD_LIAR_LEASE,       &WORLD_LIAR_JUMPER};
 
 void world_make_liar(struct world *w, size_t at, const struct world_liar_kind *kind)
 {
@@ -67,6 +67,27 @@ struct consensus_message liar_vote(struct world_liar *l, enum base_vote_kind kin
     m.u.vote.voter = (uint16_t)l->member;
     m.u.vote.sig = world_signature(&l->w->voters[l->member].signer, v);
     return m;
+}
+
+static struct base_vote cand_vote(const struct world_liar *l, const struct consensus_candidate *c)
+{
+    struct base_vote vote = {
+        .epoch_id = l->w->epoch_id, .kind = BASE_VOTE_CAND, .first = c->slot, .last = c->slot};
+    consensus_candidate_hash(&vote.hash, &l->w->epoch_id, c);
+    return vote;
+}
+
+bool liar_is_own(const struct world_liar *l, const struct consensus_candidate *c)
+{
+    struct base_vote vote = cand_vote(l, c);
+    return world_verify(NULL, &vote, &c->sig, &l->w->voters[l->member].signer) == 0;
+}
+
+struct base_hash32 liar_sign_cand(const struct world_liar *l, struct consensus_candidate *c)
+{
+    struct base_vote vote = cand_vote(l, c);
+    c->sig = world_signature(&l->w->voters[l->member].signer, &vote);
+    return vote.hash;
 }
 
 void liar_tell(struct world_liar *l, size_t to, const struct consensus_message *m)

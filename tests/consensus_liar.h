@@ -30,8 +30,9 @@ struct world_liar {
 
 extern const struct world_liar_kind WORLD_LIAR_EQUIVOCATOR, WORLD_LIAR_DOUBLE_VOTER,
     WORLD_LIAR_SKIP_AND_FINAL, WORLD_LIAR_WITHHOLDER, WORLD_LIAR_LATE_SENDER, WORLD_LIAR_OMITTER,
-    WORLD_LIAR_FORGER, WORLD_LIAR_WRONG_EPOCH, WORLD_LIAR_STALE, WORLD_LIAR_LEASE;
-#define WORLD_LIARS_COUNT 10
+    WORLD_LIAR_FORGER, WORLD_LIAR_WRONG_EPOCH, WORLD_LIAR_STALE, WORLD_LIAR_LEASE,
+    WORLD_LIAR_JUMPER;
+#define WORLD_LIARS_COUNT 11
 extern const struct world_liar_kind *const WORLD_LIARS[WORLD_LIARS_COUNT];
 
 /* Before the start. */
@@ -46,6 +47,9 @@ struct consensus_message liar_message(const struct world_liar *l, enum consensus
 /* Its own vote; hash NULL: a SKIP from this slot on. */
 struct consensus_message liar_vote(struct world_liar *l, enum base_vote_kind kind, uint64_t slot,
                                    const struct base_hash32 *hash);
+/* A candidate of its own, as a leader; signs it, whatever has become of it. */
+bool liar_is_own(const struct world_liar *l, const struct consensus_candidate *c);
+struct base_hash32 liar_sign_cand(const struct world_liar *l, struct consensus_candidate *c);
 void liar_tell(struct world_liar *l, size_t to, const struct consensus_message *m);
 void liar_tell_all(struct world_liar *l, const struct consensus_message *m);
 /* Keeps a copy, of the last so many; any of them: NULL: it has none. */

@@ -312,6 +312,23 @@ static const char *slot_wrong(const struct model *m, const struct slot *s)
     return NULL;
 }
 
+/* N2: what a notarised candidate builds on is notarised, and all between is skipped. */
+static const char *parents_wrong(const struct model *m, const struct slot *s)
+{
+    for (size_t k = 0; k < s->body_count; k++) {
+        const struct body *b = &s->bodies[k];
+        uint64_t at = b->parent_slot == CONSENSUS_NO_SLOT ? 0 : b->parent_slot + 1;
+        if (!has_quorum(m, &s->notars, &b->hash)) continue;
+        if (b->parent_slot != CONSENSUS_NO_SLOT &&
+            !model_is_notarised(m, b->parent_slot, &b->parent_hash))
+            return "a notarised candidate's parent is not notarised";
+        for (; at < s->slot; at = (at / m->set.window_slots + 1) * m->set.window_slots)
+            if (!model_is_skipped(m, at))
+                return "a notarised candidate jumps over what nobody skips";
+    }
+    return NULL;
+}
+
 /* Walks down from the highest final candidate: every other final one has to be on its way. */
 const char *model_wrong(struct model *m)
 {
@@ -321,6 +338,7 @@ const char *model_wrong(struct model *m)
     bool is_any = model_top(m, &slot, &hash);
     for (size_t i = 0; i < m->slot_count && m->wrong == NULL; i++) {
         m->wrong = slot_wrong(m, &m->slots[i]);
+        if (m->wrong == NULL) m->wrong = parents_wrong(m, &m->slots[i]);
         for (size_t k = 0; k < m->slots[i].body_count; k++)
             if (m->slots[i].bodies[k].is_final) finals++;
     }

@@ -34,8 +34,8 @@ bool model_top(struct model *m, uint64_t *slot, struct base_hash32 *hash);
 /* How many candidates of this slot anybody has voted for. */
 size_t model_choices(const struct model *m, uint64_t slot);
 /* What may not be, by the model's own account: two final candidates that do not descend from each
- * other, two notarised ones in one slot, one that has a FINAL certificate and is skipped. NULL: it
- * is sound. */
+ * other, two notarised ones in one slot, one on a parent that is not or over slots that nobody
+ * skips, one that has a FINAL certificate and is skipped. NULL: it is sound. */
 const char *model_wrong(struct model *m);
 
 #endif

@@ -10,14 +10,14 @@
 #define STILL_MS   1500
 #define DELAY_US   20000
 #define CALM_US    60000 /* a window of one slot has no pace but the network's */
-#define STEP_US    50000
+#define STEP_US    10000
 #define HOLD_MS    300         /* one to six of these */
 #define SETTLED_US (200 * SEC) /* long after the last partition, everything has to be final */
 
 struct parted { /* what a run knows of its plan */
     const struct twins_plan *plan;
     uint64_t since_us[TWINS_SLOTS]; /* when anybody first spoke of the slot; 0: nobody yet */
-    bool is_over;
+    bool has_restarted;
 };
 
 /* ---- drawing ---- */
@@ -63,8 +63,11 @@ void twins_plan(struct twins_plan *plan, uint64_t seed, uint64_t number)
         plan->hold_us[s] = base_prng_between(&p, 1, 6) * HOLD_MS * 1000;
     }
     plan->is_late = base_prng_below(&p, 2) == 0;
-    plan->restarted = base_prng_below(&p, 4) == 0 ? (size_t)base_prng_below(&p, count) : count;
-    plan->restart_us = base_prng_between(&p, 1, 16) * HOLD_MS * 1000;
+    plan->restarted = count;
+    if (base_prng_below(&p, 3) == 0)
+        plan->restarted = (size_t)base_prng_between(&p, plan->twins, plan->members - 1);
+    plan->restart_slot = (uint32_t)base_prng_below(&p, plan->slots);
+    plan->restart_us = base_prng_between(&p, 1, 10) * STEP_US;
 }
 
 uint64_t twins_plan_hash(const struct twins_plan *plan)
@@ -107,8 +110,8 @@ void twins_plan_print(const struct twins_plan *plan, FILE *to)
     }
     fprintf(to, "what a partition stops is %s\n", plan->is_late ? "late" : "lost");
     if (plan->restarted < count)
-        fprintf(to, "instance %zu restarts at %llu ms\n", plan->restarted,
-                (unsigned long long)plan->restart_us / 1000);
+        fprintf(to, "member %zu restarts %llu ms after slot %u began\n", plan->restarted,
+                (unsigned long long)plan->restart_us / 1000, plan->restart_slot);
 }
 
 /* ---- partitions ---- */
@@ -184,21 +187,28 @@ static bool is_still_parted(const struct world *w, const struct parted *parted)
     return since == 0 || w->now_us < since + plan->hold_us[plan->slots - 1];
 }
 
-/* Until all honest members have made something final above the slots that were parted. */
-static void play(struct world *w, struct twins_result *r, const struct parted *parted)
+static bool is_restart_due(const struct world *w, const struct parted *parted)
 {
     const struct twins_plan *plan = parted->plan;
-    bool has_restarted = plan->restarted >= w->count;
+    uint64_t since = parted->since_us[plan->restart_slot];
+    return !parted->has_restarted && plan->restarted < w->count && since != 0 &&
+           w->now_us >= since + plan->restart_us;
+}
+
+/* Until all honest members have made something final above the slots that were parted. */
+static void play(struct world *w, struct twins_result *r, struct parted *parted)
+{
+    const struct twins_plan *plan = parted->plan;
     while (world_failure(w) == NULL && world_lowest_final(w) < plan->slots) {
         world_run(w, STEP_US);
         if (is_beyond(w, plan)) { /* those behind shall catch up */
             w->delay_min_us = CALM_US / 2;
             w->delay_max_us = CALM_US;
         }
-        if (!has_restarted && w->now_us >= plan->restart_us) {
+        if (is_restart_due(w, parted)) {
             world_crash(w, plan->restarted);
-            world_start(w, plan->restarted, w->now_us % 2 == 0);
-            has_restarted = true;
+            world_start(w, plan->restarted, world_random(w, 2) == 0);
+            parted->has_restarted = true;
         }
         if (w->finals > 0 && is_still_parted(w, parted)) r->is_final_while_parted = true;
         if (w->now_us > SETTLED_US)

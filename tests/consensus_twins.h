@@ -21,7 +21,8 @@ struct twins_plan {
     uint8_t second[TWINS_SLOTS][WORLD_NODES];
     uint64_t hold_us[TWINS_SLOTS]; /* from the slot's first message on */
     bool is_late;                  /* what the partition stops comes when it ends; or never */
-    size_t restarted;              /* an instance that crashes and starts again; count: nobody */
+    size_t restarted;              /* an honest member that crashes and starts; count: nobody */
+    uint32_t restart_slot; /* while this one is voted for: so much after its first message */
     uint64_t restart_us;
 };
 /* Scenario number so many of a seed: any of them can be run alone. */

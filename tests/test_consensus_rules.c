@@ -946,7 +946,8 @@ static void test_a_restart_proposes_above_its_state(void **state)
     assert_int_equal(stores(BASE_VOTE_CAND)->first, 3);
 }
 
-/* Others may lack a candidate that we began above: if all who had it restart, nobody else has it. */
+/* Others may lack a candidate that we began above: if all who had it restart, nobody else has it.
+ */
 static void test_a_restart_shows_what_its_log_holds(void **state)
 {
     struct consensus_candidate old = {.slot = 1,

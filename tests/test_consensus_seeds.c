@@ -39,29 +39,12 @@ static void test_liars_of_all_kinds(void **state)
     run(20001, 120, CONSENSUS_SEED_ALL);
 }
 
-/* Began at a state, and took slot 0 for the next one: two candidates of its own for it. */
-static void test_a_restart_goes_on_behind_its_state(void **state)
-{
-    (void)state;
-    run(1, 1, CONSENSUS_SEED_ALL);
-}
-
-/* All who had a final candidate restarted at a later state: who did not could not get it any more.
- */
-static void test_a_candidate_outlives_the_restart_of_all(void **state)
-{
-    (void)state;
-    run(756, 1, CONSENSUS_SEED_ALL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_liars),
         cmocka_unit_test(test_each_kind_of_liar),
         cmocka_unit_test(test_liars_of_all_kinds),
-        cmocka_unit_test(test_a_restart_goes_on_behind_its_state),
-        cmocka_unit_test(test_a_candidate_outlives_the_restart_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

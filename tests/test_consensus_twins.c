@@ -9,7 +9,7 @@
 
 #include "consensus_twins.h"
 
-#define SCENARIOS 3000
+#define SCENARIOS 1000
 
 static void test_scenarios(void **state)
 {

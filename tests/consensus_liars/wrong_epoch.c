@@ -36,10 +36,23 @@ static bool hears(struct world_liar *l, size_t from, const struct consensus_mess
     return true;
 }
 
+/* The vote that is due, but signed for there: whoever counts it holds a certificate that is none.
+ */
+static bool says(struct world_liar *l, size_t to, const struct consensus_message *m)
+{
+    if (m->type != CONSENSUS_MSG_VOTE || liar_random(l, 3) == 0) return true;
+    struct consensus_message moved = *m;
+    moved.u.vote.vote.epoch_id = other_epoch(l);
+    moved.u.vote.sig = world_signature(&l->w->voters[l->member].signer, &moved.u.vote.vote);
+    liar_tell(l, to, &moved);
+    return false;
+}
+
 const struct world_liar_kind WORLD_LIAR_WRONG_EPOCH = {
     .name = "wrong-epoch",
     .lie = "votes, candidates and certificates of another epoch",
     .period_ms = 500,
     .hears = hears,
+    .says = says,
     .acts = own_vote_from_there,
 };
