@@ -11,8 +11,9 @@
 #define DELAY_US   20000
 #define CALM_US    60000 /* a window of one slot has no pace but the network's */
 #define STEP_US    10000
-#define HOLD_MS    300         /* one to six of these */
-#define SETTLED_US (200 * SEC) /* long after the last partition, everything has to be final */
+#define HOLD_MS    300        /* one to six of these */
+#define SETTLED_US (60 * SEC) /* long after the last partition, everything has to be final */
+#define STEPS_MAX  30000      /* thousands are usual */
 
 struct parted { /* what a run knows of its plan */
     const struct twins_plan *plan;
@@ -211,9 +212,9 @@ static void play(struct world *w, struct twins_result *r, struct parted *parted)
             parted->has_restarted = true;
         }
         if (w->finals > 0 && is_still_parted(w, parted)) r->is_final_while_parted = true;
-        if (w->now_us > SETTLED_US)
-            check_fail(w->check, "V1 not all is final after %llu s",
-                       (unsigned long long)(SETTLED_US / SEC));
+        if (w->now_us > SETTLED_US || w->steps > STEPS_MAX)
+            check_fail(w->check, "V1 not all is final after %llu ms and %llu steps",
+                       (unsigned long long)w->now_us / 1000, (unsigned long long)w->steps);
     }
 }
 
