@@ -87,8 +87,8 @@ int consensus_engine_new(struct consensus_engine **out, const struct consensus_c
     e->first_leader = c->first_leader;
     e->host = c->host;
     e->now_ms = e->started_ms = now_ms;
-    e->top_slot = e->active = e->notar_top = CONSENSUS_NO_SLOT;
-    e->final_slot = c->final_slot;
+    e->active = e->notar_top = CONSENSUS_NO_SLOT;
+    e->final_slot = e->top_slot = c->final_slot;
     e->final_hash = c->final_slot == CONSENSUS_NO_SLOT ? c->genesis : c->final_hash;
     e->lease_from_ms = c->lease_from_ms;
     e->is_restored = c->is_restart;
@@ -624,9 +624,15 @@ uint64_t consensus_engine_deadline_ms(const struct consensus_engine *e)
 
 /* ---- after a restart ---- */
 
-/* Below what is final: of no use but for whom we voted last (L2), and where (N1). */
+/* Below what is final: of use for whom we voted last (L2), and where (N1), and to members that lack
+ * the candidate: if all who have it restart at a later state, nobody else could show it to them. */
 static int restore_old(struct consensus_engine *e, const struct consensus_record *r)
 {
+    struct base_hash32 hash;
+    if (r->cand != NULL) {
+        consensus_candidate_hash(&hash, &e->epoch_id, r->cand);
+        engine_old_add(e, r->cand, &hash);
+    }
     if (r->kind != CONSENSUS_RECORD_NOTAR) return BASE_OK;
     e->notar_top = r->vote.first;
     e->led_window = engine_window_of(e, r->vote.first);

@@ -66,6 +66,8 @@ struct consensus_engine {
     size_t window_count, window_cap;
     struct engine_cand **finals; /* the last final candidates, in order */
     size_t final_count;
+    struct engine_cand **olds; /* of our log, below the state that we began with: for who asks */
+    size_t old_count, old_at;
 
     uint64_t final_slot; /* CONSENSUS_NO_SLOT: none */
     struct base_hash32 final_hash;
@@ -122,6 +124,9 @@ struct engine_cand *engine_cand_find(const struct consensus_engine *e, uint64_t 
 struct engine_cand *engine_cand_add(struct consensus_engine *e, struct engine_slot *s,
                                     const struct consensus_candidate *c,
                                     const struct base_hash32 *hash);
+/* One of the log that lies below what is final: another may not have it yet. */
+void engine_old_add(struct consensus_engine *e, const struct consensus_candidate *c,
+                    const struct base_hash32 *hash);
 bool engine_is_skipped(const struct consensus_engine *e, uint64_t slot);
 /* Is every slot between the two certified to be skipped? parent: CONSENSUS_NO_SLOT, the genesis. */
 bool engine_is_gap_skipped(const struct consensus_engine *e, uint64_t parent, uint64_t slot);

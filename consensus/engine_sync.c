@@ -23,6 +23,9 @@ void engine_sync_get(struct consensus_engine *e, size_t from, uint64_t slot,
     for (size_t i = 0; i < e->final_count && cand == NULL; i++)
         if (e->finals[i]->c.slot == slot && base_hash32_equal(&e->finals[i]->hash, hash))
             cand = e->finals[i];
+    for (size_t i = 0; i < e->old_count && cand == NULL; i++)
+        if (e->olds[i]->c.slot == slot && base_hash32_equal(&e->olds[i]->hash, hash))
+            cand = e->olds[i];
     if (cand != NULL && from != e->voters.count) engine_send_cand(e, from, cand);
 }
 

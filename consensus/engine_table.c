@@ -148,16 +148,10 @@ struct engine_cand *engine_cand_find(const struct consensus_engine *e, uint64_t 
     return NULL;
 }
 
-struct engine_cand *engine_cand_add(struct consensus_engine *e, struct engine_slot *s,
-                                    const struct consensus_candidate *c,
+/* With its payload behind it. */
+static struct engine_cand *cand_new(struct consensus_engine *e, const struct consensus_candidate *c,
                                     const struct base_hash32 *hash)
 {
-    int at = s->cands[0] == NULL ? 0 : 1;
-    /* A third is no more proof. One that a quorum has seen takes its place. */
-    if (s->cands[at] != NULL) {
-        if (!s->is_notarised || !base_hash32_equal(&s->notar_cert.hash, hash)) return NULL;
-        engine_trash(e, s->cands[at]);
-    }
     struct engine_cand *cand = calloc(1, sizeof *cand + c->payload.len);
     if (cand == NULL) {
         e->is_broken = true;
@@ -168,6 +162,37 @@ struct engine_cand *engine_cand_add(struct consensus_engine *e, struct engine_sl
     cand->hash = *hash;
     cand->c = *c;
     cand->c.payload.data = payload;
+    return cand;
+}
+
+/* The last ones, as many as are kept of what is final. */
+void engine_old_add(struct consensus_engine *e, const struct consensus_candidate *c,
+                    const struct base_hash32 *hash)
+{
+    if (e->olds == NULL) e->olds = calloc(CONSENSUS_KEPT_FINAL, sizeof(struct engine_cand *));
+    struct engine_cand *cand = e->olds != NULL ? cand_new(e, c, hash) : NULL;
+    if (cand == NULL) {
+        e->is_broken = true;
+        return;
+    }
+    free(e->olds[e->old_at]);
+    e->olds[e->old_at] = cand;
+    e->old_at = (e->old_at + 1) % CONSENSUS_KEPT_FINAL;
+    if (e->old_count < CONSENSUS_KEPT_FINAL) e->old_count++;
+}
+
+struct engine_cand *engine_cand_add(struct consensus_engine *e, struct engine_slot *s,
+                                    const struct consensus_candidate *c,
+                                    const struct base_hash32 *hash)
+{
+    int at = s->cands[0] == NULL ? 0 : 1;
+    /* A third is no more proof. One that a quorum has seen takes its place. */
+    if (s->cands[at] != NULL) {
+        if (!s->is_notarised || !base_hash32_equal(&s->notar_cert.hash, hash)) return NULL;
+        engine_trash(e, s->cands[at]);
+    }
+    struct engine_cand *cand = cand_new(e, c, hash);
+    if (cand == NULL) return NULL;
     e->host.read(e->host.ctx, &cand->c.payload, &cand->marks);
     s->cands[at] = cand;
     if (s->seen_ms == 0) s->seen_ms = e->now_ms;
@@ -288,6 +313,9 @@ void engine_tables_free(struct consensus_engine *e)
         window_drop(e, e->windows[i]);
     for (size_t i = 0; i < e->final_count; i++)
         free(e->finals[i]);
+    for (size_t i = 0; i < e->old_count; i++)
+        free(e->olds[i]);
+    free(e->olds);
     free(e->final_cert.votes);
     free(e->slots);
     free(e->windows);

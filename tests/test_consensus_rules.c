@@ -928,6 +928,53 @@ static void test_a_restart_goes_on_from_its_state(void **state)
     assert_non_null(stores(BASE_VOTE_NOTAR));
 }
 
+/* Slots up to its state are over for it: who led them does not propose there again, which would be
+ * a second candidate. */
+static void test_a_restart_proposes_above_its_state(void **state)
+{
+    struct consensus_view view;
+    (void)state;
+    begin(0);
+    teardown(NULL);
+    config.final_slot = 2;
+    config.final_hash = (struct base_hash32){{0x33}};
+    config.is_restart = true;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    timer();
+    consensus_engine_view(&view, engine);
+    assert_int_equal(view.frontier, 3);
+    assert_int_equal(stores(BASE_VOTE_CAND)->first, 3);
+}
+
+/* Others may lack a candidate that we began above: if all who had it restart, nobody else has it.
+ */
+static void test_a_restart_shows_what_its_log_holds(void **state)
+{
+    struct consensus_candidate old = {.slot = 1,
+                                      .parent_slot = CONSENSUS_NO_SLOT,
+                                      .parent_hash = genesis,
+                                      .payload = base_slice_text("old")};
+    struct consensus_record r = {.kind = CONSENSUS_RECORD_NOTAR, .cand = &old};
+    struct consensus_message get = {.type = CONSENSUS_MSG_GET, .epoch_id = epoch};
+    (void)state;
+    begin(3);
+    teardown(NULL);
+    config.final_slot = 2;
+    config.is_restart = true;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    get.u.get.slot = 1;
+    consensus_candidate_hash(&get.u.get.hash, &epoch, &old);
+    r.vote = vote_of(BASE_VOTE_NOTAR, 1, &get.u.get.hash);
+    for (int i = 0; i < CONSENSUS_KEPT_FINAL + 2; i++) /* no more than that many */
+        assert_int_equal(consensus_engine_restore(engine, &r), BASE_OK);
+    timer();
+    assert_int_equal(say(1, &get), BASE_OK);
+    const struct consensus_action *sent = acts(CONSENSUS_ACT_SEND);
+    assert_non_null(sent);
+    assert_int_equal(sent->u.send.message.type, CONSENSUS_MSG_CAND);
+    assert_int_equal(sent->u.send.message.u.cand.slot, 1);
+}
+
 /* A block is behind a quorum's heads when so many have reached it. */
 static void test_the_head_of_a_quorum(void **state)
 {
@@ -992,6 +1039,8 @@ int main(void)
         CASE(test_a_state_saves_the_way),
         CASE(test_nothing_is_final_without_the_state),
         CASE(test_a_restart_goes_on_from_its_state),
+        CASE(test_a_restart_proposes_above_its_state),
+        CASE(test_a_restart_shows_what_its_log_holds),
         CASE(test_the_head_of_a_quorum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,50 @@
+/* Random histories of whole clusters, always the same: each kind of liar, and all of them.
+ * build/tests/nftmesh-consensus-sim runs as many as you like. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "consensus_seed.h"
+
+static void run(uint64_t first, uint64_t count, uint32_t liars)
+{
+    struct consensus_seed_result r;
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        consensus_seed_run(&r, &(struct consensus_seed){.seed = seed, .liars = liars});
+        if (!r.ok)
+            fail_msg("nftmesh-consensus-sim --seed %lu, liars %x: %s", (unsigned long)seed, liars,
+                     r.wrong);
+    }
+}
+
+static void test_without_liars(void **state)
+{
+    (void)state;
+    run(1, 30, 0);
+}
+
+static void test_each_kind_of_liar(void **state)
+{
+    (void)state;
+    for (uint32_t k = 0; k < WORLD_LIARS_COUNT; k++)
+        run(1000 * (k + 1), 12, UINT32_C(1) << k);
+}
+
+static void test_liars_of_all_kinds(void **state)
+{
+    (void)state;
+    run(20001, 120, CONSENSUS_SEED_ALL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_liars),
+        cmocka_unit_test(test_each_kind_of_liar),
+        cmocka_unit_test(test_liars_of_all_kinds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

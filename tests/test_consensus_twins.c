@@ -1,0 +1,56 @@
+/* Scenarios with one identity in two places: some thousands, always the same.
+ * build/tests/nftmesh-twins runs as many as you like. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "consensus_twins.h"
+
+#define SCENARIOS 1000
+
+static void test_scenarios(void **state)
+{
+    struct twins_plan plan;
+    struct twins_result r;
+    size_t finals = 0, proofs = 0, skips = 0, choices = 0;
+    (void)state;
+    for (uint64_t at = 0; at < SCENARIOS; at++) {
+        twins_plan(&plan, 7, at);
+        twins_run(&r, &plan, NULL);
+        if (!r.ok) {
+            twins_plan_print(&plan, stdout);
+            fail_msg("nftmesh-twins --seed 7 --only %lu: %s", (unsigned long)at, r.wrong);
+        }
+        finals += r.is_final_while_parted;
+        proofs += r.has_proof;
+        skips += r.has_skip_cert;
+        choices += r.has_half;
+    }
+    /* They reach what they are for. */
+    assert_true(finals > SCENARIOS / 2 && skips > SCENARIOS / 2);
+    assert_true(proofs > SCENARIOS / 4 && choices > SCENARIOS / 8);
+}
+
+/* The same number, the same history. */
+static void test_a_scenario_can_be_repeated(void **state)
+{
+    struct twins_plan plan, again;
+    struct twins_result a, b;
+    (void)state;
+    twins_plan(&plan, 7, 11);
+    twins_plan(&again, 7, 11);
+    assert_memory_equal(&plan, &again, sizeof plan);
+    twins_run(&a, &plan, NULL);
+    twins_run(&b, &again, NULL);
+    assert_true(a.trace == b.trace && a.steps == b.steps);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scenarios),
+                                       cmocka_unit_test(test_a_scenario_can_be_repeated)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
