@@ -23,7 +23,8 @@ static void epoch(const uint8_t *data, size_t size)
     struct consensus_lead *leads;
     size_t len;
     if (consensus_epoch_decode(&e, data, size) != BASE_OK) return;
-    same(consensus_epoch_encode(out, &len, sizeof out, &e), len, data, size);
+    int rv = consensus_epoch_encode(out, &len, sizeof out, &e);
+    same(rv, len, data, size);
     if (consensus_epoch_voters(&e, &voters, &leads) == BASE_OK) {
         free(voters);
         free(leads);
@@ -36,7 +37,8 @@ static void entry(const uint8_t *data, size_t size)
     struct consensus_entry e;
     size_t len;
     if (consensus_entry_decode(&e, data, size) != BASE_OK) return;
-    same(consensus_entry_encode(out, &len, sizeof out, &e), len, data, size);
+    int rv = consensus_entry_encode(out, &len, sizeof out, &e);
+    same(rv, len, data, size);
 }
 
 static void payload(const uint8_t *data, size_t size)
@@ -44,7 +46,8 @@ static void payload(const uint8_t *data, size_t size)
     static struct consensus_payload p;
     size_t len;
     if (consensus_payload_decode(&p, data, size) != BASE_OK) return;
-    same(consensus_payload_encode(out, &len, sizeof out, &p), len, data, size);
+    int rv = consensus_payload_encode(out, &len, sizeof out, &p);
+    same(rv, len, data, size);
 }
 
 static void state(const uint8_t *data, size_t size)
@@ -64,8 +67,10 @@ static void logged(const uint8_t *data, size_t size)
     static const struct base_hash32 epoch_id = {{1}};
     struct consensus_logged l;
     size_t len;
-    if (consensus_votelog_decode(&l, &epoch_id, data, size) == BASE_OK)
-        same(consensus_votelog_encode(out, &len, sizeof out, &l.record), len, data, size);
+    if (consensus_votelog_decode(&l, &epoch_id, data, size) == BASE_OK) {
+        int rv = consensus_votelog_encode(out, &len, sizeof out, &l.record);
+        same(rv, len, data, size);
+    }
     consensus_votelog_free(&l);
 }
 
