@@ -147,7 +147,7 @@ static void want_state(struct consensus_engine *e, const struct consensus_marks 
 /* The oldest of the chain from the last final candidate, or the genesis, to this one, each with its
  * child. NULL: something of it is missing, and asked for; or it is no chain from there. */
 static struct engine_cand *chain_from(struct consensus_engine *e, uint64_t slot,
-                                      struct base_hash32 hash)
+                                      struct base_hash32 hash, uint64_t *missing)
 {
     struct engine_cand *child = NULL;
     while (slot != e->final_slot) {
@@ -156,6 +156,7 @@ static struct engine_cand *chain_from(struct consensus_engine *e, uint64_t slot,
         if (slot == CONSENSUS_NO_SLOT || is_below) return NULL;
         struct engine_cand *cand = engine_cand_find(e, slot, &hash);
         if (cand == NULL) {
+            *missing = slot;
             engine_sync_want(e, slot, &hash);
             return NULL;
         }
@@ -180,10 +181,12 @@ static void finalise_one(struct consensus_engine *e, struct engine_cand *cand)
 
 static bool finalise(struct consensus_engine *e)
 {
+    uint64_t missing = CONSENSUS_NO_SLOT;
     for (size_t i = e->slot_count; i-- > 0;) {
         struct engine_slot *s = e->slots[i];
-        if (s->final_cert.count == 0) continue;
-        struct engine_cand *cand = chain_from(e, s->slot, s->final_cert.hash);
+        /* What is certified stands on one chain: above a gap in it nothing can be final yet. */
+        if (s->final_cert.count == 0 || s->slot > missing) continue;
+        struct engine_cand *cand = chain_from(e, s->slot, s->final_cert.hash, &missing);
         if (cand == NULL || e->needs_state) continue;
         for (; cand != NULL; cand = cand->child)
             finalise_one(e, cand);

@@ -53,10 +53,15 @@ size_t engine_leader(struct consensus_engine *e, uint64_t window)
 
 static size_t slot_index(const struct consensus_engine *e, uint64_t slot)
 {
-    size_t i = e->slot_count;
-    while (i > 0 && e->slots[i - 1]->slot >= slot)
-        i--;
-    return i;
+    size_t low = 0, high = e->slot_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (e->slots[middle]->slot < slot)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 struct engine_slot *engine_slot_find(const struct consensus_engine *e, uint64_t slot)

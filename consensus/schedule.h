@@ -12,8 +12,8 @@
  * alone, so that all agree on it without a word. Each window every member that leads earns its
  * weight, and the one with most pays all of it together.
  *
- * Over any t windows of an epoch a member leads t w / W of them, within 2 + |start| / W.
- * Source: CometBFT, spec/consensus/proposer-selection.md. */
+ * Over any t windows of an epoch a member leads t w / W of them, within 2 + |start| / W, start
+ * being the largest of those who lead. Source: CometBFT, spec/consensus/proposer-selection.md. */
 struct consensus_lead {
     struct base_key33 key;
     uint64_t weight;  /* after the cap; 0: does not lead */
