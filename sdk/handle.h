@@ -22,6 +22,7 @@
  *   chain_id.c  which chain, when the address alone was given
  *   authority.c where the contract stores no keys: whose word they stand by
  *   node.c      with a node: its members and its events
+ *   leader.c    who leads, asked of the node on the caller's thread
  *   register.c  registering, on the caller's thread
  *   quiet.c     there a broken connection raises no signal */
 
