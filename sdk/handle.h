@@ -2,6 +2,7 @@
 #define NFTMESH_SDK_HANDLE_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <uv.h>
 
 #include "node/bundle.h"
@@ -21,7 +22,9 @@
  *   chain_id.c  which chain, when the address alone was given
  *   authority.c where the contract stores no keys: whose word they stand by
  *   node.c      with a node: its members and its events
- *   register.c  registering, on the caller's thread */
+ *   leader.c    who leads, asked of the node on the caller's thread
+ *   register.c  registering, on the caller's thread
+ *   quiet.c     there a broken connection raises no signal */
 
 /* ---- what is known ---- */
 struct sdk_known {
@@ -144,6 +147,16 @@ nftmesh_status_t sdk_ok(void);
 /* node/ speaks of flags; whoever uses the library knows the variables: "--kms-root" becomes
  * "NFTMESH_KMS_ROOT". */
 void sdk_words(char *out, size_t cap, const char *text);
+
+/* ---- on the caller's thread ---- */
+/* A connection that breaks while we write must not end the program, and whether it handles SIGPIPE
+ * is its own affair: for this thread the signal waits, and is taken back if it came. */
+struct sdk_quiet {
+    sigset_t before;
+    bool was_pending;
+};
+void sdk_quiet_begin(struct sdk_quiet *q);
+void sdk_quiet_end(struct sdk_quiet *q);
 
 /* ---- what an application serves at /info ---- */
 /* The JSON object; more: further members, each after a comma, or "". */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/u256.h"
 #include "node/bundle.h"
 
 #define TEXT_BYTES_MAX 512
@@ -198,6 +197,66 @@ int sdk_node_info_parse(char out[SDK_NODE_INFO_BYTES], const void *data, size_t 
     }
     json_decref(json);
     return rv;
+}
+
+/* ---- /v1/leader ---- */
+
+static int take_leader(struct sdk_node_leader *out, const json_t *json, char *why)
+{
+    const json_t *leader = json_object_get(json, "leader");
+    const char *node = text_of(leader, "node"), *name = text_of(leader, "name");
+    if (leader == NULL) return malformed(why, "no leader");
+    if (json_is_null(leader)) return BASE_OK;
+    if (!is_hex(node, BASE_KEY33_BYTES)) return malformed(why, "a leader without a node key");
+    if (!json_is_null(json_object_get(leader, "token")) && token_of(out->token, leader) != BASE_OK)
+        return malformed(why, "a leader without a token");
+    if (base_json_get_u64(&out->fencing_token, json, "fencing_token") != BASE_OK)
+        return malformed(why, "a leader without a fencing token");
+    if (base_json_get_u64(&out->epoch, json, "epoch") != BASE_OK)
+        return malformed(why, "a leader without an epoch");
+    memcpy(out->node, node, strlen(node) + 1);
+    if (name != NULL && strlen(name) < sizeof out->name) memcpy(out->name, name, strlen(name) + 1);
+    out->has_leader = true;
+    return BASE_OK;
+}
+
+/* What contradicts itself may not make anybody act. */
+static int take_lease(struct sdk_node_leader *out, const json_t *json, char *why)
+{
+    bool has_lease;
+    if (base_json_get_bool(&out->is_self, json, "self") != BASE_OK ||
+        base_json_get_bool(&has_lease, json, "lease") != BASE_OK)
+        return malformed(why, "no self and lease");
+    if (out->is_self && !out->has_leader) return malformed(why, "it leads, and nobody does");
+    if (!has_lease) return BASE_OK;
+    if (!out->is_self) return malformed(why, "a lease, and it does not lead");
+    if (base_json_get_u64(&out->lease_ms, json, "lease_remaining_ms") != BASE_OK ||
+        out->lease_ms > SDK_LEASE_MS_MAX)
+        return malformed(why, "a lease without its time");
+    out->has_lease = true;
+    return BASE_OK;
+}
+
+int sdk_node_leader_parse(struct sdk_node_leader *out, const void *data, size_t len,
+                          char why[SDK_MEMBERS_WHY_BYTES])
+{
+    json_t *json = NULL;
+    memset(out, 0, sizeof *out);
+    int rv = parse(&json, data, len, why);
+    if (rv == BASE_OK) rv = take_leader(out, json, why);
+    if (rv == BASE_OK) rv = take_lease(out, json, why);
+    json_decref(json);
+    if (rv != BASE_OK) memset(out, 0, sizeof *out);
+    return rv;
+}
+
+void sdk_node_detail(char out[SDK_MEMBERS_WHY_BYTES], const void *data, size_t len)
+{
+    char why[SDK_MEMBERS_WHY_BYTES];
+    json_t *json = NULL;
+    const char *detail = parse(&json, data, len, why) == BASE_OK ? text_of(json, "detail") : NULL;
+    snprintf(out, SDK_MEMBERS_WHY_BYTES, "%s", detail != NULL ? detail : "");
+    json_decref(json);
 }
 
 /* ---- /v1/events ---- */

@@ -246,6 +246,46 @@ NFTMESH_API void nftmesh_peers_free(nftmesh_peers_t *peers); /* NULL is fine */
 /* May the application talk to this one? Verified, alive or suspect: 1. Else 0. */
 NFTMESH_API int nftmesh_peer_is_usable(const nftmesh_peer_t *peer);
 
+/* ---- who leads ---- */
+
+/* The members of a mesh agree on one of them that leads (docs/consensus.md). Only a node knows:
+ * without one, and with one that takes no part (--consensus off), the two calls below answer
+ * NFTMESH_ERR_UNSUPPORTED. Each asks the node, so what they say is of now, and waits for its answer
+ * at most the deadline. */
+
+typedef struct nftmesh_leader {
+    const char *node;       /* its node key: 66 hex digits */
+    const char *name;       /* what its node calls itself; "" when not known */
+    const char *token;      /* of its seat, decimal; "" when the chain shows none any more */
+    uint64_t fencing_token; /* of its lead; it only grows from one lead to the next */
+    uint64_t epoch;         /* grows whenever the members that vote change */
+    int is_self;            /* it is the node that was asked */
+    void *reserved[4];
+} nftmesh_leader_t;
+
+/* Whose turn it is, as the node knows it now. That says whom to turn to, not that it may act: only
+ * the leader itself can tell, by nftmesh_is_leader(). To be freed with nftmesh_leader_free().
+ *
+ * NULL: nftmesh_last_status() is NFTMESH_UNKNOWN (nobody leads, as far as the node knows),
+ * NFTMESH_ERR_UNSUPPORTED, _NODE, _CONFIG, _TIMEOUT, _REFUSED or _MEMORY. */
+NFTMESH_API nftmesh_leader_t *nftmesh_leader(nftmesh_t *m);
+NFTMESH_API void nftmesh_leader_free(nftmesh_leader_t *leader); /* NULL is fine */
+
+/* May this instance act as the leader now? 1: its node holds the lease. Else 0, and
+ * nftmesh_last_status() tells a no (NFTMESH_OK) from what is not known (as for nftmesh_leader()):
+ * whoever acts on 1 alone is right in either case.
+ *
+ * fencing_token  NULL, or set: to be sent along with all that the leader orders others to do,
+ *                who refuse one lower than the highest that they have seen. 0 for a no; the
+ *                first lead of all has that number, too.
+ * remaining_ms   NULL, or set: how long the lease still lasts, from this call's return. What
+ *                passed since the question was sent is taken off already. The node renews its
+ *                lease while it can: ask again. 0 for a no.
+ *
+ * A lease keeps two from acting at once as long as each stops by its own clock. A program that was
+ * held up after this call does not know that its time is over; the fencing token is for that. */
+NFTMESH_API int nftmesh_is_leader(nftmesh_t *m, uint64_t *fencing_token, uint64_t *remaining_ms);
+
 /* ---- changes ---- */
 
 /* Called by nftmesh_dispatch(): once with the list as it is known first, then after each change of

@@ -1,8 +1,6 @@
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
 #include "node/seat.h"
@@ -11,35 +9,6 @@
 #define EXPIRES_MS       (UINT64_C(365) * 86400 * 1000)
 #define MAX_FEE_GWEI     UINT64_C(200)
 #define ANSWER_BYTES_MAX ((size_t)1 << 20)
-
-/* A connection that breaks while we write must not end the program, and whether it handles SIGPIPE
- * is its own affair: for this thread the signal waits, and is taken back if it came. */
-struct quiet {
-    sigset_t before;
-    bool was_pending;
-};
-
-static void quiet_begin(struct quiet *q)
-{
-    sigset_t pipe, pending;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigpending(&pending);
-    q->was_pending = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe, &q->before);
-}
-
-static void quiet_end(struct quiet *q)
-{
-    sigset_t pipe;
-    struct timespec now = {0};
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    if (!q->was_pending)
-        while (sigtimedwait(&pipe, NULL, &now) == SIGPIPE) {
-        }
-    pthread_sigmask(SIG_SETMASK, &q->before, NULL);
-}
 
 /* ---- without a node ---- */
 
@@ -177,7 +146,7 @@ nftmesh_status_t sdk_register_chain(struct nftmesh *m)
     uint64_t deadline_ms = sdk_now_ms() + m->config.register_timeout_ms;
     uint64_t agent_ms = sdk_now_ms() + m->config.timeout_ms;
     struct node_wallet wallet;
-    struct quiet quiet;
+    struct sdk_quiet quiet;
     if (m->config.url == NULL)
         return sdk_fail(NFTMESH_ERR_CONFIG,
                         "no url to register: give one to nftmesh_open() or set CONNECTION_URL");
@@ -188,7 +157,7 @@ nftmesh_status_t sdk_register_chain(struct nftmesh *m)
     if (status != NFTMESH_OK) return status;
     /* What counts already need not be done again: known once the chain has been read. */
     (void)sdk_wait_own(m, agent_ms < deadline_ms ? agent_ms : deadline_ms);
-    quiet_begin(&quiet);
+    sdk_quiet_begin(&quiet);
     pthread_mutex_lock(&m->disk);
     status = open_wallet(&wallet, m, deadline_ms);
     if (status == NFTMESH_OK) {
@@ -196,7 +165,7 @@ nftmesh_status_t sdk_register_chain(struct nftmesh *m)
         node_wallet_close(&wallet);
     }
     pthread_mutex_unlock(&m->disk);
-    quiet_end(&quiet);
+    sdk_quiet_end(&quiet);
     return status;
 }
 
@@ -232,12 +201,12 @@ static nftmesh_status_t ask_node(struct nftmesh *m, uint32_t timeout_ms)
 nftmesh_status_t sdk_register_node(struct nftmesh *m)
 {
     uint64_t now_ms = sdk_now_ms(), deadline_ms = now_ms + m->config.register_timeout_ms;
-    struct quiet quiet;
+    struct sdk_quiet quiet;
     nftmesh_status_t status = sdk_wait_own(m, now_ms + m->config.timeout_ms);
     if (status != NFTMESH_ERR_NOT_REGISTERED || m->config.node_socket[0] == '\0') return status;
-    quiet_begin(&quiet);
+    sdk_quiet_begin(&quiet);
     status = ask_node(m, left_ms(deadline_ms));
-    quiet_end(&quiet);
+    sdk_quiet_end(&quiet);
     if (status != NFTMESH_OK) return status;
     /* The node says that it is done; its next reading of the chain says whether it stands. */
     pthread_mutex_lock(&m->known.mutex);

@@ -45,15 +45,35 @@ struct node {
     int streams[8];
     size_t stream_count;
     const char *status, *members;
+    const char *leader; /* NULL: it answers nothing until it is asked to stop */
+    int leader_status;
+    unsigned leader_after_ms;
     bool stopping;
 };
 
-static void say(int fd, const char *head, const char *body)
+static void say_status(int fd, int status, const char *head, const char *body)
 {
     char text[8192];
-    int len = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\n%s\r\n%s", head, body);
+    int len = snprintf(text, sizeof text, "HTTP/1.1 %d x\r\n%s\r\n%s", status, head, body);
     assert_true(len > 0 && (size_t)len < sizeof text);
     (void)send(fd, text, (size_t)len, MSG_NOSIGNAL);
+}
+
+static void say(int fd, const char *head, const char *body)
+{
+    say_status(fd, 200, head, body);
+}
+
+/* Holds the only thread, as a node does whose loop is held up. */
+static void answer_leader(struct node *n, int fd)
+{
+    pthread_mutex_lock(&n->mutex);
+    const char *body = n->leader;
+    int status = n->leader_status;
+    unsigned after_ms = body != NULL ? n->leader_after_ms : SHORT_MS + 500;
+    pthread_mutex_unlock(&n->mutex);
+    poll(NULL, 0, (int)after_ms);
+    if (body != NULL) say_status(fd, status, "Connection: close\r\n", body);
 }
 
 static void answer(struct node *n, int fd)
@@ -61,6 +81,7 @@ static void answer(struct node *n, int fd)
     char request[2048];
     ssize_t len = recv(fd, request, sizeof request - 1, 0);
     request[len > 0 ? len : 0] = '\0';
+    if (strncmp(request, "GET /v1/leader ", 15) == 0) answer_leader(n, fd);
     pthread_mutex_lock(&n->mutex);
     if (strncmp(request, "GET /v1/events ", 15) == 0 && n->stream_count < 8) {
         say(fd, "Content-Type: text/event-stream\r\n", ": hello\n\n");
@@ -465,6 +486,173 @@ static void test_threads_share_a_handle(void **state)
     node_stop(&n);
 }
 
+/* ---- who leads ---- */
+
+#define LEADER(self, lease, left)                                                                  \
+    "{\"leader\":{\"name\":\"a\",\"node\":\"" NODE_A "\",\"token\":3},\"self\":" self              \
+    ",\"lease\":" lease ",\"lease_remaining_ms\":" left                                            \
+    ",\"fencing_token\":8589934598,\"epoch\":2}"
+#define NOBODY                                                                                     \
+    "{\"leader\":null,\"self\":false,\"lease\":false,\"lease_remaining_ms\":null,"                 \
+    "\"fencing_token\":null,\"epoch\":2}"
+
+static void node_lead(struct node *n, int status, const char *leader, unsigned after_ms)
+{
+    pthread_mutex_lock(&n->mutex);
+    n->leader = leader;
+    n->leader_status = status;
+    n->leader_after_ms = after_ms;
+    pthread_mutex_unlock(&n->mutex);
+}
+
+/* It may not act, and says whether that is certain; nor does it leave a token to act with. */
+static void does_not_lead(nftmesh_t *m, nftmesh_status_t status, const char *word)
+{
+    uint64_t fencing = 7, left_ms = 7;
+    assert_int_equal(nftmesh_is_leader(m, &fencing, &left_ms), 0);
+    assert_int_equal(nftmesh_last_status(), status);
+    assert_true(fencing == 0 && left_ms == 0);
+    if (strstr(nftmesh_error(), word) == NULL) fail_msg("no '%s' in: %s", word, nftmesh_error());
+    assert_int_equal(nftmesh_is_leader(m, NULL, NULL), 0);
+}
+
+static void nobody_is_told(nftmesh_t *m, nftmesh_status_t status, const char *word)
+{
+    assert_null(nftmesh_leader(m));
+    assert_int_equal(nftmesh_last_status(), status);
+    if (strstr(nftmesh_error(), word) == NULL) fail_msg("no '%s' in: %s", word, nftmesh_error());
+}
+
+static void test_who_leads_is_asked_of_the_node(void **state)
+{
+    struct node n;
+    uint64_t fencing = 0, left_ms = 0;
+    (void)state;
+    node_start(&n, STATUS(CONTRACT, "true"), "{\"members\":[]}");
+    nftmesh_t *m = open_node(&n, "anvil:" CONTRACT);
+    node_lead(&n, 200, LEADER("true", "true", "60000"), 0);
+    nftmesh_leader_t *leader = nftmesh_leader(m);
+    if (leader == NULL) fail_msg("%s", nftmesh_error());
+    assert_int_equal(nftmesh_last_status(), NFTMESH_OK);
+    assert_string_equal(leader->node, NODE_A);
+    assert_string_equal(leader->name, "a");
+    assert_string_equal(leader->token, "3");
+    assert_true(leader->fencing_token == UINT64_C(8589934598) && leader->epoch == 2);
+    assert_int_equal(leader->is_self, 1);
+    assert_int_equal(nftmesh_is_leader(m, &fencing, &left_ms), 1);
+    assert_int_equal(nftmesh_last_status(), NFTMESH_OK);
+    assert_true(fencing == leader->fencing_token && left_ms > 50000 && left_ms < 60000);
+    assert_int_equal(nftmesh_is_leader(m, NULL, NULL), 1);
+    nftmesh_leader_free(leader);
+    /* The next answer counts, and not what was said before. */
+    node_lead(&n, 200, LEADER("false", "false", "null"), 0);
+    does_not_lead(m, NFTMESH_OK, "");
+    leader = nftmesh_leader(m);
+    assert_int_equal(leader->is_self, 0);
+    nftmesh_leader_free(leader);
+    node_lead(&n, 200, NOBODY, 0);
+    does_not_lead(m, NFTMESH_OK, "");
+    nobody_is_told(m, NFTMESH_UNKNOWN, "nobody leads");
+    nftmesh_close(m);
+    node_stop(&n);
+}
+
+static void test_what_a_lease_lost_on_the_way_is_taken_off(void **state)
+{
+    struct node n;
+    uint64_t left_ms = 0;
+    (void)state;
+    node_start(&n, STATUS(CONTRACT, "true"), "{\"members\":[]}");
+    nftmesh_t *m = open_node(&n, "anvil:" CONTRACT);
+    nftmesh_peers_free(nftmesh_peers(m));
+    node_lead(&n, 200, LEADER("true", "true", "30000"), 400);
+    assert_int_equal(nftmesh_is_leader(m, NULL, &left_ms), 1);
+    assert_true(left_ms <= 29600);
+    /* It was over before the answer came: whether it was renewed the next question tells. */
+    node_lead(&n, 200, LEADER("true", "true", "400"), 400);
+    does_not_lead(m, NFTMESH_UNKNOWN, "was over");
+    node_lead(&n, 200, LEADER("true", "true", "2"), 0); /* less than what clocks may differ by */
+    does_not_lead(m, NFTMESH_UNKNOWN, "was over");
+    nftmesh_close(m);
+    node_stop(&n);
+}
+
+static void test_a_node_that_cannot_say_who_leads_makes_nobody_the_leader(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        nftmesh_status_t told;
+        const char *word;
+    } cases[] = {
+        {404, "{\"detail\":\"takes no part\"}", NFTMESH_ERR_UNSUPPORTED, "takes no part"},
+        {503, "{\"detail\":\"no seat yet\"}", NFTMESH_UNKNOWN, "no seat yet"},
+        {504, "", NFTMESH_UNKNOWN, "504"},
+        {403, "{}", NFTMESH_ERR_REFUSED, "403"},
+        {500, LEADER("true", "true", "60000"), NFTMESH_ERR_NODE, "500"},
+        {200, "<html>", NFTMESH_ERR_NODE, "node at"},
+        {200, "", NFTMESH_ERR_NODE, "node at"},
+        {200, "{\"leader\":{\"name\":\"a\",\"no", NFTMESH_ERR_NODE, "node at"}, /* cut short */
+        {200, LEADER("false", "true", "60000"), NFTMESH_ERR_NODE, "does not lead"},
+        {200, LEADER("true", "true", "60001"), NFTMESH_ERR_NODE, "without its time"},
+        {200, LEADER("true", "true", "null"), NFTMESH_ERR_NODE, "without its time"},
+    };
+    struct node n;
+    (void)state;
+    node_start(&n, STATUS(CONTRACT, "true"), "{\"members\":[]}");
+    nftmesh_t *m = open_node(&n, "anvil:" CONTRACT);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        node_lead(&n, cases[i].status, cases[i].body, 0);
+        does_not_lead(m, cases[i].told, cases[i].word);
+        nobody_is_told(m, cases[i].told, cases[i].word);
+    }
+    nftmesh_close(m);
+    node_stop(&n);
+}
+
+static void test_a_silent_node_is_waited_for_until_the_deadline(void **state)
+{
+    struct node n;
+    char url[64];
+    uint64_t fencing = 7;
+    (void)state;
+    node_start(&n, STATUS(CONTRACT, "true"), "{\"members\":[]}");
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", n.port);
+    nftmesh_t *m = open_short("anvil:" CONTRACT, NULL, url);
+    nftmesh_peers_free(nftmesh_peers(m));
+    node_lead(&n, 200, NULL, 0);
+    assert_int_equal(nftmesh_is_leader(m, &fencing, NULL), 0);
+    assert_int_equal(nftmesh_last_status(), NFTMESH_ERR_TIMEOUT);
+    assert_true(fencing == 0);
+    nftmesh_close(m);
+    node_stop(&n);
+}
+
+static void test_who_leads_is_nothing_that_the_chain_or_strangers_know(void **state)
+{
+    struct node n;
+    (void)state;
+    nftmesh_t *m = open_short("anvil:" CONTRACT, "http://127.0.0.1:1", NULL);
+    does_not_lead(m, NFTMESH_ERR_UNSUPPORTED, "NFTMESH_HTTP");
+    nobody_is_told(m, NFTMESH_ERR_UNSUPPORTED, "NFTMESH_HTTP");
+    nftmesh_close(m);
+    m = open_short("anvil:" CONTRACT, NULL, "http://127.0.0.1:1");
+    nobody_is_told(m, NFTMESH_ERR_NODE, "127.0.0.1:1");
+    nftmesh_close(m);
+    /* It leads, in another mesh. */
+    node_start(&n, STATUS("0x33e081c002288F3301f48a5237D6b7e8703C39a3", "true"),
+               "{\"members\":[]}");
+    node_lead(&n, 200, LEADER("true", "true", "60000"), 0);
+    m = open_node(&n, "anvil:" CONTRACT);
+    does_not_lead(m, NFTMESH_ERR_CONFIG, "another mesh");
+    nobody_is_told(m, NFTMESH_ERR_CONFIG, "another mesh");
+    nftmesh_close(m);
+    node_stop(&n);
+    does_not_lead(NULL, NFTMESH_ERR_CONFIG, "NULL");
+    nobody_is_told(NULL, NFTMESH_ERR_CONFIG, "NULL");
+    nftmesh_leader_free(NULL);
+}
+
 static size_t open_descriptors(void)
 {
     size_t count = 0;
@@ -499,6 +687,11 @@ int main(void)
         cmocka_unit_test(test_null_handles_are_answered),
         cmocka_unit_test(test_registering_says_what_is_missing),
         cmocka_unit_test(test_threads_share_a_handle),
+        cmocka_unit_test(test_who_leads_is_asked_of_the_node),
+        cmocka_unit_test(test_what_a_lease_lost_on_the_way_is_taken_off),
+        cmocka_unit_test(test_a_node_that_cannot_say_who_leads_makes_nobody_the_leader),
+        cmocka_unit_test(test_a_silent_node_is_waited_for_until_the_deadline),
+        cmocka_unit_test(test_who_leads_is_nothing_that_the_chain_or_strangers_know),
         cmocka_unit_test(test_opening_and_closing_leaves_nothing),
     };
     char dir[] = "/tmp/nftmesh-sdk-XXXXXX";

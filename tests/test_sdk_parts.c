@@ -341,6 +341,113 @@ static void test_what_may_be_served_of_a_nodes_info(void **state)
     assert_int_equal(sdk_node_info_parse(out, "[", 1, why), BASE_EMALFORMED);
 }
 
+#define LEADER(leader, self, lease, left, fencing, epoch)                                          \
+    "{\"leader\":" leader ",\"self\":" self ",\"lease\":" lease ",\"lease_remaining_ms\":" left    \
+    ",\"fencing_token\":" fencing ",\"epoch\":" epoch "}"
+#define WHO "{\"name\":\"n1\",\"node\":\"" NODE_A "\",\"token\":7}"
+
+static int leader(struct sdk_node_leader *out, const char *text)
+{
+    char why[SDK_MEMBERS_WHY_BYTES];
+    memset(out, 0xff, sizeof *out); /* whatever was there before */
+    return sdk_node_leader_parse(out, text, strlen(text), why);
+}
+
+static void test_who_leads_is_read(void **state)
+{
+    struct sdk_node_leader l;
+    (void)state;
+    assert_int_equal(leader(&l, LEADER(WHO, "true", "true", "60000", "17179869184", "4")), BASE_OK);
+    assert_true(l.has_leader && l.is_self && l.has_lease);
+    assert_string_equal(l.node, NODE_A);
+    assert_string_equal(l.name, "n1");
+    assert_string_equal(l.token, "7");
+    assert_true(l.fencing_token == UINT64_C(17179869184) && l.epoch == 4 && l.lease_ms == 60000);
+    /* It leads and may not act: before its first heartbeat, and after its last. */
+    assert_int_equal(leader(&l, LEADER(WHO, "true", "false", "null", "0", "0")), BASE_OK);
+    assert_true(l.has_leader && l.is_self && !l.has_lease);
+    assert_int_equal(l.lease_ms, 0);
+    assert_int_equal(leader(&l, LEADER(WHO, "false", "false", "null", "9223372036854775807", "0")),
+                     BASE_OK);
+    assert_true(l.fencing_token == INT64_MAX && !l.is_self);
+    assert_int_equal(leader(&l, LEADER("null", "false", "false", "null", "null", "null")), BASE_OK);
+    assert_false(l.has_leader || l.is_self || l.has_lease);
+    assert_int_equal(leader(&l, LEADER("{\"name\":\"n\\n1\",\"node\":\"" NODE_A
+                                       "\",\"token\":\"18446744073709551616\"}",
+                                       "false", "false", "null", "1", "0")),
+                     BASE_OK);
+    assert_string_equal(l.name, "");
+    assert_string_equal(l.token, "18446744073709551616");
+    assert_int_equal(leader(&l, LEADER("{\"node\":\"" NODE_A "\",\"token\":null}", "false", "false",
+                                       "null", "1", "0")),
+                     BASE_OK);
+    assert_string_equal(l.token, ""); /* its seat was sold just now */
+}
+
+static void test_what_contradicts_itself_gives_no_lease(void **state)
+{
+    static const char *const texts[] = {
+        "", "[]", "{}", "null", "{\"lease\":true}", LEADER(WHO, "true", "true", "9", "1", "1") "x",
+        /* lease true, and not all that belongs to one */
+        LEADER("null", "true", "true", "9", "1", "1"),
+        LEADER("null", "false", "true", "9", "1", "1"), LEADER(WHO, "false", "true", "9", "1", "1"),
+        LEADER(WHO, "true", "true", "9", "null", "1"),
+        LEADER(WHO, "true", "true", "9", "1", "null"),
+        LEADER(WHO, "true", "true", "null", "1", "1"),
+        "{\"leader\":" WHO ",\"self\":true,\"lease\":true,\"lease_remaining_ms\":9,\"epoch\":1}",
+        "{\"leader\":" WHO
+        ",\"lease\":true,\"lease_remaining_ms\":9,\"fencing_token\":1,\"epoch\":1}",
+        "{\"leader\":" WHO
+        ",\"self\":true,\"lease_remaining_ms\":9,\"fencing_token\":1,\"epoch\":1}",
+        "{\"self\":true,\"lease\":true,\"lease_remaining_ms\":9,\"fencing_token\":1,\"epoch\":1}",
+        LEADER("null", "true", "false", "null", "1", "1"),
+        /* of other types */
+        LEADER(WHO, "true", "1", "9", "1", "1"), LEADER(WHO, "true", "\"true\"", "9", "1", "1"),
+        LEADER(WHO, "1", "true", "9", "1", "1"), LEADER(WHO, "true", "true", "\"9\"", "1", "1"),
+        LEADER(WHO, "true", "true", "9.5", "1", "1"),
+        LEADER(WHO, "true", "true", "9", "\"1\"", "1"),
+        LEADER(WHO, "true", "true", "9", "1.0", "1"), LEADER(WHO, "true", "true", "9", "1", "true"),
+        LEADER("7", "true", "true", "9", "1", "1"), LEADER("[]", "true", "true", "9", "1", "1"),
+        LEADER("{}", "true", "true", "9", "1", "1"),
+        LEADER("{\"node\":\"02aa\",\"token\":1}", "true", "true", "9", "1", "1"),
+        LEADER("{\"node\":\"" NODE_A "\"}", "true", "true", "9", "1", "1"),
+        LEADER("{\"node\":\"" NODE_A "\",\"token\":-1}", "true", "true", "9", "1", "1"),
+        /* numbers that no node gives */
+        LEADER(WHO, "true", "true", "-1", "1", "1"), LEADER(WHO, "true", "true", "60001", "1", "1"),
+        LEADER(WHO, "true", "true", "9223372036854775807", "1", "1"),
+        LEADER(WHO, "true", "true", "9", "-1", "1"),
+        LEADER(WHO, "true", "true", "9", "18446744073709551616", "1"),
+        LEADER(WHO, "true", "true", "9", "1", "-1"), LEADER(WHO, "true", "true", "1e9", "1", "1"),
+        /* said twice */
+        "{\"lease\":false," /* and true below */
+        "\"leader\":" WHO ",\"self\":true,\"lease\":true,\"lease_remaining_ms\":9,"
+        "\"fencing_token\":1,\"epoch\":1}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct sdk_node_leader l;
+        if (leader(&l, texts[i]) == BASE_OK) fail_msg("taken: %s", texts[i]);
+        if (l.has_lease || l.has_leader || l.is_self) fail_msg("left behind: %s", texts[i]);
+    }
+}
+
+static void test_a_no_has_a_sentence_or_none(void **state)
+{
+    static const struct {
+        const char *text, *detail;
+    } cases[] = {{"{\"detail\":\"not yet\"}", "not yet"},
+                 {"{\"detail\":7}", ""},
+                 {"{\"detail\":\"a\\nb\"}", ""},
+                 {"<html>", ""},
+                 {"", ""},
+                 {"{}", ""}};
+    char detail[SDK_MEMBERS_WHY_BYTES];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        sdk_node_detail(detail, cases[i].text, strlen(cases[i].text));
+        assert_string_equal(detail, cases[i].detail);
+    }
+}
+
 static void test_events_are_counted_however_they_are_cut(void **state)
 {
     static const char text[] = ": hello\nretry: 1\n\nid: 1\nevent: up\ndata: {}\n\ndata:x\n"
@@ -501,6 +608,9 @@ int main(void)
         cmocka_unit_test(test_half_a_member_is_no_list),
         cmocka_unit_test(test_status_is_read),
         cmocka_unit_test(test_what_may_be_served_of_a_nodes_info),
+        cmocka_unit_test(test_who_leads_is_read),
+        cmocka_unit_test(test_what_contradicts_itself_gives_no_lease),
+        cmocka_unit_test(test_a_no_has_a_sentence_or_none),
         cmocka_unit_test(test_events_are_counted_however_they_are_cut),
         cmocka_unit_test(test_only_what_counts_is_verified),
         cmocka_unit_test(test_an_unprintable_url_is_left_out),

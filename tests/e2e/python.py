@@ -219,6 +219,43 @@ def an_application_has_its_node_register(w):
         expect(f"on chain: {seat}", seat["node_key"] == node.key())
 
 
+@test
+def a_node_says_who_leads(w):
+    quick = ["--epoch-gap", "1s"]
+    a = w.node("la", extra=quick)
+    b = w.node("lb", bootstrap=[w.mesh_url(a)], extra=quick)
+    together(a, b)
+    with contextlib.ExitStack() as stack:
+        def sdk(**env):
+            with environment(**env):
+                return stack.enter_context(nftmesh.DStackP2PSDK(w.contract, app_url()))
+        by = {a: sdk(NFTMESH_HTTP=surface(a)), b: sdk(NFTMESH_HTTP="unix:" + b.control)}
+
+        def led():
+            """Who may act, once both name it and both vote."""
+            with contextlib.suppress(nftmesh.NftmeshUnknown):
+                leaders = [asyncio.run(s.leader()) for s in by.values()]
+                leases = {n: asyncio.run(s.is_leader()) for n, s in by.items()}
+                held = [n for n, lease in leases.items() if lease]
+                if (len(held) == 1 and {x.node for x in leaders} == {held[0].key()} and
+                        len((held[0].get("/v1/epoch") or {}).get("members", [])) == 2):
+                    return held[0], leases[held[0]], asyncio.run(by[held[0]].leader())
+            return None
+        node, lease, leader = wait_for(lambda: f"one leads: {a.get('/v1/leader')} {b.get('/v1/leader')}",
+                                       led, 60)
+        expect(f"{leader} {lease}", leader.is_self and leader.name == node.short and
+               leader.token == node.token and leader.fencing_token == lease.fencing_token and
+               0 < lease.remaining_s <= 3)
+        other = a if node is b else b
+        node.kill()
+        wait_for("its lease is over by our clock alone", lambda: not lease, 10)
+        e = raised(nftmesh.NftmeshUnknown, by[node].is_leader())
+        expect(f"{e!r}", isinstance(e.__cause__, nftmesh.NftmeshNodeError))
+        wait_for("one of two is no quorum", lambda: not asyncio.run(by[other].is_leader()), 30)
+        raised(nftmesh.NftmeshUnsupported, sdk().leader())
+        raised(nftmesh.NftmeshUnsupported, sdk().is_leader())
+
+
 # ---- without a node ----------------------------------------------------------------------------------
 
 class Instance:

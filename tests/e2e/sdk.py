@@ -96,10 +96,10 @@ class World:
         self.programs.append(p)
         return p
 
-    def node(self, name, bootstrap=()):
+    def node(self, name, bootstrap=(), extra=()):
         agent = self.host.agents[self.free.pop(0)]
         node = mesh.Node(name, self.dir, agent, self.contract, [self.chain.url], bootstrap,
-                         extra=("--app-url", f"http://{name}.example"))
+                         extra=("--app-url", f"http://{name}.example", *extra))
         self.programs.append(node)
         wallet = self.wallet(name)
         token = max(self.chain.seats(self.contract))
@@ -336,6 +336,62 @@ def a_node_is_asked_and_tells_at_once(w):
     one.start()
     for p in (by_tcp, by_unix):
         sees(p, {"http://two.example": "alive"}, 90)
+
+
+def leads(w, source, name, node):
+    """tests/e2e/leads.c, running: what it said last is program.now()."""
+    p = mesh.Process([source, f"anvil:{w.contract}"], name, env=w.env(node=node, name=name),
+                     log_path=os.path.join(w.dir, name + ".log"))
+    p.now = lambda: [re.match(r"leads (?P<leads>\d) status (?P<status>\d+) fencing (?P<fencing>\d+) sane 1 "
+                              r"leader (?P<node>\S+) (?P<name>\S+) token (?P<token>\S+) why ", line).groupdict()
+                     for _, line in list(p.lines)][-1]
+    w.programs.append(p)
+    return p
+
+
+@test
+def a_program_knows_who_leads_and_whether_it_may(w):
+    quick = ["--epoch-gap", "1s"]
+    one = w.node("left", extra=quick)
+    two = w.node("right", [f"mesh://{one.key()}@{one.listen.split('://')[1]}"], extra=quick)
+    nodes = {"left": one, "right": two}
+    program = os.path.join(w.dir, "leads")
+    w.compile("cc", os.path.join(mesh.ROOT, "tests/e2e/leads.c"), "-o", program)
+    p = {"left": leads(w, program, "by-tcp", f"http://127.0.0.1:{one.http_port}"),
+         "right": leads(w, program, "by-unix", f"unix:{two.control}")}
+
+    def led():
+        """The one that may act, once both name it, with a token that its node gave."""
+        for name, node in nodes.items():
+            told = node.get("/v1/leader") or {}
+            if told.get("lease") and all(q.now()["name"] == name and q.now()["node"] == node.key()
+                                         for q in p.values()):
+                mine, others = p[name].now(), p["left" if name == "right" else "right"].now()
+                if (mine["leads"] == "1" and int(mine["fencing"]) == told["fencing_token"] and
+                        others["leads"] == "0" and others["status"] == "0" and others["fencing"] == "0" and
+                        mine["token"] == others["token"] == str(told["leader"]["token"]) and
+                        len((node.get("/v1/epoch") or {}).get("members", [])) == 2):
+                    return name, told["fencing_token"]
+        return None
+    said = lambda: repr({n: (q.text()[-300:], nodes[n].get("/v1/leader")) for n, q in p.items()})
+    first, token = wait_for(said, led, 60)
+    mesh.run("leader", "transfer", "--data-dir", nodes[first].dir)
+
+    def led_anew():
+        """The next lead may be the same member's; it is another one all the same."""
+        now = led()
+        return now if now and now[1] > token else None
+    second, _ = wait_for(said, led_anew, 60)
+    # Its node dies: its program knows nothing any more, and the other one may not act by itself.
+    other = "left" if second == "right" else "right"
+    nodes[second].kill()
+    wait_for(said, lambda: p[second].now()["leads"] == "0" and p[second].now()["status"] == "9" and
+             p[second].now()["node"] == "-", 30)
+    wait_for(said, lambda: p[other].now()["leads"] == "0", 30)
+    # Without a node nobody knows.
+    alone = leads(w, program, "alone", None)
+    wait_for(lambda: alone.text(), lambda: alone.lines and alone.now()["status"] == "13" and
+             alone.now()["leads"] == "0" and "NFTMESH_HTTP" in alone.text(), 20)
 
 
 @test

@@ -1,5 +1,5 @@
-/* What a node answers to the library. First byte: 'm' members, 's' status, else a stream of
- * events, counted whole and byte by byte. */
+/* What a node answers to the library. First byte: 'm' members, 's' status, 'i' /info, 'l' who
+ * leads, else a stream of events, counted whole and byte by byte. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +55,21 @@ static void take_info(const uint8_t *data, size_t size)
     if (sdk_node_info_parse(out, data, size, why) == BASE_OK) check_line(out, sizeof out);
 }
 
+static void take_leader(const uint8_t *data, size_t size)
+{
+    char why[SDK_MEMBERS_WHY_BYTES] = "", detail[SDK_MEMBERS_WHY_BYTES];
+    struct sdk_node_leader l;
+    if (sdk_node_leader_parse(&l, data, size, why) == BASE_OK) {
+        if (l.has_leader && strlen(l.node) != 66) abort();
+        if (l.has_lease && (!l.is_self || !l.has_leader || l.lease_ms > SDK_LEASE_MS_MAX)) abort();
+    }
+    check_line(l.name, sizeof l.name);
+    check_line(l.token, sizeof l.token);
+    check_line(why, sizeof why);
+    sdk_node_detail(detail, data, size);
+    check_line(detail, sizeof detail);
+}
+
 static void take_events(const uint8_t *data, size_t size)
 {
     struct sdk_events whole = {0}, parts = {0};
@@ -73,6 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         take_status(data + 1, size - 1);
     else if (data[0] == 'i')
         take_info(data + 1, size - 1);
+    else if (data[0] == 'l')
+        take_leader(data + 1, size - 1);
     else
         take_events(data + 1, size - 1);
     return 0;

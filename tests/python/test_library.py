@@ -90,6 +90,13 @@ class Shapes(WithLibrary):
         self.assertEqual(nftmesh.errors.error_of(4711, "x").status, Status.UNKNOWN)
 
 
+class Leading(WithLibrary):
+    async def test_the_chain_knows_no_leader(self):
+        for call in (self.sdk().leader, self.sdk().is_leader):
+            with self.assertRaisesRegex(nftmesh.NftmeshUnsupported, "NFTMESH_HTTP"):
+                await call()
+
+
 class Opening(WithLibrary):
     async def test_making_the_object_asks_nobody(self):
         sdk = DStackP2PSDK(CONTRACT, URL)

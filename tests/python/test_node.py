@@ -36,6 +36,8 @@ class FakeNode:
         self.streams, self.requests, self.server = [], 0, None
         self.started = 0
         self.on_request = lambda path: None
+        self.leader, self.leader_status, self.leader_after_s = {}, 200, 0
+        self.late = 0  # answers of /v1/leader that are still to come
 
     async def listen(self, path=None):
         if path:
@@ -81,6 +83,11 @@ class FakeNode:
                 self.posted.append((path, head, await reader.readexactly(size)))
                 self.after_post()
                 self.answer(writer, self.post_answer, self.post_status)
+            elif path == "/v1/leader":
+                self.late += 1
+                await asyncio.sleep(self.leader_after_s)
+                self.late -= 1
+                self.answer(writer, self.leader, self.leader_status)
             else:
                 mine = member(1, URL, self=True)
                 self.answer(writer, {"/v1/status": self.status, "/info": lambda: self.info,
@@ -117,6 +124,137 @@ class Serving(WithNode):
                                  "contract_address": CONTRACT, "bundle": "ab", "record": "cd"})
         with self.assertRaises(nftmesh.NftmeshConfigError):
             await self.sdk("0x" + "12" * 20).info()
+
+
+class Leading(WithNode):
+    WHO = {"name": "n2", "node": "02" + "aa" * 32, "token": 7}
+
+    def says(self, /, after_s=0, status=200, **more):
+        """It leads and may act for a minute, but for what a case changes; ... leaves a word out."""
+        said = {"leader": self.WHO, "self": True, "lease": True, "lease_remaining_ms": 60000,
+                "fencing_token": 8589934598, "epoch": 2, **more}
+        self.node.leader = {k: v for k, v in said.items() if v is not ...}
+        self.node.leader_status, self.node.leader_after_s = status, after_s
+
+    async def test_who_leads_and_for_how_long_it_may(self):
+        sdk = self.sdk()
+        self.says()
+        self.assertEqual(await sdk.leader(),
+                         nftmesh.Leader(node="02" + "aa" * 32, name="n2", token=7,
+                                        fencing_token=8589934598, epoch=2, is_self=True))
+        lease = await sdk.is_leader()
+        self.assertTrue(lease)
+        self.assertEqual(lease.fencing_token, 8589934598)
+        self.assertTrue(50 < lease.remaining_s < 60)
+        # Another one leads, and nothing of what was said before is left.
+        self.says(self=False, lease=False, lease_remaining_ms=None)
+        lease = await sdk.is_leader()
+        self.assertFalse(lease)
+        self.assertEqual((lease.fencing_token, lease.remaining_s), (None, 0.0))
+        self.assertFalse((await sdk.leader()).is_self)
+        # It leads, and may not act: before its first heartbeat and after its last.
+        self.says(lease=False, lease_remaining_ms=None)
+        self.assertFalse(await sdk.is_leader())
+        self.assertTrue((await sdk.leader()).is_self)
+
+    async def test_nobody_leads_is_unknown_and_not_empty(self):
+        self.says(leader=None, self=False, lease=False, lease_remaining_ms=None,
+                  fencing_token=None, epoch=None)
+        with self.assertRaisesRegex(nftmesh.NftmeshUnknown, "nobody leads"):
+            await self.sdk().leader()
+        self.assertFalse(await self.sdk().is_leader())
+
+    async def test_a_lease_is_over_by_our_own_clock(self):
+        self.says(lease_remaining_ms=300)
+        lease = await self.sdk().is_leader()
+        self.assertTrue(lease)
+        await until(lambda: not lease)
+        self.assertEqual(lease.remaining_s, 0.0)
+
+    async def test_what_a_lease_lost_on_the_way_is_taken_off(self):
+        self.says(after_s=0.4, lease_remaining_ms=30000)
+        self.assertLessEqual((await self.sdk().is_leader()).remaining_s, 29.6)
+        for left_ms, after_s in ((400, 0.4), (0, 0), (1, 0)):
+            self.says(after_s=after_s, lease_remaining_ms=left_ms)
+            with self.assertRaisesRegex(nftmesh.NftmeshUnknown, "was over"):
+                await self.sdk().is_leader()
+
+    async def test_a_token_may_be_large_or_none(self):
+        for token, found in ((None, None), ("18446744073709551616", 1 << 64), (0, 0)):
+            self.says(leader={**self.WHO, "token": token, "name": 7})
+            leader = await self.sdk().leader()
+            self.assertEqual((leader.token, leader.name), (found, ""))
+
+    async def test_what_contradicts_itself_makes_nobody_the_leader(self):
+        who = self.WHO
+        for more in ({"leader": None}, {"leader": None, "self": False}, {"self": False},
+                     {"leader": ...}, {"self": ...}, {"lease": ...}, {"lease_remaining_ms": ...},
+                     {"lease_remaining_ms": None}, {"fencing_token": ...}, {"fencing_token": None},
+                     {"epoch": ...}, {"epoch": None}, {"self": 1}, {"lease": 1},
+                     {"lease": "true"}, {"lease_remaining_ms": "9"}, {"lease_remaining_ms": 9.5},
+                     {"lease_remaining_ms": True}, {"lease_remaining_ms": -1},
+                     {"lease_remaining_ms": 60001}, {"lease_remaining_ms": 1 << 200},
+                     {"fencing_token": "1"}, {"fencing_token": True}, {"fencing_token": -1},
+                     {"fencing_token": 1 << 63}, {"fencing_token": 1.0}, {"epoch": -1},
+                     {"epoch": []}, {"leader": 7}, {"leader": []}, {"leader": {}},
+                     {"leader": {**who, "node": "02aa"}}, {"leader": {**who, "node": None}},
+                     {"leader": {**who, "node": "02" + "AA" * 32}},
+                     {"leader": {**who, "node": "02" + "aa" * 32 + "\n"}},
+                     {"leader": {"name": "n", "node": who["node"]}},
+                     {"leader": {**who, "token": -1}}, {"leader": {**who, "token": "x"}},
+                     {"leader": {**who, "token": True}}, {"leader": {**who, "token": "9" * 78}}):
+            with self.subTest(repr(more)):
+                self.says(**more)
+                with self.assertRaises(nftmesh.NftmeshUnknown) as caught:
+                    await self.sdk().is_leader()
+                self.assertIsInstance(caught.exception.__cause__, nftmesh.NftmeshNodeError)
+
+    async def test_a_node_that_cannot_say(self):
+        for status, kind, behind in ((404, nftmesh.NftmeshUnsupported, type(None)),
+                                     (503, nftmesh.NftmeshUnknown, type(None)),
+                                     (504, nftmesh.NftmeshUnknown, type(None)),
+                                     (403, nftmesh.NftmeshUnknown, nftmesh.NftmeshRefused),
+                                     (500, nftmesh.NftmeshUnknown, nftmesh.NftmeshNodeError)):
+            for call in (self.sdk().leader, self.sdk().is_leader):
+                with self.subTest(status=status, call=call.__name__):
+                    self.says(status=status, detail="the reason")
+                    with self.assertRaisesRegex(kind, "the reason") as caught:
+                        await call()
+                    self.assertIsInstance(caught.exception.__cause__, behind)
+
+    async def test_a_node_that_is_away_silent_or_no_node(self):
+        for call in (self.sdk().leader, self.sdk().is_leader):
+            for raw in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"lease\":true",
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"):
+                self.node.raw = raw
+                with self.assertRaises(nftmesh.NftmeshUnknown):
+                    await call()
+            self.node.raw = None
+            with mock.patch("nftmesh._node.TIMEOUT_S", 0.1):
+                self.says(after_s=0.5)
+                with self.assertRaises(nftmesh.NftmeshUnknown) as caught:
+                    await call()
+            await until(lambda: self.node.late == 0)
+            self.assertIsInstance(caught.exception.__cause__, nftmesh.NftmeshTimeout)
+        await self.node.away()
+        for call in (self.sdk().leader, self.sdk().is_leader):
+            with self.assertRaises(nftmesh.NftmeshUnknown) as caught:
+                await call()
+            self.assertIsInstance(caught.exception.__cause__, nftmesh.NftmeshNodeError)
+
+    async def test_another_contracts_leader_is_none_of_ours(self):
+        self.says()
+        sdk = self.sdk("0x" + "12" * 20)
+        for call in (sdk.leader, sdk.is_leader):
+            with self.assertRaises(nftmesh.NftmeshConfigError):
+                await call()
+
+    async def test_a_closed_object_is_not_the_leader(self):
+        self.says()
+        sdk = self.sdk()
+        sdk.close()
+        with self.assertRaises(nftmesh.NftmeshConfigError):
+            await sdk.is_leader()
 
 
 class Listing(WithNode):

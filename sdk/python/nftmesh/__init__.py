@@ -11,13 +11,14 @@ docs/sdk.md tells the rest."""
 from .errors import (NftmeshAgentError, NftmeshChainError, NftmeshConfigError, NftmeshError,
                      NftmeshNodeError, NftmeshNotRegistered, NftmeshRefused, NftmeshTimeout,
                      NftmeshUnknown, NftmeshUnsupported, NftmeshWalletError, Status)
+from .leader import Leader, Lease
 from .peers import ListState, Peer, Peers, PeerState
 from .sdk import DStackP2PSDK
 
 __all__ = [
-    "DStackP2PSDK", "ListState", "NftmeshAgentError", "NftmeshChainError", "NftmeshConfigError",
-    "NftmeshError", "NftmeshNodeError", "NftmeshNotRegistered", "NftmeshRefused", "NftmeshTimeout",
-    "NftmeshUnknown", "NftmeshUnsupported", "NftmeshWalletError", "Peer", "Peers", "PeerState",
-    "Status"
+    "DStackP2PSDK", "Leader", "Lease", "ListState", "NftmeshAgentError", "NftmeshChainError",
+    "NftmeshConfigError", "NftmeshError", "NftmeshNodeError", "NftmeshNotRegistered",
+    "NftmeshRefused", "NftmeshTimeout", "NftmeshUnknown", "NftmeshUnsupported",
+    "NftmeshWalletError", "Peer", "Peers", "PeerState", "Status"
 ]
 __version__ = "0.1.0"

@@ -12,13 +12,15 @@ import threading
 from typing import Any, AsyncGenerator, Callable, Dict, Iterator, Optional, Set, Tuple, TypeVar
 
 from . import _library
-from .errors import NftmeshAgentError, NftmeshConfigError, Status
+from .errors import NftmeshAgentError, NftmeshConfigError, NftmeshUnsupported, Status
+from .leader import Leader, Lease
 from .peers import Peers
 
 SOCKET_DEFAULT = "./simulator/dstack.sock"
 SOCKETS = ("/var/run/dstack.sock", SOCKET_DEFAULT, "/app/simulator/dstack.sock",
            "/tmp/dstack.sock")
 
+NO_LEADER = "a list taken from the chain knows no leader: ask a node, set NFTMESH_HTTP"
 T = TypeVar("T")
 # Contract and endpoints -> chain id: an endpoint that later names another chain is not followed.
 _chain_ids: Dict[Tuple[str, str], int] = {}
@@ -187,6 +189,12 @@ class Direct:
                 finally:
                     lib.nftmesh_peers_free(given)
         return await in_thread(call)
+
+    async def leader(self) -> Leader:
+        raise NftmeshUnsupported(NO_LEADER)
+
+    async def is_leader(self) -> Lease:
+        raise NftmeshUnsupported(NO_LEADER)
 
     # ---- changes ----
 

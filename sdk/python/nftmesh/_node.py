@@ -9,12 +9,14 @@ import itertools
 import json
 import logging
 import os
+import re
 import time
 from typing import Any, AsyncGenerator, AsyncIterator, Dict, Optional, Tuple, TypeVar
 
 from . import _http
 from .errors import (NftmeshConfigError, NftmeshError, NftmeshNodeError, NftmeshNotRegistered,
                      NftmeshTimeout, NftmeshUnknown, Status, error_of)
+from .leader import Leader, Lease
 from .peers import ListState, Peer, Peers, PeerState
 
 logger = logging.getLogger("nftmesh")
@@ -24,6 +26,9 @@ REGISTER_TIMEOUT_S = 300.0
 EVENTS_SILENT_S = 40.0  # a node writes at least each 15 s into a stream
 EVENT_SETTLE_S = 0.25  # an event is told before the table shows it
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0
+LEASE_MS_MAX = 60000  # a node takes no longer one for its --lease
+WHOLE_S = 0.001  # the node reads its clock in whole milliseconds
+NODE_KEY = re.compile("[0-9a-f]{66}")
 T = TypeVar("T")
 TRANSPORT_ERRORS = (OSError, asyncio.TimeoutError, _http.HttpError)
 
@@ -37,6 +42,53 @@ def _count(value: Any) -> int:
     if isinstance(value, str) and 0 < len(value) <= 78 and value.isascii() and value.isdigit():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _number(value: Any, highest: int = (1 << 63) - 1) -> Optional[int]:
+    """An integer from 0 to highest; None for all else. True and False are integers to Python."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= highest else None
+
+
+def _leader(answer: Dict[str, Any]) -> Optional[Leader]:
+    """Who leads, or None when nobody does. ValueError says what is missing."""
+    who, is_self = answer.get("leader"), answer.get("self")
+    if "leader" not in answer:
+        raise ValueError("no leader")
+    if not isinstance(is_self, bool):
+        raise ValueError("self is neither true nor false")
+    if who is None:
+        if is_self:
+            raise ValueError("it leads, and nobody does")
+        return None
+    fencing, epoch = _number(answer.get("fencing_token")), _number(answer.get("epoch"))
+    if not isinstance(who, dict) or not NODE_KEY.fullmatch(_text(who.get("node"))):
+        raise ValueError("a leader without a node key")
+    token = who.get("token", -1)
+    if isinstance(token, str) and re.fullmatch("[0-9]{1,78}", token):
+        token = int(token)
+    if token is not None and _number(token, (1 << 256) - 1) is None:
+        raise ValueError("a leader without a token")
+    if fencing is None or epoch is None:
+        raise ValueError("a leader without fencing token and epoch")
+    return Leader(node=who["node"], name=_text(who.get("name")), token=token, fencing_token=fencing,
+                  epoch=epoch, is_self=is_self)
+
+
+def _lease(answer: Dict[str, Any], sent: float) -> Lease:
+    """The node's lease. sent: when it was asked for, of time.monotonic(): the node looked at it at
+    some time since, so at the worst right then. What contradicts itself is a ValueError."""
+    leader, held = _leader(answer), answer.get("lease")
+    if not isinstance(held, bool):
+        raise ValueError("lease is neither true nor false")
+    if not held:
+        return Lease()
+    if leader is None or not leader.is_self:
+        raise ValueError("a lease, and it does not lead")
+    left_ms = _number(answer.get("lease_remaining_ms"), LEASE_MS_MAX)
+    if left_ms is None:
+        raise ValueError("a lease without its time")
+    return Lease(leader.fencing_token, sent + left_ms / 1000 - WHOLE_S)
 
 
 def _peer(member: Dict[str, Any], age_s: float) -> Peer:
@@ -169,6 +221,46 @@ class Node:
                   "contract_address": _text(status.get("contract"))}
         return {**theirs, **{k: v for k, v in found.items()
                              if k in ("bundle", "record", "record_sig") and isinstance(v, str)}}
+
+    # ---- who leads ----
+
+    async def _ask_leader(self) -> Dict[str, Any]:
+        code, answer = await self._ask("GET", "/v1/leader")
+        if code == 200:
+            return answer
+        kind = {401: Status.REFUSED, 403: Status.REFUSED, 404: Status.UNSUPPORTED,
+                501: Status.UNSUPPORTED, 503: Status.UNKNOWN,
+                504: Status.UNKNOWN}.get(code, Status.NODE)
+        raise error_of(kind, f"the node at {self._address.text} cannot say who leads: HTTP status "
+                             f"{code} {_text(answer.get('detail'))}")
+
+    def _no_node(self, error: Exception) -> NftmeshNodeError:
+        return NftmeshNodeError(f"the node at {self._address.text} answers something else than a "
+                                f"node: {error}")
+
+    async def leader(self) -> Leader:
+        await self._status()
+        answer = await self._ask_leader()
+        try:
+            leader = _leader(answer)
+        except ValueError as e:
+            raise self._no_node(e) from None
+        if leader is None:
+            raise NftmeshUnknown(f"nobody leads, as far as the node at {self._address.text} knows")
+        return leader
+
+    async def is_leader(self) -> Lease:
+        await self._status()
+        sent = time.monotonic()
+        answer = await self._ask_leader()
+        try:
+            lease = _lease(answer, sent)
+        except ValueError as e:
+            raise self._no_node(e) from None
+        if lease.fencing_token is not None and not lease:
+            raise NftmeshUnknown(f"the lease that the node at {self._address.text} told of was over "
+                                 "when its answer came: ask again")
+        return lease
 
     # ---- peers ----
 

@@ -8,16 +8,19 @@ import inspect
 import logging
 import os
 from types import TracebackType
-from typing import Any, Callable, Dict, List, Optional, Type, Union
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Type, TypeVar, Union
 
 from ._direct import SOCKET_DEFAULT, Direct, in_thread
 from ._node import Node
-from .errors import NftmeshAgentError, NftmeshConfigError, NftmeshError, NftmeshUnknown
+from .errors import (NftmeshAgentError, NftmeshConfigError, NftmeshError, NftmeshUnknown,
+                     NftmeshUnsupported)
+from .leader import Leader, Lease
 from .peers import Peers
 
 logger = logging.getLogger("nftmesh")
 
 MONITOR_RETRY_S = 10.0
+T = TypeVar("T")
 
 
 class _NotTold(Exception):
@@ -170,6 +173,33 @@ class DStackP2PSDK:
             logger.exception("the callback of monitor_peers() failed; told again in %.0f s",
                              MONITOR_RETRY_S)
             raise _NotTold from e
+
+    # ---- who leads ----
+
+    async def leader(self) -> Leader:
+        """Whose turn it is to lead, as the node knows it now. NftmeshUnknown when nobody does, as
+        far as it knows, or when it cannot be asked; NftmeshUnsupported without a node (NFTMESH_HTTP)
+        and with one that takes no part in consensus."""
+        return await self._of_node(self._backend.leader())
+
+    async def is_leader(self) -> Lease:
+        """May this instance act as the leader now?
+
+            lease = await sdk.is_leader()
+            if lease:  # true for lease.remaining_s seconds
+                act(lease.fencing_token)
+
+        What cannot be told is raised, as by leader(), and is no reason to act."""
+        return await self._of_node(self._backend.is_leader())
+
+    @staticmethod
+    async def _of_node(call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except (NftmeshConfigError, NftmeshUnknown, NftmeshUnsupported):
+            raise
+        except NftmeshError as e:
+            raise NftmeshUnknown(e.message) from e
 
     # ---- the end ----
 
