@@ -420,7 +420,8 @@ static const struct node_option config_options[] = {
      .min = 500,
      .max = 60000,
      .fallback = "3s",
-     .help = "How long a leader may act after its last confirmed heartbeat. Equal at all nodes."},
+     .help = "How long a leader may act after its last confirmed heartbeat; it gives three in that"
+             " time, or one a second. Equal at all nodes."},
     {.name = "skip-after",
      .argument = "TIME",
      .kind = NODE_OPTION_DURATION,

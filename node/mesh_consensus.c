@@ -437,6 +437,11 @@ static struct base_hash32 settings_hash(const struct mesh *m)
     return hash;
 }
 
+static uint32_t lower(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static int cluster_new(struct mesh *m)
 {
     struct consensus_cluster_config config = {
@@ -453,6 +458,10 @@ static int cluster_new(struct mesh *m)
     config.params.window_slots = (uint32_t)m->config->window_slots;
     config.params.lease_ms = (uint32_t)m->config->lease_ms;
     config.params.skip_ms = (uint32_t)m->config->skip_ms;
+    /* Several heartbeats a lease, and before anybody is taken for silent. */
+    config.params.slot_ms = lower(config.params.slot_ms, config.params.lease_ms / 3);
+    config.params.slot_ms = lower(config.params.slot_ms, config.params.skip_ms / 3);
+    config.params.pace_ms = lower(config.params.pace_ms, config.params.slot_ms / 2);
     return consensus_cluster_new(&m->consensus->cluster, &config, mesh_now());
 }
 

@@ -120,11 +120,11 @@ static json_t *certificate(const struct consensus_cluster *c)
     return out != NULL ? out : json_null();
 }
 
-static void put_leader(struct mesh *m, json_t *out, const struct consensus_cluster_view *v)
+static void put_leader(struct mesh *m, json_t *out, const struct consensus_cluster_view *v,
+                       uint64_t now_ms)
 {
     bool is_known = v->has_epoch && v->engine.window != CONSENSUS_NO_SLOT &&
                     v->engine.leader < v->epoch->member_count;
-    uint64_t now_ms = mesh_now();
     json_object_set_new(out, "leader",
                         is_known ? member(m, &v->epoch->members[v->engine.leader].seat.key)
                                  : json_null());
@@ -143,8 +143,9 @@ static void ask_leader(struct mesh *m, struct node_command *command)
 {
     struct consensus_cluster_view v;
     json_t *out = json_object();
-    consensus_cluster_view(&v, m->consensus->cluster, mesh_now());
-    put_leader(m, out, &v);
+    uint64_t now_ms = mesh_now();
+    consensus_cluster_view(&v, m->consensus->cluster, now_ms);
+    put_leader(m, out, &v, now_ms);
     json_object_set_new(out, "epoch",
                         v.has_epoch ? json_integer((json_int_t)v.epoch->number) : json_null());
     json_object_set_new(out, "slot", v.has_epoch ? slot(v.engine.frontier) : json_null());
