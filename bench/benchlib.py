@@ -48,11 +48,11 @@ def short(value):
 
 class Figure:
     """One line. goal: ours must not be above it; limit: ours over serf must not; else met says.
-    worst: it is the highest of ours that must not, and not the median. beside: whom serf's values
-    are of."""
+    worst: it is the highest of ours that must not, and not the median. least: ours must not be below
+    the goal. shown: there is no goal. beside: whom serf's values are of, who need not be serf."""
 
     def __init__(self, name, unit, n, ours=None, serf=None, goal=None, limit=None, reason=None,
-                 met=None, worst=False, beside="serf"):
+                 met=None, worst=False, beside="serf", least=False, shown=False):
         self.name, self.unit, self.n, self.reason, self.beside = name, unit, n, reason, beside
         self.ours = Spread(ours) if ours else None
         self.serf = Spread(serf) if serf else None
@@ -63,10 +63,15 @@ class Figure:
         if limit is not None:
             self.goal_text = f"{limit:g} x {beside}"
             self.goal = limit * self.serf.median if self.serf else None
-        elif worst:
-            self.goal_text = f"worst {short(goal)}"
+        elif worst or least:
+            self.goal_text = f"{'worst' if worst else 'least'} {short(goal)}"
+        self.mark = None  # in place of "met"
         if met is not None:
             self.met, self.goal_text = met and reason is None, "constant"
+        elif shown:
+            self.met, self.mark = bool(reason is None and self.ours), "shown"
+        elif least:
+            self.met = bool(reason is None and self.ours and self.ours.median >= goal)
         else:
             self.met = bool(reason is None and self.ours and self.goal is not None and
                             (self.ours.range[1] if worst else self.ours.median) <= self.goal)
@@ -74,24 +79,33 @@ class Figure:
     def object(self):
         def number(value):
             return None if value is None else float(f"{value:.5g}")
+        peer = self.peer()
         out = {"figure": self.name, "n": self.n,
                "ours": number(self.ours and self.ours.median),
-               "serf": number(self.serf and self.serf.median), "ratio": number(self.ratio),
+               peer: number(self.serf and self.serf.median), "ratio": number(self.ratio),
                "goal": number(self.goal), "met": self.met, "unit": self.unit}
         if self.ours:
             out["runs"] = self.ours.count
             out["ours_range"] = [number(v) for v in self.ours.range]
         if self.serf:
-            out["serf_range"] = [number(v) for v in self.serf.range]
+            out[f"{peer}_range"] = [number(v) for v in self.serf.range]
             out["beside"] = self.beside
         if self.reason:
             out["reason"] = self.reason
         return out
 
-    def row(self):
+    def peer(self):
+        """serf and serf-aes are one program."""
+        return "serf" if self.beside.startswith("serf") else self.beside
+
+    def row(self, head):
+        """head: whom the column is of; another is named in its cell."""
+        beside = self.serf.text() if self.serf else "-"
+        if self.serf and self.peer() != head:
+            beside += f" ({self.peer()})"
         return [self.name, self.unit, str(self.n), self.ours.text() if self.ours else "-",
-                self.serf.text() if self.serf else "-", short(self.ratio), self.goal_text,
-                "met" if self.met else "MISSED" if self.reason is None else "NOT RUN"]
+                beside, short(self.ratio), self.goal_text,
+                (self.mark or "met") if self.met else "MISSED" if self.reason is None else "NOT RUN"]
 
 
 def show(title, figures, form):
@@ -100,8 +114,9 @@ def show(title, figures, form):
         for f in figures:
             print(json.dumps(f.object()), flush=True)
     else:
-        head = ["figure", "unit", "n", "ours", "serf", "ratio", "goal", ""]
-        rows = [head] + [f.row() for f in figures]
+        peer = statistics.mode(f.peer() for f in figures)
+        head = ["figure", "unit", "n", "ours", peer, "ratio", "goal", ""]
+        rows = [head] + [f.row(peer) for f in figures]
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
         print(f"{title}\nmedian [lowest, highest]\n")
         for row in rows:

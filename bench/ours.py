@@ -26,10 +26,12 @@ class Cluster:
     listen     where each listens and is dialled, as tcp://host:port; None: any ports of 127.0.0.1.
     is_listed  its address stands in the registry, where the others find it by themselves. Without,
                nobody is found but through a member, as with serf.
+    consensus  they elect a leader. Not by default: the goals of membership are those of the mesh alone.
+    extra      more options of each.
     """
 
     def __init__(self, directory, count, endpoints=3, apart=False, names=None, listen=None,
-                 is_listed=True):
+                 is_listed=True, consensus=False, extra=()):
         self.nodes, self.wallets = [], []
         self.names = names or [f"node{i:02d}" for i in range(count)]
         self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"))
@@ -45,7 +47,8 @@ class Cluster:
             self.chain.contract_call(self.contract, "mintNodeAccess(address)", wallet.address)
             self.wallets.append(wallet)
             self.nodes.append(mesh.Node(name, directory, agents[name], self.contract, rpcs,
-                                        start=False, listen=listen and listen[i]))
+                                        start=False, listen=listen and listen[i],
+                                        extra=["--consensus", "on" if consensus else "off", *extra]))
             if not is_listed:
                 self.nodes[-1].advertise = ""  # what register() says; argv has the real one
         self.plain_argv = [list(node.argv) for node in self.nodes]
@@ -136,11 +139,12 @@ class Side:
     KINDS = {"up": "up", "refute": "refute", "down": "down", "removed": "down", "left": "left",
              "suspect": "suspect", "msg": "msg"}
 
-    def __init__(self, directory, names, addresses):
+    def __init__(self, directory, names, addresses, consensus=False):
         self.cluster = Cluster(directory, len(names), endpoints=0, names=names, is_listed=False,
-                               listen=[f"tcp://{address}:7946" for address in addresses])
+                               listen=[f"tcp://{address}:7946" for address in addresses],
+                               consensus=consensus)
         self.cluster.mine_every(BLOCK_S if len(names) <= LARGE else LARGE_BLOCK_S)
-        self.nodes = self.cluster.nodes
+        self.nodes, self.is_electing = self.cluster.nodes, consensus
         self.urls = {}
 
     def argv(self, index, seed=None):
@@ -185,6 +189,13 @@ class Side:
     def quiet(self, indices):
         """Lets them see how far apart blocks are: they poll no more often than that is worth."""
         self.cluster.block_time(BLOCK_S, [self.nodes[i] for i in indices])
+        if self.is_electing:
+            wait_for("all follow one leader", lambda: self.is_led(indices), 90, 0.2)
+
+    def is_led(self, indices):
+        leaders = [((self.nodes[i].get("/v1/leader") or {}).get("leader") or {}).get("node")
+                   for i in indices]
+        return leaders[0] is not None and len(set(leaders)) == 1
 
     def linked(self, indices):
         """Waits until the full mesh is made: links beyond the first few are made without haste."""

@@ -8,6 +8,7 @@ from benchlib import Figure
 
 BOTH = ("ours", "serf")
 ALL = ("ours", "serf", "serf-aes")
+ELECTING = "ours-on"  # our nodes with an election among them; "ours" is without
 
 # One thing that is done times times: to each side in turn, or to all of them at the same time. serf
 # is slower at most of it, and gets as much done in the same time with serf_args.
@@ -29,7 +30,7 @@ def small(is_quick):
         step("member", 5, "memory", {"n": 5}),
         step("join", 20, "start", {"n": 20}, 5),
         step("join", 20, "join", {"n": 20}, 5),
-        step("idle", 20, "idle", {"seconds": window}, 5, ALL, True),
+        step("idle", 20, "idle", {"seconds": window}, 5, ALL + (ELECTING,), True),
         step("event", 20, "events", {"count": 100, "gap_s": 0.06}, 3, ALL),
         step("event", 20, "events", {"count": 100, "gap_s": 0.1, "loss": 10}, 3, BOTH, True),
         step("kill", 20, "detection", {"how": "kill", "count": 6}, 5, BOTH, True, {"count": 1}),
@@ -102,26 +103,28 @@ class Samples:
 class Line:
     """One line of the table: which samples, and what is asked of them.
 
-    limit  ours over serf's, medians; goal: what ours must not be above; worst: by its worst sample.
+    limit  ours over serf's, medians; goal: what ours must not be above, or with least below; worst:
+    by its worst sample; shown: no goal. side: whose samples are ours.
     """
 
     def __init__(self, row, name, unit, n, figure=None, limit=None, goal=None, worst=False,
-                 beside="serf", take=None):
+                 beside="serf", take=None, least=False, shown=False, side="ours"):
         self.row, self.name, self.unit, self.n = row, name, unit, n
+        self.least, self.shown, self.side = least, shown, side
         self.figure, self.limit, self.goal = figure or name, limit, goal
         self.worst, self.beside, self.take = worst, beside, take or (lambda s, n, side: s.values(
             self.figure, n, side))
 
     def result(self, samples):
-        ours = self.take(samples, self.n, "ours")
+        ours = self.take(samples, self.n, self.side)
         theirs = self.take(samples, self.n, self.beside)
         # A run of ours that broke off is not hidden behind those that did not.
-        reason = samples.reasons.get((self.row, self.n, "ours"))
+        reason = samples.reasons.get((self.row, self.n, self.side))
         if reason is None and (not ours or (self.limit is not None and not theirs)):
             reason = samples.reasons.get((self.row, self.n, self.beside),
                                          f"{self.row}, n = {self.n}: not run")
         return Figure(self.name, self.unit, self.n, ours, theirs, self.goal, self.limit, reason,
-                      worst=self.worst, beside=self.beside)
+                      worst=self.worst, beside=self.beside, least=self.least, shown=self.shown)
 
 
 def missed(figure):
@@ -193,8 +196,12 @@ def lines(is_quick):
             Line("loss", "heal_loss_s", "s", n, goal=5, worst=True),
             Line("part", "heal_part_s", "s", n, goal=5, worst=True),
             Line("idle", "idle_cpu_percent", "% of a core", 20, limit=0.5),
+            Line("idle", "idle_cpu_on_percent", "% of a core", 20, "idle_cpu_percent", shown=True,
+                 side=ELECTING),
             Line("idle", "idle_wakeups_per_s", "1/s", 20, limit=0.3),
             Line("idle", "idle_bytes_per_s", "B/s", 20, limit=1.5, beside="serf-aes"),
+            Line("idle", "idle_bytes_on_per_s", "B/s", 20, "idle_bytes_per_s", shown=True,
+                 beside="serf-aes", side=ELECTING),
             Line("idle", "idle_pss_kib", "KiB", n, limit=0.6),
             Line("member", "member_kib", "KiB", n, goal=2, take=per_member)]
     out += [Line("flood", "forged_in_tables", "", 20, goal=0, worst=True),

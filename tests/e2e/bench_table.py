@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The table of bench/membership, from samples that stand in tests/vectors/membership.jsonl: medians,
+"""The tables of bench/membership and bench/leader, from samples that stand in tests/vectors: medians,
 ratios, what is met, and what is said of a row that broke off. Nothing is measured."""
 import json
 import os
@@ -10,11 +10,13 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
 from cases import expect, main, test  # noqa: E402
 
-RAW = os.path.join(mesh.ROOT, "tests/vectors/membership.jsonl")
+sys.path.insert(0, os.path.join(mesh.ROOT, "bench"))
+from lead_plan import Answer, overlaps  # noqa: E402
 
 
-def replay(*more):
-    p = subprocess.run([os.path.join(mesh.ROOT, "bench/membership"), "--replay", RAW, *more],
+def replay(*more, bench="membership"):
+    raw = os.path.join(mesh.ROOT, f"tests/vectors/{bench}.jsonl")
+    p = subprocess.run([os.path.join(mesh.ROOT, "bench", bench), "--replay", raw, *more],
                        capture_output=True, text=True, timeout=60 * mesh.SCALE)
     expect(f"a goal that is missed is exit 1: {p.returncode} {p.stderr}", p.returncode == 1)
     return p.stdout
@@ -22,7 +24,8 @@ def replay(*more):
 
 class World:
     def __init__(self, directory):
-        self.figures = {f["figure"]: f for f in map(json.loads, replay("--format", "json").splitlines())}
+        text = replay("--format", "json") + replay("--format", "json", bench="leader")
+        self.figures = {f["figure"]: f for f in map(json.loads, text.splitlines())}
 
     def is_near(self, figure, field, value):
         found = self.figures[figure][field]
@@ -50,6 +53,15 @@ def idle_bytes_stand_beside_encrypted_ones(w):
     w.is_near("idle_bytes_per_s", "serf", 400)
     w.is_near("idle_bytes_per_s", "ratio", 1.5)
     w.is_met("idle_bytes_per_s", True)
+
+
+@test
+def what_an_election_costs_is_shown_without_a_goal(w):
+    w.is_near("idle_bytes_on_per_s", "ours", 1000)
+    w.is_near("idle_bytes_on_per_s", "serf", 400)
+    w.is_near("idle_bytes_on_per_s", "ratio", 2.5)
+    w.is_met("idle_bytes_on_per_s", True)
+    w.is_met("idle_cpu_on_percent", False)
 
 
 @test
@@ -89,6 +101,50 @@ def the_table_for_people_says_where_bytes_go(w):
     expect(f"its parts add up: {text[-600:]}",
            all(part in text for part in ("104.0 B", "208.0 B", "240.0 B", "48.0 B")))
     expect(f"what was not run: {text}", "NOT RUN" in text and "not known to all" in text)
+
+
+@test
+def a_leader_stands_beside_etcd(w):
+    w.is_near("failover_s", "ours", 3.2)
+    w.is_near("failover_s", "etcd", 1.6)
+    w.is_near("failover_s", "ratio", 2)
+    w.is_met("failover_s", True)
+    w.is_met("failover_worst_s", False)
+    w.is_near("failover_tuned_s", "ratio", 0.75)
+    w.is_met("failover_tuned_s", True)
+    w.is_near("transfer_ms", "ours", 12)
+    w.is_met("transfer_ms", True)
+    w.is_near("idle_leader_cpu_percent", "off", 0.05)
+    w.is_met("idle_leader_cpu_percent", True)
+
+
+@test
+def the_goal_of_a_write_is_three_writes_and_three_messages(w):
+    w.is_near("put_ms", "goal", 1.2)
+    w.is_met("put_ms", False)
+    w.is_met("put_apart_ms", True)
+
+
+@test
+def a_goal_may_be_the_least(w):
+    w.is_near("vote_verify_ratio", "goal", 0.9)
+    w.is_met("vote_verify_ratio", False)
+
+
+@test
+def one_moment_with_two_leases_is_one_too_many(w):
+    w.is_met("two_leases", False)
+    a, b, c = (Answer(0, 1.0, 1.2, 7, 900), Answer(1, 1.1, 1.3, 8, 900), Answer(0, 1.25, 1.4, 7, 700))
+    expect("both were under way", overlaps([c, a, b]) == 2)
+    expect("one after the other", overlaps([a, b._replace(sent=1.21)]) == 0)
+    expect("one node twice", overlaps([a, a._replace(sent=1.1)]) == 0)
+
+
+@test
+def the_table_names_whom_a_figure_stands_beside(w):
+    text = replay(bench="leader")
+    expect(text, "  etcd  " in text and "(off)" in text and "  shown" in text and
+           "least 0.9" in text and "worst 5" in text)
 
 
 if __name__ == "__main__":
