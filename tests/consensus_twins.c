@@ -13,7 +13,7 @@
 #define STEP_US    10000
 #define HOLD_MS    300        /* one to six of these */
 #define SETTLED_US (60 * SEC) /* long after the last partition, everything has to be final */
-#define STEPS_MAX  200000     /* thousands are usual, tens of thousands seen */
+#define STEPS_MAX  100000     /* thousands are usual, tens of thousands seen */
 
 struct parted { /* what a run knows of its plan */
     const struct twins_plan *plan;
