@@ -65,28 +65,38 @@ int base_ecdsa_pubkey_check(const struct base_key33 *pub)
     return key33_parse(&point, pub);
 }
 
+static void point_xy(uint8_t out[64], const secp256k1_pubkey *point)
+{
+    uint8_t sec1[65];
+    size_t len = sizeof sec1;
+    secp256k1_ec_pubkey_serialize(ctx, sec1, &len, point, SECP256K1_EC_UNCOMPRESSED);
+    assert(len == sizeof sec1);
+    memcpy(out, sec1 + 1, 64);
+}
+
+static void point_address(struct base_eth_address *out, const secp256k1_pubkey *point)
+{
+    uint8_t xy[64];
+    struct base_hash32 hash;
+    point_xy(xy, point);
+    base_keccak256(&hash, xy, sizeof xy);
+    memcpy(out->bytes, hash.bytes + 12, sizeof out->bytes);
+}
+
 int base_ecdsa_pubkey_xy(uint8_t out[64], const struct base_key33 *pub)
 {
     secp256k1_pubkey point;
-    uint8_t sec1[65];
-    size_t len = sizeof sec1;
     int rv = key33_parse(&point, pub);
-    if (rv != BASE_OK) return rv;
-    secp256k1_ec_pubkey_serialize(ctx, sec1, &len, &point, SECP256K1_EC_UNCOMPRESSED);
-    assert(len == sizeof sec1);
-    memcpy(out, sec1 + 1, 64);
-    return BASE_OK;
+    if (rv == BASE_OK) point_xy(out, &point);
+    return rv;
 }
 
 int base_ecdsa_address(struct base_eth_address *out, const struct base_key33 *pub)
 {
-    uint8_t xy[64];
-    struct base_hash32 hash;
-    int rv = base_ecdsa_pubkey_xy(xy, pub);
-    if (rv != BASE_OK) return rv;
-    base_keccak256(&hash, xy, sizeof xy);
-    memcpy(out->bytes, hash.bytes + 12, sizeof out->bytes);
-    return BASE_OK;
+    secp256k1_pubkey point;
+    int rv = key33_parse(&point, pub);
+    if (rv == BASE_OK) point_address(out, &point);
+    return rv;
 }
 
 int base_ecdsa_sign(struct base_sig65 *out, const struct base_hash32 *digest,
@@ -120,16 +130,22 @@ static int sig_parse(secp256k1_ecdsa_recoverable_signature *out, const struct ba
     return BASE_OK;
 }
 
+static int point_recover(secp256k1_pubkey *out, const struct base_hash32 *digest,
+                         const struct base_sig65 *sig)
+{
+    secp256k1_ecdsa_recoverable_signature parsed;
+    int rv = sig_parse(&parsed, sig);
+    if (rv != BASE_OK) return rv;
+    return secp256k1_ecdsa_recover(ctx, out, &parsed, digest->bytes) == 1 ? BASE_OK : BASE_ESIG;
+}
+
 int base_ecdsa_recover(struct base_key33 *out, const struct base_hash32 *digest,
                        const struct base_sig65 *sig)
 {
-    secp256k1_ecdsa_recoverable_signature parsed;
     secp256k1_pubkey point;
-    int rv = sig_parse(&parsed, sig);
-    if (rv != BASE_OK) return rv;
-    if (secp256k1_ecdsa_recover(ctx, &point, &parsed, digest->bytes) != 1) return BASE_ESIG;
-    key33_serialize(out, &point);
-    return BASE_OK;
+    int rv = point_recover(&point, digest, sig);
+    if (rv == BASE_OK) key33_serialize(out, &point);
+    return rv;
 }
 
 /* Recover and compare, rather than the library's verify: that would say nothing about v, and
@@ -147,10 +163,10 @@ int base_ecdsa_verify(const struct base_hash32 *digest, const struct base_sig65 
 int base_ecdsa_recover_address(struct base_eth_address *out, const struct base_hash32 *digest,
                                const struct base_sig65 *sig)
 {
-    struct base_key33 signer;
-    int rv = base_ecdsa_recover(&signer, digest, sig);
-    if (rv != BASE_OK) return rv;
-    return base_ecdsa_address(out, &signer);
+    secp256k1_pubkey signer;
+    int rv = point_recover(&signer, digest, sig);
+    if (rv == BASE_OK) point_address(out, &signer);
+    return rv;
 }
 
 int base_ecdsa_ecdh(struct base_hash32 *out, const struct base_key33 *pub,

@@ -80,6 +80,9 @@ static void finish(struct base_keccak256 *k, struct base_hash32 *digest,
     base_keccak256_final(k, digest);
 }
 
+static const char vote_type[] =
+    "Vote(bytes32 epochId,uint8 kind,uint64 first,uint64 last,bytes32 hash)";
+
 void base_eip712_domain_init(struct base_eip712_domain *domain, uint64_t chain_id,
                              const struct base_eth_address *contract)
 {
@@ -90,6 +93,7 @@ void base_eip712_domain_init(struct base_eip712_domain *domain, uint64_t chain_i
     put_u64(&k, chain_id);
     put_address(&k, contract);
     base_keccak256_final(&k, &domain->separator);
+    base_keccak256(&domain->vote_type, vote_type, sizeof vote_type - 1);
 }
 
 void base_eip712_binding(struct base_hash32 *digest, const struct base_eip712_domain *domain,
@@ -213,7 +217,8 @@ void base_eip712_vote(struct base_hash32 *digest, const struct base_eip712_domai
                       const struct base_vote *vote)
 {
     struct base_keccak256 k;
-    begin(&k, "Vote(bytes32 epochId,uint8 kind,uint64 first,uint64 last,bytes32 hash)");
+    base_keccak256_init(&k);
+    put_hash(&k, &domain->vote_type);
     put_hash(&k, &vote->epoch_id);
     put_u64(&k, (uint64_t)vote->kind);
     put_u64(&k, vote->first);

@@ -7,6 +7,7 @@
  * (name "nftmesh", version "1", chain id, contract). tests/vectors/eip712.json has each. */
 struct base_eip712_domain {
     struct base_hash32 separator;
+    struct base_hash32 vote_type; /* made once: nothing else is checked as often */
 };
 void base_eip712_domain_init(struct base_eip712_domain *domain, uint64_t chain_id,
                              const struct base_eth_address *contract);
