@@ -417,6 +417,11 @@ static int dispatch(struct consensus_cluster *c, const struct consensus_cluster_
         engine.type = CONSENSUS_EV_STORE_FAILED;
         cluster_engine_step(c, &engine, &rv);
         return rv;
+    case CONSENSUS_CLUSTER_EV_ABSTAIN:
+        c->abstains = engine.u.abstains = ev->u.abstains;
+        engine.type = CONSENSUS_EV_ABSTAIN;
+        cluster_engine_step(c, &engine, &rv);
+        return rv;
     case CONSENSUS_CLUSTER_EV_SUBMIT:
         return cluster_submit(c, ev->u.submit.entry, ev->u.submit.tag);
     case CONSENSUS_CLUSTER_EV_RESIGN:

@@ -71,8 +71,9 @@ enum consensus_cluster_event_type {
     CONSENSUS_CLUSTER_EV_DEAD,         /* what membership says of a member */
     CONSENSUS_CLUSTER_EV_STORED,       /* all operations up to this number are on disk */
     CONSENSUS_CLUSTER_EV_STORE_FAILED, /* we sign nothing more */
-    CONSENSUS_CLUSTER_EV_SUBMIT,       /* something for the log: DONE follows */
-    CONSENSUS_CLUSTER_EV_RESIGN        /* hand the lead on */
+    CONSENSUS_CLUSTER_EV_ABSTAIN, /* what we know of the chain is too old, or is not any more */
+    CONSENSUS_CLUSTER_EV_SUBMIT,  /* something for the log: DONE follows */
+    CONSENSUS_CLUSTER_EV_RESIGN   /* hand the lead on */
 };
 struct consensus_cluster_event {
     enum consensus_cluster_event_type type;
@@ -90,6 +91,7 @@ struct consensus_cluster_event {
         bool is_up;
         bool is_dead;
         uint64_t stored;
+        bool abstains; /* votes for nobody, and does not lead */
         struct {
             const struct consensus_entry *entry; /* its kind and u; the rest is filled in */
             uint64_t tag;                        /* comes back with DONE */

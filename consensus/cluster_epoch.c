@@ -299,6 +299,9 @@ static void begin_told(struct consensus_cluster *c)
 {
     int rv = BASE_OK;
     struct consensus_event head = {.type = CONSENSUS_EV_HEAD};
+    struct consensus_event abstain = {.type = CONSENSUS_EV_ABSTAIN};
+    abstain.u.abstains = c->abstains;
+    cluster_engine_step(c, &abstain, &rv);
     if (c->block_count > 0) {
         head.u.head = c->blocks[0].number;
         cluster_engine_step(c, &head, &rv);

@@ -139,7 +139,7 @@ struct consensus_cluster {
     size_t action_count, action_cap;
     void **trash; /* freed at the next step */
     size_t trash_count, trash_cap;
-    bool is_broken, is_mute, has_entries;
+    bool is_broken, is_mute, abstains, has_entries;
 
     bool was_leading; /* as last told */
     uint64_t told_epoch, told_window;

@@ -573,6 +573,10 @@ static int dispatch(struct consensus_engine *e, const struct consensus_event *ev
         e->is_mute = true;
         e->lease_until_ms = 0;
         return BASE_OK;
+    case CONSENSUS_EV_ABSTAIN:
+        e->abstains = ev->u.abstains;
+        if (e->abstains) e->lease_until_ms = 0;
+        return BASE_OK;
     case CONSENSUS_EV_ENTRIES:
         e->has_entries = ev->u.has_entries;
         return BASE_OK;
@@ -701,6 +705,7 @@ void consensus_engine_view(struct consensus_view *out, const struct consensus_en
         .leader = e->active < e->leader_count ? e->leaders[e->active] : e->voters.count,
         .lease_until_ms = e->now_ms < e->lease_from_ms ? 0 : e->lease_until_ms,
         .is_mute = e->is_mute,
+        .abstains = e->abstains,
         .refused = e->refused};
 }
 

@@ -148,6 +148,7 @@ enum consensus_event_type {
     CONSENSUS_EV_MESSAGE,
     CONSENSUS_EV_STORED,       /* all records up to this number are on disk */
     CONSENSUS_EV_STORE_FAILED, /* we sign nothing more */
+    CONSENSUS_EV_ABSTAIN,      /* we sign nothing for now, or do again */
     CONSENSUS_EV_ENTRIES,      /* there is something to propose, or not any more */
     CONSENSUS_EV_RESIGN,       /* we hand the lead on */
     CONSENSUS_EV_DEAD,         /* what membership says of a voter */
@@ -162,6 +163,7 @@ struct consensus_event {
         const struct consensus_message *message;
         uint64_t stored;
         bool has_entries;
+        bool abstains;
         struct {
             size_t voter;
             bool is_dead;
@@ -233,6 +235,7 @@ struct consensus_view {
     size_t leader;           /* of the active window */
     uint64_t lease_until_ms; /* ours; 0: none */
     bool is_mute;            /* signs nothing any more */
+    bool abstains;           /* signs nothing for now */
     uint64_t refused;        /* messages that broke a rule */
 };
 void consensus_engine_view(struct consensus_view *out, const struct consensus_engine *e);

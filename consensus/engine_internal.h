@@ -96,7 +96,7 @@ struct consensus_engine {
     uint64_t lease_from_ms;
     bool needs_state;
     uint64_t want_ms; /* the state was last asked for; 0: never */
-    bool is_mute;
+    bool is_mute, abstains;
 
     uint64_t numbered;
     struct engine_out *outs;

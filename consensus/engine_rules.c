@@ -62,7 +62,7 @@ uint64_t engine_rules_due_ms(const struct consensus_engine *e)
     uint64_t due = e->wait_ms;
     const struct engine_window *w = engine_window_find(e, e->active);
     if (e->active == CONSENSUS_NO_SLOT) return e->now_ms;
-    if (e->is_mute || e->self >= e->voters.count) return UINT64_MAX;
+    if (e->is_mute || e->abstains || e->self >= e->voters.count) return UINT64_MAX;
     if (w == NULL || !w->has_skip)
         due = earlier(
             due, earlier(earlier(e->skip_ms, e->short_skip_ms), earlier(e->fin_ms, e->end_ms)));
@@ -359,7 +359,7 @@ static bool try_skip(struct consensus_engine *e)
 void engine_lead(struct consensus_engine *e, struct engine_slot *s)
 {
     const struct engine_window *w = engine_window_find(e, engine_window_of(e, s->slot));
-    if (s->cand_sent_ms == 0 || e->is_mute || (w != NULL && w->has_skip)) return;
+    if (s->cand_sent_ms == 0 || e->is_mute || e->abstains || (w != NULL && w->has_skip)) return;
     if (s->slot < e->lease_first) return;
     /* L3: once the epoch may have ended, somebody may lead the next one. */
     if (engine_above(e, s->slot, &s->notar_cert.hash).is_closed) return;
@@ -416,7 +416,7 @@ static bool try_propose(struct consensus_engine *e)
 static bool vote(struct consensus_engine *e)
 {
     bool moved = false;
-    if (e->is_mute || e->self >= e->voters.count) return false;
+    if (e->is_mute || e->abstains || e->self >= e->voters.count) return false;
     for (size_t i = 0; i < e->slot_count; i++) {
         if (try_notar(e, e->slots[i])) moved = true;
         if (try_final(e, e->slots[i])) moved = true;

@@ -318,7 +318,7 @@ static const struct node_option config_options[] = {
      .max = (uint64_t)30 * 24 * 3600 * 1000,
      .fallback = "24h",
      .help = "How long the last snapshot counts when no endpoint answers. After it the node stays"
-             " connected but is not ready."},
+             " connected, but is not ready, and neither votes nor leads."},
     {.name = "chain-id",
      .argument = "N",
      .kind = NODE_OPTION_NUMBER,

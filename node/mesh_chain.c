@@ -284,10 +284,11 @@ static bool refresh(struct mesh *m)
         int rv = mesh_boot_gossip(m);
         if (rv != BASE_OK) return false;
     }
+    bool is_late = status.has_good && mesh_now() - status.good_ms >= m->config->rpc_grace_ms;
+    mesh_consensus_grace(m, is_late);
     /* While the endpoints are silent members may still find each other again, for --rpc-grace;
      * that nobody else comes in is seen to when a session is judged. */
-    m->env.ready = m->seat == MESH_SEAT_OK && m->gossip != NULL && !m->leaving && known &&
-                   mesh_now() - status.good_ms < m->config->rpc_grace_ms;
+    m->env.ready = m->seat == MESH_SEAT_OK && m->gossip != NULL && !m->leaving && known && !is_late;
     if (ready == m->env.ready) return false;
     mesh_dirty(m);
     return true;

@@ -428,6 +428,26 @@ void mesh_consensus_chain(struct mesh *m)
     free(seats);
 }
 
+/* Weights that are too old decide nothing. */
+void mesh_consensus_grace(struct mesh *m, bool is_over)
+{
+    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_ABSTAIN};
+    struct mesh_consensus *mc = m->consensus;
+    if (mc == NULL || mc->cluster == NULL || mc->abstains == is_over) return;
+    mc->abstains = ev.u.abstains = is_over;
+    if (is_over) {
+        mesh_consensus_leave(m); /* others may hear better */
+        mesh_log(
+            m, BASE_LOG_WARN, "consensus", "abstains",
+            "the RPC endpoints have been silent for longer than --rpc-grace: this node neither "
+            "votes nor leads until they answer");
+    } else {
+        mesh_log(m, BASE_LOG_INFO, "consensus", "votes_again",
+                 "the RPC endpoints answer: this node votes again");
+    }
+    (void)mesh_consensus_step(m, &ev);
+}
+
 /* ---- birth ---- */
 
 static struct base_hash32 settings_hash(const struct mesh *m)

@@ -17,6 +17,7 @@ struct mesh_consensus {
     struct consensus_cluster_event *later;
     size_t later_count;
     bool is_store_lost, is_store_told;
+    bool abstains;   /* what we know of the chain is too old */
     bool has_looked; /* for others, before anything is founded */
     uint64_t chain_seen;
     struct base_hash32 revision_seen;

@@ -152,9 +152,9 @@ static void ask_leader(struct mesh *m, struct node_command *command)
     json_object_set_new(out, "final_slot", v.has_epoch ? slot(v.engine.final_slot) : json_null());
     json_object_set_new(
         out, "bft", json_boolean(v.has_epoch && v.epoch->member_count >= CONSENSUS_MEMBERS_SAFE));
-    json_object_set_new(
-        out, "signs",
-        json_boolean(v.has_epoch && !v.engine.is_mute && v.self < v.epoch->member_count));
+    json_object_set_new(out, "signs",
+                        json_boolean(v.has_epoch && !v.engine.is_mute && !v.engine.abstains &&
+                                     v.self < v.epoch->member_count));
     if (command->wants_certificate)
         json_object_set_new(out, "certificate", certificate(m->consensus->cluster));
     answer(command, out);
@@ -635,4 +635,5 @@ void mesh_consensus_figures(struct mesh *m)
     node_metric_set(&x->voting_weight_heard, present);
     node_metric_set(&x->consensus_refused, v.refused + v.engine.refused);
     node_metric_set(&x->consensus_mute, v.engine.is_mute ? 1 : 0);
+    node_metric_set(&x->consensus_abstains, v.engine.abstains ? 1 : 0);
 }

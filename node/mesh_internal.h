@@ -357,7 +357,8 @@ int mesh_consensus_new(struct mesh *m);    /* our seat stands, and so does gossi
 void mesh_consensus_leave(struct mesh *m); /* whoever leads, hands it on */
 void mesh_consensus_close(struct mesh *m);
 void mesh_consensus_free(struct mesh *m);
-void mesh_consensus_chain(struct mesh *m); /* a snapshot by which we judge */
+void mesh_consensus_chain(struct mesh *m);               /* a snapshot by which we judge */
+void mesh_consensus_grace(struct mesh *m, bool is_over); /* of --rpc-grace */
 void mesh_consensus_frame(struct mesh *m, const struct base_key33 *key, uint8_t type,
                           const uint8_t *body, size_t len);
 void mesh_consensus_peer(struct mesh *m, const struct base_key33 *key, bool is_up);

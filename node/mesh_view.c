@@ -142,7 +142,8 @@ static void add_checks(struct mesh *m, struct node_view *view)
     node_view_add_check(view, "chain", m->chain_fresh, text);
     if (status.has_good && now_ms - status.good_ms > m->config->rpc_grace_ms)
         node_view_add_check(view, "rpc_grace", false,
-                            "the endpoints have been silent for longer than --rpc-grace");
+                            "the endpoints have been silent for longer than --rpc-grace: this node "
+                            "neither votes nor leads");
     if (mesh_authority_is_on(m) && status.verifying) {
         snprintf(text, sizeof text,
                  "verifying: the transfers of the last 30 days are being read, %" PRIu64

@@ -435,6 +435,9 @@ static void render_consensus(struct base_buf *out, const struct node_metrics *m)
             value_of(&m->consensus_refused));
     put_one(out, "consensus_mute", "gauge", "1 when this node signs nothing until its restart.",
             value_of(&m->consensus_mute));
+    put_one(out, "consensus_abstains", "gauge",
+            "1 while this node neither votes nor leads: --rpc-grace has passed.",
+            value_of(&m->consensus_abstains));
 }
 
 static void render_rim(struct base_buf *out, const struct node_metrics *m)

@@ -912,6 +912,52 @@ static void test_an_entry_outlives_a_leader(void **state)
     end();
 }
 
+static void abstain(size_t at, bool does)
+{
+    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_ABSTAIN};
+    ev.u.abstains = does;
+    assert_int_equal(step(at, &ev), BASE_OK);
+}
+
+/* The others go on, through an epoch, too. */
+static void test_one_abstains(void **state)
+{
+    (void)state;
+    begin_running(16, 4);
+    abstain(3, true);
+    uint64_t number = view_of(3).epoch->number;
+    seat_put(0, 2);
+    run_ms(20 * S);
+    check_together();
+    assert_true(view_of(3).epoch->number > number);
+    assert_true(view_of(3).engine.abstains);
+    assert_int_equal(w.nodes[3].vote_count, 0);
+    abstain(3, false);
+    run_ms(10 * S);
+    check_together();
+    assert_true(w.nodes[3].vote_count > 0);
+    end();
+}
+
+static void test_all_abstain(void **state)
+{
+    (void)state;
+    begin_running(17, 4);
+    for (size_t i = 0; i < 4; i++)
+        abstain(i, true);
+    assert_int_equal(holder(), 4);
+    uint64_t tag = put(1, "kept", "yes");
+    run_ms(20 * S);
+    assert_false(w.is_done[tag]);
+    assert_int_equal(holder(), 4);
+    for (size_t i = 0; i < 4; i++)
+        abstain(i, false);
+    run_ms(10 * S);
+    check_together();
+    assert_true(w.is_done[tag]);
+    end();
+}
+
 /* Its key in two places: two votes, proved by anybody, and out of the next epoch. */
 static void test_a_copy_is_suspended(void **state)
 {
@@ -1222,6 +1268,8 @@ int main(void)
         cmocka_unit_test(test_far_behind),
         cmocka_unit_test(test_a_newcomer_gets_the_state),
         cmocka_unit_test(test_an_entry_outlives_a_leader),
+        cmocka_unit_test(test_one_abstains),
+        cmocka_unit_test(test_all_abstain),
         cmocka_unit_test(test_a_copy_is_suspended),
         cmocka_unit_test(test_a_challenge),
         cmocka_unit_test(test_nobody_speaks_for_another),

@@ -572,6 +572,33 @@ static void test_a_store_that_failed_ends_it(void **state)
     assert_true(view.is_mute);
 }
 
+static void abstain(bool does)
+{
+    struct consensus_event ev = {.type = CONSENSUS_EV_ABSTAIN};
+    ev.u.abstains = does;
+    assert_int_equal(feed(&ev), BASE_OK);
+}
+
+static void test_who_abstains_signs_nothing_for_now(void **state)
+{
+    struct consensus_view view;
+    (void)state;
+    begin(3);
+    timer();
+    abstain(true);
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_null(acts(CONSENSUS_ACT_STORE));
+    now += 60000;
+    timer();
+    assert_null(acts(CONSENSUS_ACT_STORE));
+    consensus_engine_view(&view, engine);
+    assert_true(view.abstains);
+    abstain(false);
+    assert_non_null(acts(CONSENSUS_ACT_STORE));
+    consensus_engine_view(&view, engine);
+    assert_false(view.abstains);
+}
+
 static const struct base_vote *own_cand(void)
 {
     timer();
@@ -608,6 +635,26 @@ static void test_to_resign_ends_the_lease_first(void **state)
     assert_int_equal(feed(&(struct consensus_event){.type = CONSENSUS_EV_RESIGN}), BASE_OK);
     assert_non_null(stores(BASE_VOTE_SKIP));
     assert_false(sends(CONSENSUS_MSG_VOTE, BASE_VOTE_SKIP)); /* not stored yet, and over already */
+    assert_false(consensus_engine_has_lease(engine, now));
+}
+
+static void test_who_abstains_does_not_lead(void **state)
+{
+    (void)state;
+    begin(0);
+    struct base_hash32 a = own_cand()->hash;
+    store_all();
+    say_vote(1, BASE_VOTE_NOTAR, 0, &a);
+    say_vote(2, BASE_VOTE_NOTAR, 0, &a);
+    assert_true(consensus_engine_has_lease(engine, now));
+    abstain(true);
+    assert_false(consensus_engine_has_lease(engine, now));
+    begin(0);
+    a = own_cand()->hash;
+    store_all();
+    abstain(true);
+    say_vote(1, BASE_VOTE_NOTAR, 0, &a); /* votes for what it had proposed give none, either */
+    say_vote(2, BASE_VOTE_NOTAR, 0, &a);
     assert_false(consensus_engine_has_lease(engine, now));
 }
 
@@ -1024,6 +1071,8 @@ int main(void)
         CASE(test_faults_are_found_across_kinds),
         CASE(test_nothing_is_said_before_it_is_stored),
         CASE(test_a_store_that_failed_ends_it),
+        CASE(test_who_abstains_signs_nothing_for_now),
+        CASE(test_who_abstains_does_not_lead),
         CASE(test_the_lease_begins_when_it_was_sent),
         CASE(test_to_resign_ends_the_lease_first),
         CASE(test_a_restarted_leader_has_no_lease),

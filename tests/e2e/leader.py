@@ -16,12 +16,12 @@ from mesh import wait_for  # noqa: E402
 QUICK = ["--epoch-gap", "1s"]
 
 
-def cluster(w, *names, **more):
+def cluster(w, *names, options=None, **more):
     """Nodes that are all in one epoch, with a leader."""
     nodes = []
     for name in names:
-        nodes.append(w.node(name, bootstrap=[w.mesh_url(nodes[0])] if nodes else [], extra=QUICK,
-                            **more))
+        nodes.append(w.node(name, bootstrap=[w.mesh_url(nodes[0])] if nodes else [],
+                            extra=QUICK + (options or []), **more))
     together(*nodes)
     led(*nodes)
     return nodes
@@ -231,6 +231,36 @@ def leadership_goes_on_without_the_chain(w):
         second = led(*rest, members=4)
         status, answer = write(rest[0], op="add", key="n", request="without")
         expect(f"{answer}", status == 200 and answer["value"] == 1 and second is not first)
+    finally:
+        for p in proxies:
+            p.close()
+
+
+@test
+def old_weights_decide_nothing(w):
+    """The orderly end of --rpc-grace: all stay connected, nobody leads, and it goes on where it was."""
+    proxies = [mesh.Proxy(w.chain) for _ in range(3)]
+    try:
+        nodes = cluster(w, "g1", "g2", "g3", rpcs=[p.url for p in proxies], options=["--rpc-grace", "5s"])
+        expect("kept", write(nodes[0], op="put", key="a", value="1")[0] == 200)
+        token = leader(nodes[0])["fencing_token"]
+        for p in proxies:
+            p.mode = "down"
+        for n in nodes:
+            wait_for(f"{n.short} abstains", lambda n=n: n.events("abstains"), 90)
+        views = [leader(n) for n in nodes]
+        expect(f"nobody may act: {views}", not any(v["lease"] or v["signs"] for v in views))
+        expect("and it says so", "neither votes nor leads" in nodes[0].request("GET", "/readyz?verbose")[1])
+        expect("the gauge, too", nodes[0].metric("nftmesh_consensus_abstains") == 1)
+        expect("members stay", nodes[0].request("GET", "/v1/peers")[1].count('"up"') == 2)
+        status, answer = write(nodes[0], op="put", key="a", value="2")
+        expect(f"nothing is decided: {status} {answer}", status == 504)
+        for p in proxies:
+            p.mode = "honest"
+        led(*nodes)
+        wait_for("what was asked is done now", lambda: value(nodes[1], "a") == "2", 60)
+        expect("tokens only grow", leader(nodes[0])["fencing_token"] >= token)
+        expect("the gauge follows", nodes[0].metric("nftmesh_consensus_abstains") == 0)
     finally:
         for p in proxies:
             p.close()
