@@ -4,10 +4,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 NFTMESH_ROOT=$PWD
 export NFTMESH_ROOT
 
+# NFTMESH_APT_ALSO: what the sourcing script alone needs.
 NFTMESH_APT="gcc g++ clang-14 libclang-rt-14-dev clang-format-14 cmake ninja-build pkg-config git
  libuv1-dev libnng-dev libsecp256k1-dev libmsgpack-dev libcurl4-openssl-dev libjansson-dev
  libsodium-dev libmicrohttpd-dev libconfuse-dev libsqlite3-dev libcmocka-dev libmbedtls-dev libssl-dev
- openssl ca-certificates python3"
+ openssl ca-certificates python3 ${NFTMESH_APT_ALSO:-}"
 
 say() { printf '== %s\n' "$*" >&2; }
 
