@@ -568,6 +568,18 @@ static int store_open(struct mesh *m, char why[NODE_STORE_WHY_BYTES])
     return node_consensus_store_open(&m->consensus->store, path, &whose, why);
 }
 
+/* Whoever does not know what it voted for may contradict itself: a member, but no voter. */
+static void votes_lost(struct mesh *m, const char *why)
+{
+    struct mesh_consensus *mc = m->consensus;
+    snprintf(mc->lost, sizeof mc->lost, "%s", why);
+    consensus_cluster_free(mc->cluster);
+    mc->cluster = NULL;
+    mesh_log(m, BASE_LOG_ERROR, "consensus", "votes_lost",
+             "this node is a member and takes no part in consensus: %s", why);
+    mesh_dirty(m);
+}
+
 int mesh_consensus_new(struct mesh *m)
 {
     char why[NODE_STORE_WHY_BYTES] = "";
@@ -579,6 +591,10 @@ int mesh_consensus_new(struct mesh *m)
                                        on_written, m);
     if (rv == BASE_OK) rv = cluster_new(m);
     if (rv == BASE_OK) rv = load(m, why);
+    if (rv == BASE_EMALFORMED) {
+        votes_lost(m, why);
+        return BASE_OK;
+    }
     if (rv != BASE_OK) {
         mesh_fail(m, 1, "consensus: %s", why[0] != '\0' ? why : base_strerror(rv));
         return rv;

@@ -17,8 +17,9 @@ struct mesh_consensus {
     struct consensus_cluster_event *later;
     size_t later_count;
     bool is_store_lost, is_store_told;
-    bool abstains;   /* what we know of the chain is too old */
-    bool has_looked; /* for others, before anything is founded */
+    char lost[NODE_STORE_WHY_BYTES]; /* why our votes cannot be read: without them, no cluster */
+    bool abstains;                   /* what we know of the chain is too old */
+    bool has_looked;                 /* for others, before anything is founded */
     uint64_t chain_seen;
     struct base_hash32 revision_seen;
     size_t seats_seen;

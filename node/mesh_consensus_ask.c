@@ -203,6 +203,11 @@ static json_t *voter(struct mesh *m, const struct consensus_cluster_view *v, siz
     return out;
 }
 
+const char *mesh_consensus_lost(const struct mesh *m)
+{
+    return m->consensus == NULL ? "" : m->consensus->lost;
+}
+
 uint64_t mesh_consensus_absent(struct mesh *m, char *out, size_t cap)
 {
     struct consensus_cluster_view v;
@@ -598,6 +603,13 @@ void mesh_consensus_ask(struct mesh *m, struct node_command *command)
         node_http_fail(command, 404, "this node takes no part in consensus (--consensus off)");
         return;
     }
+    if (mesh_consensus_lost(m)[0] != '\0') {
+        char why[NODE_STORE_WHY_BYTES + 64];
+        snprintf(why, sizeof why, "this node takes no part in consensus: %s",
+                 mesh_consensus_lost(m));
+        node_http_fail(command, 503, why);
+        return;
+    }
     if (m->consensus == NULL || m->consensus->cluster == NULL) {
         node_http_fail(command, 503, "this node has no seat yet: nobody leads from here");
         return;
@@ -617,12 +629,16 @@ void mesh_consensus_figures(struct mesh *m)
     struct consensus_cluster_view v;
     struct node_metrics *x = m->metrics;
     uint64_t present = 0, now_ms = mesh_now();
-    if (m->consensus == NULL || m->consensus->cluster == NULL) return;
+    if (m->consensus == NULL) return;
+    node_metric_set(&x->consensus_on, 1);
+    if (m->consensus->cluster == NULL) {
+        node_metric_set(&x->consensus_mute, 1);
+        return;
+    }
     consensus_cluster_view(&v, m->consensus->cluster, now_ms);
     for (size_t i = 0; v.has_epoch && i < v.epoch->member_count; i++)
         if (consensus_cluster_heard(m->consensus->cluster, i, HEARD_MS))
             present += consensus_cluster_weight(m->consensus->cluster, i);
-    node_metric_set(&x->consensus_on, 1);
     node_metric_set(&x->epoch, v.has_epoch ? v.epoch->number : 0);
     node_metric_set(&x->slot, v.engine.frontier);
     node_metric_set(&x->final_slot,

@@ -200,6 +200,28 @@ def all_restart_with_what_they_knew(w):
 
 
 @test
+def whose_votes_are_damaged_is_a_member_and_no_voter(w):
+    nodes = cluster(w, "d1", "d2", "d3", "d4")
+    broken = nodes[3]
+    broken.kill()
+    path = next(os.path.join(broken.dir, f) for f in os.listdir(broken.dir)
+                if f.startswith("votes-") and f.endswith(".db"))
+    with open(path, "r+b") as f:
+        f.write(b"damaged" * 1000)
+    broken.start()
+    together(*nodes)
+    led(*nodes[:3], members=4)
+    expect("it says so", broken.events("votes_lost"))
+    status, answer = broken.request("GET", "/v1/leader")
+    expect(f"{status} {answer}", status == 503 and path in answer and "another seed" in answer)
+    expect("to whoever asks whether it is ready, too", "takes no part in consensus" in
+           broken.request("GET", "/readyz?verbose")[1])
+    expect("and the gauge", broken.metric("nftmesh_consensus_mute") == 1)
+    with open(path, "rb") as f:
+        expect("the file is as it was", f.read(7) == b"damaged")
+
+
+@test
 def a_member_is_voted_out_of_the_lead(w):
     nodes = cluster(w, "c1", "c2", "c3", "c4")
     nodes[3].kill()
