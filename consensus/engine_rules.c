@@ -333,6 +333,13 @@ static bool is_skip_due(struct consensus_engine *e, const struct engine_window *
     return is_leader_guilty(e, e->active);
 }
 
+/* What others vote for from here on does not wait for us: slots below give no lease any more. */
+static void give_up_below(struct consensus_engine *e, uint64_t slot)
+{
+    e->lease_until_ms = 0;
+    e->lease_first = slot;
+}
+
 /* S1 */
 static bool try_skip(struct consensus_engine *e)
 {
@@ -344,7 +351,8 @@ static bool try_skip(struct consensus_engine *e)
             return false;
     w = engine_window_get(e, e->active);
     if (w == NULL) return false;
-    if (engine_leader(e, e->active) == e->self) e->lease_until_ms = 0; /* before it is said */
+    /* Before it is said. A certificate for an earlier window of ours may still come. */
+    if (engine_leader(e, e->active) == e->self) give_up_below(e, last + 1);
     struct base_vote vote = {
         .epoch_id = e->epoch_id, .kind = BASE_VOTE_SKIP, .first = from, .last = last};
     if (!engine_vote(e, &vote, NULL, NULL)) return false;
@@ -367,6 +375,18 @@ void engine_lead(struct consensus_engine *e, struct engine_slot *s)
     uint64_t until = s->cand_sent_ms +
                      (uint64_t)e->params.lease_ms * (1000 - 2 * e->params.drift_permille) / 1000;
     if (until > e->lease_until_ms) e->lease_until_ms = until;
+}
+
+static bool is_closed_by_another(struct consensus_engine *e, uint64_t slot,
+                                 const struct base_hash32 *hash)
+{
+    const struct engine_cand *cand;
+    while (slot != CONSENSUS_NO_SLOT && (cand = engine_cand_find(e, slot, hash)) != NULL) {
+        if (cand->marks.is_closing) return engine_leader(e, engine_window_of(e, slot)) != e->self;
+        slot = cand->c.parent_slot;
+        hash = &cand->c.parent_hash;
+    }
+    return false;
 }
 
 static bool try_propose(struct consensus_engine *e)
@@ -401,10 +421,11 @@ static bool try_propose(struct consensus_engine *e)
     struct engine_cand *cand = engine_cand_add(e, s, &c, &hash);
     if (cand == NULL) return false;
     struct base_vote vote = {e->epoch_id, BASE_VOTE_CAND, slot, slot, hash};
-    if (slot == engine_window_last(e, e->active) && engine_leader(e, e->active + 1) != e->self) {
-        e->lease_until_ms = 0; /* its last candidate lets others vote for the next leader (L2) */
-        e->lease_first = slot + 1;
-    }
+    /* L3: who closed the epoch begins the next one as soon as it may. */
+    if (is_closed_by_another(e, c.parent_slot, &c.parent_hash)) give_up_below(e, slot);
+    /* Its last candidate lets others vote for the next leader (L2). */
+    if (slot == engine_window_last(e, e->active) && engine_leader(e, e->active + 1) != e->self)
+        give_up_below(e, slot + 1);
     if (!engine_vote(e, &vote, &cand->c, NULL)) return false;
     s->has_proposed = true;
     e->propose_ms = e->now_ms + e->params.slot_ms;

@@ -760,6 +760,82 @@ static void test_who_leads_lets_go_by_its_own_skip(void **state)
     assert_non_null(stores(BASE_VOTE_NOTAR));
 }
 
+/* By all but member 0, which learns of it by the certificate, and so has not skipped itself. */
+static void skipped_by_others(uint64_t first)
+{
+    struct consensus_message m = {.type = CONSENSUS_MSG_CERT, .epoch_id = epoch};
+    struct consensus_cert_vote votes[3];
+    struct base_vote vote = vote_of(BASE_VOTE_SKIP, first, NULL);
+    for (uint16_t i = 0; i < 3; i++)
+        votes[i] = (struct consensus_cert_vote){(uint16_t)(i + 1), first, signed_by(i + 1u, &vote)};
+    m.u.cert = (struct consensus_cert){BASE_VOTE_SKIP, first, vote.last, {{0}}, 3, votes};
+    assert_int_equal(say(1, &m), BASE_OK);
+}
+
+/* Leads windows 0 and 1, and has proposed in 0. */
+static struct base_hash32 begin_with_two_windows(void)
+{
+    begin(0);
+    consensus_engine_free(engine);
+    leads[0].weight = 5;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    struct base_hash32 a = own_cand()->hash;
+    store_all();
+    skipped_by_others(0);
+    now += 100;
+    return a;
+}
+
+static void notarise_late(const struct base_hash32 *hash)
+{
+    for (size_t i = 1; i < 4; i++)
+        say_vote(i, BASE_VOTE_NOTAR, 0, hash);
+}
+
+static void test_an_own_skip_ends_older_leases(void **state)
+{
+    (void)state;
+    struct base_hash32 a = begin_with_two_windows();
+    notarise_late(&a); /* as it would be */
+    assert_true(consensus_engine_has_lease(engine, now));
+    teardown(NULL);
+    a = begin_with_two_windows();
+    assert_int_equal(feed(&(struct consensus_event){.type = CONSENSUS_EV_RESIGN}), BASE_OK);
+    assert_int_equal(stores(BASE_VOTE_SKIP)->first, WINDOW);
+    store_all();
+    notarise_late(&a);
+    assert_false(consensus_engine_has_lease(engine, now));
+}
+
+/* Leads windows 0 and 2; 0 is skipped, and in 1 somebody proposes. */
+static void test_who_goes_on_after_the_end_has_no_lease(void **state)
+{
+    static const char *const payloads[] = {"entry", "close"};
+    (void)state;
+    for (size_t is_closed = 0; is_closed < 2; is_closed++) {
+        begin(0);
+        consensus_engine_free(engine);
+        leads[0].weight = 3;
+        assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+        size_t other = consensus_engine_leader(engine, 1);
+        assert_true(other != 0 && consensus_engine_leader(engine, 2) == 0);
+        struct base_hash32 a = own_cand()->hash;
+        store_all();
+        skipped_by_others(0);
+        struct base_hash32 b =
+            say_cand(other, WINDOW, CONSENSUS_NO_SLOT, &genesis, payloads[is_closed]);
+        for (size_t i = 1; i < 4; i++)
+            say_vote(i, BASE_VOTE_NOTAR, WINDOW, &b);
+        store_all();
+        skipped_by_others(WINDOW + 1);
+        assert_non_null(stores(BASE_VOTE_CAND));
+        assert_int_equal(stores(BASE_VOTE_CAND)->first, 2 * WINDOW);
+        notarise_late(&a);
+        assert_int_equal(consensus_engine_has_lease(engine, now), is_closed == 0);
+        teardown(NULL);
+    }
+}
+
 static void test_after_a_restart_all_leases_are_waited_for(void **state)
 {
     (void)state;
@@ -1073,6 +1149,8 @@ int main(void)
         CASE(test_a_store_that_failed_ends_it),
         CASE(test_who_abstains_signs_nothing_for_now),
         CASE(test_who_abstains_does_not_lead),
+        CASE(test_an_own_skip_ends_older_leases),
+        CASE(test_who_goes_on_after_the_end_has_no_lease),
         CASE(test_the_lease_begins_when_it_was_sent),
         CASE(test_to_resign_ends_the_lease_first),
         CASE(test_a_restarted_leader_has_no_lease),
