@@ -13,7 +13,6 @@
 #define STEP_US    10000
 #define HOLD_MS    300        /* one to six of these */
 #define SETTLED_US (60 * SEC) /* long after the last partition, everything has to be final */
-#define STEPS_MAX  100000     /* thousands are usual, tens of thousands seen */
 
 struct parted { /* what a run knows of its plan */
     const struct twins_plan *plan;
@@ -48,6 +47,7 @@ void twins_plan(struct twins_plan *plan, uint64_t seed, uint64_t number)
     memset(plan, 0, sizeof *plan); /* hashed as bytes */
     base_prng_init(&p, seed * UINT64_C(0x9e3779b97f4a7c15) + number);
     plan->seed = base_prng_u64(&p);
+    plan->steps_max = TWINS_STEPS_MAX;
     bool is_small = base_prng_below(&p, 5) != 0;
     plan->members = is_small ? 4 : 7;
     plan->twins = is_small ? 1 : 2;
@@ -212,7 +212,7 @@ static void play(struct world *w, struct twins_result *r, struct parted *parted)
             parted->has_restarted = true;
         }
         if (w->finals > 0 && is_still_parted(w, parted)) r->is_final_while_parted = true;
-        if (w->now_us > SETTLED_US || w->steps > STEPS_MAX)
+        if (w->now_us > SETTLED_US || w->steps > plan->steps_max)
             check_fail(w->check, "V1 not all is final after %llu ms and %llu steps",
                        (unsigned long long)w->now_us / 1000, (unsigned long long)w->steps);
     }

@@ -9,10 +9,11 @@
  * and of FINALs, SKIPs and certificates; and for how long they hold.
  *
  * Source: Bano et al., Twins: BFT Systems Made Robust (OPODIS 2021). */
-#define TWINS_SLOTS 8
+#define TWINS_SLOTS     8
+#define TWINS_STEPS_MAX 1000000 /* thousands are usual, a hundred thousand seen */
 
 struct twins_plan {
-    uint64_t seed;
+    uint64_t seed, steps_max; /* whoever needs more will never be done */
     size_t members, twins;
     uint32_t window, slots;                  /* slots that are parted, 6 to TWINS_SLOTS */
     uint64_t lead_weight[WORLD_NODES];       /* 0: does not lead */
