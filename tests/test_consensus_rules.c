@@ -649,6 +649,7 @@ static void test_who_abstains_does_not_lead(void **state)
     assert_true(consensus_engine_has_lease(engine, now));
     abstain(true);
     assert_false(consensus_engine_has_lease(engine, now));
+    teardown(NULL);
     begin(0);
     a = own_cand()->hash;
     store_all();

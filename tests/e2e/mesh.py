@@ -524,7 +524,9 @@ class AgentHost(Process):
 
     def kms_root(self):
         """The root's address, as the simulator prints it."""
-        return next(line.split()[2] for _, line in self.lines if "KMS root" in line).lower()
+        said = wait_for("the simulator prints its root", lambda: [line for _, line in list(self.lines)
+                                                                  if "KMS root" in line])
+        return said[0].split()[2].lower()
 
 
 class Agent:
