@@ -482,14 +482,13 @@ class Story:
     def led(self, names, members):
         """All of these are in one epoch of so many members, and one of them may act: its name."""
         def agreed():
-            views = [self.leader(n) for n in names]
+            leading = [n for n in names if self.leader(n).get("lease") is True]
             epochs = {self.epoch(n).get("id") for n in names}
             sizes = {len(self.epoch(n).get("members", [])) for n in names}
-            return len(epochs) == 1 and sizes == {members} and sum(v.get("lease") is True
-                                                                   for v in views) == 1
-        wait_for(lambda: "one of them leads: " + repr([(n, self.leader(n), self.epoch(n).get("number"))
-                                                       for n in names]), agreed, 90)
-        return next(n for n in names if self.leader(n)["lease"])
+            return len(epochs) == 1 and sizes == {members} and len(leading) == 1 and leading[0]
+        return wait_for(lambda: "one of them leads: " +
+                        repr([(n, self.leader(n), self.epoch(n).get("number")) for n in names]),
+                        agreed, 90)
 
     def add_one(self, name, request):
         """One more, asked of this node; the number then, or None when nobody says."""
@@ -503,12 +502,13 @@ class Story:
     def lead(self):
         title("They elect a leader, and share a counter")
         names = list(self.nodes)
-        first = self.led(names, len(names))
+        self.led(names, len(names))
         quote(mesh.run("leader", "show", "--data-dir", self.nodes[names[0]].dir)[1])
         quote(mesh.run("quorum", "--data-dir", self.nodes[names[0]].dir)[1])
-        other = next(n for n in names if n != first)
         counted = [self.add_one(n, f"r-{i}") for i, n in enumerate(names)]
         say(f"each of them adds one to a counter: {counted}")
+        first = self.led(names, len(names))  # a window may have ended meanwhile
+        other = next(n for n in names if n != first)
         say(f"{first} leads and is killed (kill -9); {other} goes on asking for one more")
         rest, began = [n for n in names if n != first], time.time()
         self.nodes[first].kill()

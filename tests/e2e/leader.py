@@ -46,11 +46,11 @@ def led(*nodes, members=None, deadline=90):
                 len({v["leader"]["node"] for v in views}) == 1 and
                 len({e.get("id") for e in epochs}) == 1 and
                 all(len(e.get("members", [])) == members for e in epochs) and
-                sum(v["lease"] for v in views) == 1)
-    wait_for(lambda: "one leader: " + json.dumps([[leader(n), epoch(n).get("number"),
-                                                   len(epoch(n).get("members", []))] for n in nodes]),
-             agreed, deadline)
-    return next(n for n in nodes if leader(n)["self"])
+                sum(v["lease"] for v in views) == 1 and
+                next((n for n, v in zip(nodes, views) if v["self"]), None))
+    return wait_for(lambda: "one leader: " + json.dumps([[leader(n), epoch(n).get("number"),
+                                                          len(epoch(n).get("members", []))] for n in nodes]),
+                    agreed, deadline)
 
 
 def ask(node, *args):
