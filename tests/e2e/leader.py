@@ -143,6 +143,7 @@ def a_lead_is_handed_on_and_shown(w):
     expect(out, "weight 4 of 4 is heard, 3 is needed: there is a quorum" in out)
     out = ask(first, "epoch", "show")
     expect(out, "p4" in out and "closed by slot" in out)
+    follower = next(n for n in nodes if n not in (first, second))
     ask(follower, "wait", "--leader")
     expect("metrics", second.metric("nftmesh_is_leader") == 1 and
            follower.metric("nftmesh_is_leader") == 0 and
