@@ -14,6 +14,7 @@ void consensus_params_default(struct consensus_params *params)
     *params = (struct consensus_params){.window_slots = CONSENSUS_WINDOW_SLOTS,
                                         .slot_ms = 1000,
                                         .pace_ms = 100,
+                                        .pace_burst = 50,
                                         .skip_ms = 3000,
                                         .skip_max_ms = 60000,
                                         .short_ms = 300,

@@ -94,7 +94,8 @@ struct consensus_host { /* what the log above says; called inside a step, pure *
 struct consensus_params { /* milliseconds; consensus_params_default() fills them */
     uint32_t window_slots;
     uint32_t slot_ms;                          /* between candidates without entries */
-    uint32_t pace_ms;                          /* between candidates with some */
+    uint32_t pace_ms;                          /* between candidates with some, in the long run */
+    uint32_t pace_burst;                       /* so many of them need not wait for it */
     uint32_t skip_ms, skip_max_ms;             /* T_skip, and its end of growth */
     uint32_t short_ms;                         /* instead, when the leader is known to be dead */
     uint32_t lease_ms;                         /* T_lease */

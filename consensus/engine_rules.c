@@ -57,6 +57,14 @@ static void activate(struct consensus_engine *e, uint64_t window)
     act->u.leader.leader = engine_leader(e, window);
 }
 
+/* A window's slots are to last: entries that come one by one go at once, until they are many. */
+static uint64_t propose_due_ms(const struct consensus_engine *e)
+{
+    uint64_t ahead_ms = (uint64_t)e->params.pace_ms * e->params.pace_burst;
+    if (!e->has_entries) return e->propose_ms;
+    return earlier(e->propose_ms, e->paced_ms > ahead_ms ? e->paced_ms - ahead_ms : 0);
+}
+
 uint64_t engine_rules_due_ms(const struct consensus_engine *e)
 {
     uint64_t due = e->wait_ms;
@@ -69,8 +77,7 @@ uint64_t engine_rules_due_ms(const struct consensus_engine *e)
     const struct engine_slot *s = engine_slot_find(e, engine_frontier(e));
     if (e->active < e->leader_count && e->leaders[e->active] == e->self &&
         (s == NULL || !s->has_proposed))
-        due = earlier(due, e->has_entries ? e->propose_ms + e->params.pace_ms - e->params.slot_ms
-                                          : e->propose_ms);
+        due = earlier(due, propose_due_ms(e));
     return due > e->now_ms ? due : e->now_ms + RETRY_MS; /* what did not go now may go then */
 }
 
@@ -398,9 +405,7 @@ static bool try_propose(struct consensus_engine *e)
     if (engine_leader(e, e->active) != e->self || (w != NULL && w->has_skip)) return false;
     struct engine_slot *s = engine_slot_get(e, slot);
     if (s == NULL || s->has_proposed) return false;
-    if (e->now_ms < e->propose_ms &&
-        !(e->has_entries && e->now_ms + e->params.slot_ms >= e->propose_ms + e->params.pace_ms))
-        return false;
+    if (e->now_ms < propose_due_ms(e)) return false;
     c.parent_slot = e->final_slot;
     c.parent_hash = e->final_hash;
     for (size_t i = 0; i < e->slot_count; i++) { /* the highest that is notarised, and whole */
@@ -429,6 +434,7 @@ static bool try_propose(struct consensus_engine *e)
     if (!engine_vote(e, &vote, &cand->c, NULL)) return false;
     s->has_proposed = true;
     e->propose_ms = e->now_ms + e->params.slot_ms;
+    e->paced_ms = (e->paced_ms > e->now_ms ? e->paced_ms : e->now_ms) + e->params.pace_ms;
     return true;
 }
 

@@ -314,6 +314,48 @@ static void test_only_the_leader_proposes(void **state)
     assert_null(stores(BASE_VOTE_NOTAR));
 }
 
+/* Ours, of the next slot: stored, sent, and notarised. False when it is not time for one. */
+static bool goes_on_to_propose(void)
+{
+    const struct base_vote *mine = stores(BASE_VOTE_CAND);
+    if (mine == NULL) return false;
+    struct base_vote cand = *mine;
+    store_all();
+    for (size_t i = 1; i < 3; i++) /* with our own a quorum; no step after the one that goes on */
+        assert_int_equal(say_vote(i, BASE_VOTE_NOTAR, cand.first, &cand.hash), BASE_OK);
+    return true;
+}
+
+/* Entries that come one by one need not wait for each other, and a window lasts all the same. */
+static void test_entries_go_at_once_until_they_are_many(void **state)
+{
+    struct consensus_event entries = {.type = CONSENSUS_EV_ENTRIES, .u.has_entries = true};
+    size_t count = 0;
+    (void)state;
+    begin(0);
+    consensus_engine_free(engine);
+    config.params.window_slots = 100;
+    config.params.pace_burst = 3;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    assert_int_equal(feed(&entries), BASE_OK);
+    while (goes_on_to_propose())
+        count++;
+    assert_int_equal(count, 1 + 3);
+    now += config.params.pace_ms - 1;
+    timer();
+    assert_false(goes_on_to_propose());
+    assert_int_equal(consensus_engine_deadline_ms(engine), now + 1);
+    now++;
+    timer();
+    assert_true(goes_on_to_propose());
+    assert_false(goes_on_to_propose());
+    now += 10 * config.params.pace_ms; /* what was not used is not kept for ever */
+    timer();
+    for (count = 0; goes_on_to_propose(); count++)
+        continue;
+    assert_int_equal(count, 1 + 3);
+}
+
 static void test_what_is_skipped_is_not_served(void **state)
 {
     (void)state;
@@ -1133,6 +1175,7 @@ int main(void)
         CASE(test_a_gap_must_be_skipped),
         CASE(test_the_parent_must_be_notarised),
         CASE(test_only_the_leader_proposes),
+        CASE(test_entries_go_at_once_until_they_are_many),
         CASE(test_what_is_skipped_is_not_served),
         CASE(test_payloads_are_judged),
         CASE(test_final_after_the_certificate),
