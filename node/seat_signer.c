@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "attest/agent.h"
@@ -134,6 +136,19 @@ static int own_identity(struct node_seat_signer *s, const struct node_wallet *w,
     return rv;
 }
 
+/* Is a node behind the socket? One that was killed has left its own there. */
+static bool is_listening(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) return false;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    bool is = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    close(fd);
+    return is;
+}
+
 void node_seat_signer_attach(struct node_seat_signer *s, const struct node_wallet *w,
                              const struct node_seat_source *source)
 {
@@ -143,7 +158,7 @@ void node_seat_signer_attach(struct node_seat_signer *s, const struct node_walle
     s->contract = w->contract;
     s->data_dir = source->data_dir;
     snprintf(s->control, sizeof s->control, "%s/control.sock", source->data_dir);
-    s->running = access(s->control, R_OK | W_OK) == 0;
+    s->running = is_listening(s->control);
 }
 
 int node_seat_signer_open(struct node_seat_signer *s, const struct node_wallet *w,

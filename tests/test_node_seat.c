@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "attest/sigchain.h"
 #include "base/aead.h"
@@ -528,6 +531,35 @@ static void test_a_pending_transaction_is_waited_for(void **state)
     assert_why("nothing was sent");
 }
 
+/* ---- who signs ---- */
+
+static void test_a_socket_that_a_killed_node_left_is_no_node(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char dir[] = "/tmp/nftmesh-seat-XXXXXX";
+    struct node_seat_source source = {.data_dir = dir, .dstack = "/nonexistent/dstack.sock"};
+    struct node_seat_signer signer;
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", dir);
+    node_seat_signer_attach(&signer, &w, &source);
+    assert_false(signer.running);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    node_seat_signer_attach(&signer, &w, &source);
+    assert_true(signer.running);
+    close(fd);
+    assert_int_equal(access(address.sun_path, R_OK | W_OK), 0);
+    node_seat_signer_attach(&signer, &w, &source);
+    assert_false(signer.running);
+    assert_int_equal(node_seat_signer_open(&signer, &w, &source, why), BASE_EREFUSED);
+    assert_why("no node runs here, and the guest agent");
+    node_seat_signer_close(&signer);
+    unlink(address.sun_path);
+    rmdir(dir);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -544,6 +576,7 @@ int main(void)
         TEST(test_the_reference_is_waited_for),
         TEST(test_the_wait_for_the_reference_ends),
         TEST(test_a_pending_transaction_is_waited_for),
+        TEST(test_a_socket_that_a_killed_node_left_is_no_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
