@@ -31,8 +31,12 @@ int node__seat_read_chain(struct node__seat_work *k, char *why);
  * what fails it would fail after the instance was bound and paid for. */
 int node__seat_check_chain(const struct node__seat_work *k, const struct chain_register *args,
                            char *why);
-/* The contract's rule for addresses (devMode, base domains), asked beforehand as well. seat_url.c
- */
+/* The contract's rule for addresses (form, devMode, base domains), asked beforehand as well.
+ * seat_url.c */
 int node__seat_check_url(struct node__seat_work *k, char *why);
+/* The host in a URL as the contract reads it; false when it takes none of this form. Stricter than
+ * node/url.h, which folds case and knows users and brackets. Source: contracts/src/Url.sol. */
+#define NODE__SEAT_HOST_BYTES 254
+bool node__seat_url_host(char host[NODE__SEAT_HOST_BYTES], const char *url);
 
 #endif

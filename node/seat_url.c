@@ -5,9 +5,39 @@
 #include "base/err.h"
 #include "chain/abi.h"
 #include "node/seat_internal.h"
-#include "node/url.h"
 
-#define WHY NODE_WALLET_WHY_BYTES
+#define WHY            NODE_WALLET_WHY_BYTES
+#define HOST_BYTES_MAX 253
+#define DIGITS         "0123456789"
+#define LABEL          DIGITS "abcdefghijklmnopqrstuvwxyz-"
+
+/* Labels, none empty, joined by dots. */
+static bool is_host(const char *text, size_t len)
+{
+    if (len == 0 || len > HOST_BYTES_MAX || text[0] == '.' || text[len - 1] == '.') return false;
+    for (size_t i = 1; i < len; i++)
+        if (text[i] == '.' && text[i - 1] == '.') return false;
+    return true;
+}
+
+bool node__seat_url_host(char host[NODE__SEAT_HOST_BYTES], const char *url)
+{
+    size_t scheme = strspn(url, LABEL "+.");
+    if (scheme == 0 || strncmp(url + scheme, "://", 3) != 0) return false;
+    const char *from = url + scheme + 3;
+    size_t len = strspn(from, LABEL ".");
+    const char *end = from + len;
+    if (!is_host(from, len)) return false;
+    if (*end == ':') {
+        size_t digits = strspn(end + 1, DIGITS);
+        if (digits == 0 || digits > 5) return false;
+        end += 1 + digits;
+    }
+    if (*end != '\0' && *end != '/') return false;
+    memcpy(host, from, len);
+    host[len] = '\0';
+    return true;
+}
 
 static int read_bool(struct node_wallet *w, bool *out, const struct base_buf *calldata, char *why)
 {
@@ -53,7 +83,7 @@ static int is_under_any(struct node_wallet *w, bool *out, const char *host, char
 int node__seat_check_url(struct node__seat_work *k, char *why)
 {
     struct base_buf calldata;
-    struct node_url url;
+    char host[NODE__SEAT_HOST_BYTES];
     bool dev_mode = false, allowed = false;
     if (k->want.url[0] == '\0') return BASE_OK;
     base_buf_init(&calldata, 64);
@@ -61,14 +91,17 @@ int node__seat_check_url(struct node__seat_work *k, char *why)
     int rv = read_bool(k->w, &dev_mode, &calldata, why);
     base_buf_deinit(&calldata);
     if (rv != BASE_OK || dev_mode) return rv;
-    if (node_url_parse(&url, k->want.url) == BASE_OK)
-        rv = is_under_any(k->w, &allowed, url.host, why);
-    else
-        url.host[0] = '\0';
+    if (!node__seat_url_host(host, k->want.url))
+        return node__seat_say(
+            why, BASE_EINVAL,
+            "the contract takes no address of the form of %.100s: scheme://host[:port][/..] with a "
+            "host of lower case letters, digits, hyphens and dots; nothing was sent",
+            k->want.url);
+    rv = is_under_any(k->w, &allowed, host, why);
     if (rv != BASE_OK || allowed) return rv;
-    snprintf(why, WHY,
-             "the contract allows no address at \"%.100s\": the host must be under one of its base "
-             "domains (nftmesh deploy status lists them); nothing was sent",
-             url.host);
-    return BASE_EINVAL;
+    return node__seat_say(
+        why, BASE_EINVAL,
+        "the contract allows no address at \"%.100s\": the host must be under one of its base "
+        "domains (nftmesh deploy status lists them); nothing was sent",
+        host);
 }

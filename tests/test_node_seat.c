@@ -359,6 +359,77 @@ static void test_the_address_is_judged_as_the_contract_does(void **state)
     assert_why("\"a.mesh.example\"");
     assert_why("deploy status");
     assert_int_equal(rpc_server_count(server, "eth_call"), 4); /* and example */
+    work.want.url = "tcp://A.mesh.example:9470";
+    set_bools("0111"); /* the domains would be allowed, and the form is none */
+    assert_int_equal(node__seat_check_url(&work, why), BASE_EINVAL);
+    assert_why("no address of the form of tcp://A.mesh.example:9470");
+    assert_int_equal(rpc_server_count(server, "eth_call"), 1);
+}
+
+/* The cases are those of contracts/test/Url.t.sol. */
+static void test_a_url_is_read_as_the_contract_reads_it(void **state)
+{
+    static const struct {
+        const char *url, *host; /* NULL: none */
+    } cases[] = {{"tcp://example", "example"},
+                 {"tcp://node.example", "node.example"},
+                 {"tcp://node.example:7946", "node.example"},
+                 {"https://a.b-1.c.example/path?query#fragment", "a.b-1.c.example"},
+                 {"tls+tcp://node.example:65535/", "node.example"},
+                 {"wss://0.example:1/@evil.org:80/", "0.example"},
+                 {"tcp://127.0.0.1:7946", "127.0.0.1"},
+                 {"", NULL},
+                 {"node.example", NULL},
+                 {"node.example:7946", NULL},
+                 {"://node.example", NULL},
+                 {"tcp:node.example", NULL},
+                 {"tcp:/node.example", NULL},
+                 {"TCP://node.example", NULL},
+                 {" tcp://node.example", NULL},
+                 {"t", NULL},
+                 {"tcp:", NULL},
+                 {"tcp:/", NULL},
+                 {"//node.example", NULL},
+                 {"tcp://", NULL},
+                 {"tcp:///node.example", NULL},
+                 {"tcp://:7946", NULL},
+                 {"tcp://.example", NULL},
+                 {"tcp://node..example", NULL},
+                 {"tcp://node.example.", NULL},
+                 {"tcp://Node.example", NULL},
+                 {"tcp://evil.org@node.example", NULL},
+                 {"tcp://node.example@evil.org", NULL},
+                 {"tcp://node.example?@evil.org", NULL},
+                 {"tcp://node.example#@evil.org", NULL},
+                 {"tcp://node.example%2eevil.org", NULL},
+                 {"tcp://node.example\n@evil.org", NULL},
+                 {"tcp://[::1]", NULL},
+                 {"tcp://[::1]:7946", NULL},
+                 {"tcp://n\xc3\xb6"
+                  "de.example",
+                  NULL},
+                 {"tcp://node_1.example", NULL},
+                 {"tcp://node.example:", NULL},
+                 {"tcp://node.example:/", NULL},
+                 {"tcp://node.example:x", NULL},
+                 {"tcp://node.example:123456", NULL},
+                 {"tcp://node.example:1x", NULL},
+                 {"tcp://user:pass@node.example", NULL}};
+    char host[NODE__SEAT_HOST_BYTES], longest[NODE__SEAT_HOST_BYTES + 16];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool is_read = node__seat_url_host(host, cases[i].url);
+        if (is_read != (cases[i].host != NULL)) fail_msg("another verdict: %s", cases[i].url);
+        if (is_read) assert_string_equal(host, cases[i].host);
+    }
+    memset(longest, 'a', sizeof longest);
+    memcpy(longest, "tcp://", 6);
+    longest[6 + 253] = '\0';
+    assert_true(node__seat_url_host(host, longest));
+    assert_int_equal(strlen(host), 253);
+    longest[6 + 253] = 'a';
+    longest[6 + 254] = '\0';
+    assert_false(node__seat_url_host(host, longest));
 }
 
 /* ---- what is not asked for stays as it is ---- */
@@ -571,6 +642,7 @@ int main(void)
         TEST(test_what_stands_is_not_paid_for_again),
         TEST(test_the_chain_is_judged_as_the_contract_does),
         TEST(test_the_address_is_judged_as_the_contract_does),
+        TEST(test_a_url_is_read_as_the_contract_reads_it),
         TEST(test_an_address_that_nobody_names_stays),
         TEST(test_an_endpoints_trouble_is_no_word_of_the_contract),
         TEST(test_the_reference_is_waited_for),

@@ -112,6 +112,12 @@ def what_the_contract_would_refuse_costs_nothing(w):
         w.chain.contract_call(contract, "mintNodeAccess(address)", wallet.address)
         w.refused("register", *vm.options(), wallet=wallet, contract=contract,
                   words=[words, "nothing was sent"])
+    allow = "addBaseDomain(string)"
+    w.chain.send(w.chain.owner, strict, "0x" + w.chain.selector(allow) +
+                 mesh.abi_arguments(allow, "mesh.example").hex())
+    for url in ("https://Node.mesh.example", "tcp://node_1.mesh.example:7946", "tcp://[::1]:7946"):
+        w.refused("register", *vm.options(url), wallet=wallet, contract=strict,
+                  words=["no address of the form of " + url, "nothing was sent"])
     expect("nothing was sent", w.sent(wallet) == 0)
     other = w.wallet()
     w.refused("register", *vm.options(), "--token", token, wallet=other, words="not to this wallet")
