@@ -14,6 +14,13 @@
 
 /* ---- one round trip ---- */
 
+/* That nobody listens, or that the operating system refuses, is the endpoint's trouble: of the same
+ * name it would be the contract's word, or a disk's. */
+static int endpoints(int rv)
+{
+    return rv == BASE_EREFUSED || rv == BASE_EIO ? BASE_EREMOTE : rv;
+}
+
 int node__wallet_ask(struct node_wallet *w, struct chain_rpc_reply *reply,
                      struct chain_rpc_request *request, char *why)
 {
@@ -31,7 +38,7 @@ int node__wallet_ask(struct node_wallet *w, struct chain_rpc_reply *reply,
         snprintf(why, NODE_WALLET_WHY_BYTES, "the request is too large");
         return BASE_ETOOBIG;
     }
-    int rv = node_http_sync_call(w->http, &answer, &http);
+    int rv = endpoints(node_http_sync_call(w->http, &answer, &http));
     if (rv != BASE_OK) {
         snprintf(why, NODE_WALLET_WHY_BYTES, "--rpc %s", answer.text);
     } else if (answer.status != 200) {

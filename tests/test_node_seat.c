@@ -484,6 +484,13 @@ static void test_an_endpoints_trouble_is_no_word_of_the_contract(void **state)
     struct base_u256 token = base_u256_from_u64(7);
     struct chain_seat seat;
     bool is_prototype = true;
+    const char *rpc = w.rpc;
+    w.rpc = "http://127.0.0.1:1"; /* where nobody listens any more */
+    assert_int_equal(node_prototype_detect(&w, &is_prototype, why), BASE_EREMOTE);
+    assert_why("http://127.0.0.1:1");
+    assert_false(is_prototype);
+    assert_int_equal(node_prototype_read(&w, &seat, &token, why), BASE_EREMOTE);
+    w.rpc = rpc;
     rpc_server_set(server, "eth_call", refusal);
     rpc_server_then(server, "eth_call", word);
     assert_int_equal(node_prototype_detect(&w, &is_prototype, why), BASE_OK);

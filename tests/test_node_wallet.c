@@ -147,7 +147,7 @@ static void test_endpoints_of_no_use(void **state)
     assert_why("http://127.0.0.1:");
     assert_int_equal(
         node_wallet_open(&w, "http://127.0.0.1:1/hunter2", CHAIN_ID, &contract, NULL, why),
-        BASE_EREFUSED);
+        BASE_EREMOTE); /* not REFUSED: that is the contract's word */
     assert_why("http://127.0.0.1:1");
 }
 
