@@ -163,10 +163,10 @@ NFTMESH_API const char *nftmesh_contract(const nftmesh_t *m);
  * the node that registers, if it was reached by its control socket; over TCP the call only tells
  * whether the node's registration stands.
  *
- * NFTMESH_OK only when the registration stands on the chain, read back from it.
- * NFTMESH_ERR_WALLET, _REFUSED (the contract's own reason is in nftmesh_error()), _AGENT, _CHAIN,
- * _TIMEOUT (a transaction may still be taken: call again, nothing is paid twice), _BUSY,
- * _NOT_REGISTERED, _NODE, _CONFIG (no url), _STORE. */
+ * NFTMESH_OK only when the registration stands on the chain, read back from it. NFTMESH_UNKNOWN:
+ * no endpoint could be asked, and nothing was sent. NFTMESH_ERR_WALLET, _REFUSED (the contract's
+ * own reason is in nftmesh_error()), _AGENT, _CHAIN, _TIMEOUT (a transaction may still be taken:
+ * call again, nothing is paid twice), _BUSY, _NOT_REGISTERED, _NODE, _CONFIG (no url), _STORE. */
 NFTMESH_API nftmesh_status_t nftmesh_register(nftmesh_t *m);
 
 /* Does this instance's registration stand, with the keys it has now? NFTMESH_OK, or

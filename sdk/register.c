@@ -23,12 +23,19 @@ static nftmesh_status_t open_wallet(struct node_wallet *w, struct nftmesh *m, ui
 {
     const struct sdk_config *config = &m->config;
     char why[NODE_WALLET_WHY_BYTES] = "";
-    int rv = BASE_EIO;
+    int rv = BASE_ETIMEOUT;
     for (size_t i = 0; i < config->rpc_count && left_ms(deadline_ms) > 0; i++) {
-        rv = node_wallet_open(w, config->rpc[i], nftmesh_chain_id(m), &config->contract,
+        rv = node_wallet_init(w, config->rpc[i], nftmesh_chain_id(m), &config->contract,
                               config->tls_ca, why);
+        if (rv == BASE_OK) {
+            node_http_sync_deadline(w->http, left_ms(deadline_ms));
+            rv = node_wallet_check(w, why);
+        }
         if (rv == BASE_OK) break;
+        node_wallet_close(w);
     }
+    if (rv != BASE_OK && left_ms(deadline_ms) == 0)
+        return sdk_fail(NFTMESH_ERR_TIMEOUT, "no endpoint has answered in time: nothing was sent");
     if (rv != BASE_OK)
         return sdk_fail(rv == BASE_EINVAL ? NFTMESH_ERR_CHAIN : NFTMESH_UNKNOWN, "%s", why);
     w->max_fee = base_u256_from_u64(MAX_FEE_GWEI * 1000000000u);
@@ -118,7 +125,6 @@ static nftmesh_status_t do_register(struct nftmesh *m, struct node_wallet *w, ui
                                         .authorised_ctx = m};
     if (sdk_config_data_dir(dir, sizeof dir, &m->config, w->chain_id, dir_why) != BASE_OK)
         return sdk_fail(NFTMESH_ERR_STORE, "%s", dir_why);
-    node_http_sync_deadline(w->http, left_ms(deadline_ms));
     w->wait_ms = left_ms(deadline_ms);
     int rv = node_seat_register(w, &result, &request, why);
     uint64_t block = result.sent.block;
@@ -201,8 +207,9 @@ static nftmesh_status_t ask_node(struct nftmesh *m, uint32_t timeout_ms)
 nftmesh_status_t sdk_register_node(struct nftmesh *m)
 {
     uint64_t now_ms = sdk_now_ms(), deadline_ms = now_ms + m->config.register_timeout_ms;
+    uint64_t first_ms = now_ms + m->config.timeout_ms;
     struct sdk_quiet quiet;
-    nftmesh_status_t status = sdk_wait_own(m, now_ms + m->config.timeout_ms);
+    nftmesh_status_t status = sdk_wait_own(m, first_ms < deadline_ms ? first_ms : deadline_ms);
     if (status != NFTMESH_ERR_NOT_REGISTERED || m->config.node_socket[0] == '\0') return status;
     sdk_quiet_begin(&quiet);
     status = ask_node(m, left_ms(deadline_ms));

@@ -3,10 +3,13 @@
 nodes and without. Prints `ok NAME` or `not ok NAME: why` for each, and exits 1 when one failed.
 Usage: sdk.py [NAME..]"""
 import concurrent.futures
+import ctypes
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mesh  # noqa: E402
@@ -284,6 +287,30 @@ def what_is_wrong_is_said(w):
 PUBLIC_ROOTS = ("0x8f2cf602c9695b23130367ed78d8f557554de7c5",
                 "0xa7f6043c29f9cc1d9d6acf554c53e0c6792aaeaf",
                 "0x9ad9076ef654fae9ea83e2369c49b21227ffa12c")
+
+
+@test
+def registering_meets_its_deadline(w):
+    """Endpoints that take a connection and say nothing, and a second for the whole call."""
+    sys.path.insert(0, os.path.join(mesh.ROOT, "sdk", "python"))
+    from nftmesh import _library
+    lib = _library.load()
+    silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    urls = ",".join(f"http://127.0.0.1:{s.getsockname()[1]}" for s in silent)
+    told = {"rpc": urls, "dstack": w.host.agents[w.free[0]].socket, "data_dir": w.dir + "/deadline",
+            "wallet_key": "11" * 32}
+    options = _library.Options(size=ctypes.sizeof(_library.Options), timeout_ms=300, dev=1,
+                               register_timeout_ms=1000, **{k: v.encode() for k, v in told.items()})
+    handle = lib.nftmesh_open(f"anvil:{w.contract}".encode(), b"http://x.example", ctypes.byref(options))
+    expect(lib.nftmesh_error(), handle)
+    began = time.monotonic()
+    status = lib.nftmesh_register(handle)
+    took, said = time.monotonic() - began, lib.nftmesh_error().decode()
+    lib.nftmesh_close(handle)
+    for s in silent:
+        s.close()
+    expect(f"status {status}: {said}", status == 7 and "in time" in said)
+    expect(f"{took:.1f} s", took < 5)
 
 
 @test
