@@ -67,32 +67,42 @@ struct order {
     char number[BASE_U256_TEXT_BYTES];
     const struct node_options *options;
     const struct node_wallet *w;
-    bool has_instance; /* the prototype's contract: it names instances, not tokens */
-    struct base_eth_address instance;
+    bool is_prototype;      /* its contract names instances, not tokens */
+    struct chain_seat seat; /* as it stands, for a verb that asks */
 };
 struct token_verb {
     const char *name, *done;
     const struct node_option_table *table;
-    const char *needs;   /* one more option, or NULL */
-    bool is_by_instance; /* in the prototype's contract */
+    const char *needs; /* one more option, or NULL */
+    /* Is it so already? The same command, killed before, may have done it. NULL: none can tell. */
+    bool (*stands)(const struct order *order);
     /* The call, and what it is for people. */
     void (*put)(struct base_buf *calldata, char what[NODE_WALLET_WHAT_BYTES],
                 const struct order *order);
 };
 
-static int find_instance(struct node_wallet *w, struct order *order, char *why)
+/* After what the wallet has pending. */
+static int read_seat(struct node_wallet *w, struct order *order, char *why)
 {
-    struct chain_seat seat;
-    bool is_prototype;
-    int rv = node_prototype_detect(w, &is_prototype, why);
-    if (rv != BASE_OK || !is_prototype) return rv;
-    rv = node_prototype_read(w, &seat, &order->token, why);
+    static struct chain_cluster_state state;
+    int rv = node_wallet_settle(w, why);
+    if (rv == BASE_OK) rv = node_prototype_detect(w, &order->is_prototype, why);
     if (rv != BASE_OK) return rv;
-    order->instance = seat.instance;
-    order->has_instance = !base_is_zero(seat.instance.bytes, BASE_ADDRESS_BYTES);
-    if (order->has_instance) return BASE_OK;
-    snprintf(why, WHY, "token %s has no instance: there is nothing to take out", order->number);
-    return BASE_EINVAL;
+    return order->is_prototype ? node_prototype_read(w, &order->seat, &order->token, why)
+                               : node_seat_read(w, &order->seat, &state, &order->token, why);
+}
+
+static int send_put(struct node_wallet *w, struct node_wallet_sent *sent,
+                    const struct token_verb *verb, const struct order *order, char *why)
+{
+    struct base_buf calldata;
+    char what[NODE_WALLET_WHAT_BYTES] = "";
+    base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
+    verb->put(&calldata, what, order);
+    struct node_wallet_call call = {.calldata = &calldata, .what = what};
+    int rv = node_wallet_send_call(w, sent, &call, why);
+    base_buf_deinit(&calldata);
+    return rv;
 }
 
 static int send_order(struct node_wallet *w, const struct token_verb *verb,
@@ -100,19 +110,18 @@ static int send_order(struct node_wallet *w, const struct token_verb *verb,
 {
     struct order order = {.options = options, .w = w};
     struct node_wallet_sent sent;
-    struct base_buf calldata;
-    char why[WHY] = "", what[NODE_WALLET_WHAT_BYTES] = "";
+    const bool json = cli_is_json(options);
+    char why[WHY] = "";
     (void)base_u256_parse(&order.token, node_options_text(options, "token"));
     base_u256_format(order.number, &order.token);
-    if (verb->is_by_instance && find_instance(w, &order, why) != BASE_OK)
-        return cli_error(CLI_FAILED, verb->name, "%s", why);
-    base_buf_init(&calldata, NODE_WALLET_DATA_BYTES);
-    verb->put(&calldata, what, &order);
-    struct node_wallet_call call = {.calldata = &calldata, .what = what};
-    int rv = node_wallet_send_call(w, &sent, &call, why);
-    base_buf_deinit(&calldata);
+    int rv = verb->stands != NULL ? read_seat(w, &order, why) : BASE_OK;
+    if (rv == BASE_OK && verb->stands != NULL && verb->stands(&order)) {
+        puts(json ? "{\"stands\":true}" : "it is so already; nothing was sent");
+        return CLI_OK;
+    }
+    if (rv == BASE_OK) rv = send_put(w, &sent, verb, &order, why);
     if (rv != BASE_OK) return cli_error(CLI_FAILED, verb->name, "%s", why);
-    cli_sent_print(w, &sent, &order.token, verb->done, cli_is_json(options));
+    cli_sent_print(w, &sent, &order.token, verb->done, json);
     return CLI_OK;
 }
 
@@ -146,21 +155,28 @@ static const struct node_option_table deactivate_table = {
     .option_count = sizeof token_options / sizeof token_options[0],
     .passes_over = true,
 };
+static bool is_inactive(const struct order *order)
+{
+    const struct chain_seat *seat = &order->seat;
+    /* with the prototype's contract nothing is left of an instance that was taken out */
+    return order->is_prototype ? base_is_zero(seat->instance.bytes, BASE_ADDRESS_BYTES)
+                               : seat->has_keys && !seat->active;
+}
 static void put_deactivate(struct base_buf *calldata, char *what, const struct order *order)
 {
     char instance[2 * BASE_ADDRESS_BYTES + 1];
-    base_hex_encode(instance, order->instance.bytes, BASE_ADDRESS_BYTES);
+    base_hex_encode(instance, order->seat.instance.bytes, BASE_ADDRESS_BYTES);
     snprintf(what, NODE_WALLET_WHAT_BYTES, "deactivateInstance(token %s%s%s)", order->number,
-             order->has_instance ? ", instance " : "", order->has_instance ? instance : "");
-    if (order->has_instance)
-        chain_prototype_call_deactivate(calldata, &order->instance);
+             order->is_prototype ? ", instance " : "", order->is_prototype ? instance : "");
+    if (order->is_prototype)
+        chain_prototype_call_deactivate(calldata, &order->seat.instance);
     else
         chain_contract_call_deactivate(calldata, &order->token);
 }
 static int deactivate(int argc, char **argv)
 {
     static const struct token_verb verb = {"deactivate", "deactivated", &deactivate_table,
-                                           NULL,         true,          put_deactivate};
+                                           NULL,         is_inactive,   put_deactivate};
     return run(&verb, argc, argv);
 }
 
@@ -182,7 +198,7 @@ static void put_cancel(struct base_buf *calldata, char *what, const struct order
 static int cancel(int argc, char **argv)
 {
     static const struct token_verb verb = {
-        "cancel", "cancelled the statements of", &cancel_table, NULL, false, put_cancel};
+        "cancel", "cancelled the statements of", &cancel_table, NULL, NULL, put_cancel};
     return run(&verb, argc, argv);
 }
 
@@ -203,7 +219,7 @@ static void put_burn(struct base_buf *calldata, char *what, const struct order *
 }
 static int burn(int argc, char **argv)
 {
-    static const struct token_verb verb = {"burn", "burned", &burn_table, NULL, false, put_burn};
+    static const struct token_verb verb = {"burn", "burned", &burn_table, NULL, NULL, put_burn};
     return run(&verb, argc, argv);
 }
 
@@ -219,6 +235,13 @@ static const struct node_option_table transfer_table = {
     .option_count = sizeof transfer_options / sizeof transfer_options[0],
     .passes_over = true,
 };
+static bool is_theirs(const struct order *order)
+{
+    struct base_eth_address to;
+    (void)base_address_parse(&to, node_options_text(order->options, "to"));
+    return base_address_equal(&order->seat.owner, &to) &&
+           !base_address_equal(&order->w->address, &to); /* to oneself it clears the seat */
+}
 static void put_transfer(struct base_buf *calldata, char *what, const struct order *order)
 {
     struct base_eth_address to;
@@ -230,7 +253,7 @@ static void put_transfer(struct base_buf *calldata, char *what, const struct ord
 static int transfer(int argc, char **argv)
 {
     static const struct token_verb verb = {"transfer", "transferred", &transfer_table,
-                                           "to",       false,         put_transfer};
+                                           "to",       is_theirs,     put_transfer};
     return run(&verb, argc, argv);
 }
 
@@ -265,7 +288,7 @@ static void put_weight(struct base_buf *calldata, char *what, const struct order
 static int weight(int argc, char **argv)
 {
     static const struct token_verb verb = {
-        "weight", "moved the weight of", &weight_table, NULL, false, put_weight};
+        "weight", "moved the weight of", &weight_table, NULL, NULL, put_weight};
     struct node_options *options;
     int status;
     if (!cli_parse(&options, &status, &weight_table, argc, argv)) return status;

@@ -439,9 +439,37 @@ for cut_at in (1, 2, 3):
         test(cut(cut_at, cut_passes))
 
 
+def cut_verb(verb, passes):
+    def run(w):
+        w.slow()
+        wallet, vm, buyer = w.wallet(), w.machine(), w.wallet()
+        token = w.mint(wallet)
+        w.run("register", *vm.options(), wallet=wallet)
+        sent = w.sent(wallet)
+        args = [verb, "--token", token] + (["--to", buyer.address] if verb == "transfer" else [])
+        proxy = CutProxy(w.chain, 1, passes)
+        p = start(w, *args, wallet=wallet, rpc=proxy.url)
+        wait_for("the endpoint falls silent", proxy.silent.wait, 60)
+        p.kill()
+        proxy.close()
+        out = w.json(*args, wallet=wallet)
+        expect(f"{out}", out == {"stands": True} if passes else out["token"] == token)
+        expect(f"{w.sent(wallet)} transactions, {sent} before", w.sent(wallet) == sent + 1)
+        seat = w.seat(token)
+        expect(f"{seat}", not seat["active"] and
+               seat["owner"] == (buyer if verb == "transfer" else wallet).address)
+    run.__name__ = f"{verb}_killed_{'after' if passes else 'before'}_its_transaction_and_completed"
+    return run
+
+
+for cut_of in ("deactivate", "transfer"):
+    for cut_passes in (False, True):
+        test(cut_verb(cut_of, cut_passes))
+
+
 @test
 def a_node_registers_itself(w):
-    """--register: killed after the first of two transactions, started again, and once more."""
+    """--register: killed after the first of two transactions and started again, killed once more."""
     w.slow()
     wallet, vm = w.wallet(), w.machine()
     token, proxy = w.mint(wallet), CutProxy(w.chain, 1, True)
