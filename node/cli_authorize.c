@@ -44,6 +44,7 @@ static const struct node_option authorize_options[] = {
     CLI_NODE_OPTIONS,
     CLI_CHAIN_OPTIONS,
     CLI_WALLET_OPTIONS,
+    {.name = "dry-run", .help = "Say what would be handed over; hand over nothing."},
     CLI_FORMAT_OPTION,
 };
 static const struct node_option_table authorize_table = {
@@ -96,6 +97,16 @@ static struct node_seat_source source_of(const struct node_options *options)
                                      node_options_flag(options, "dev")};
 }
 
+static int hand_over(struct node_seat_signer *s, char verdict[NODE_SEAT_VERDICT_BYTES],
+                     const struct node_bundle *bundle, const struct node_options *options,
+                     char *why)
+{
+    if (!node_options_flag(options, "dry-run"))
+        return node_seat_signer_hand_over(s, verdict, bundle, why);
+    snprintf(verdict, NODE_SEAT_VERDICT_BYTES, "dry run");
+    return BASE_OK;
+}
+
 static void print_done(const struct node_bundle *bundle, const char *verdict, bool json)
 {
     char token[BASE_U256_TEXT_BYTES];
@@ -144,7 +155,7 @@ static int authorise_here(const struct node_options *options)
     if (status != CLI_OK) return status;
     int rv = make(&w, &signer, &bundle, options, &w.address, why);
     if (rv == BASE_OK) rv = node_authorise_with(&w, &bundle, why);
-    if (rv == BASE_OK) rv = node_seat_signer_hand_over(&signer, verdict, &bundle, why);
+    if (rv == BASE_OK) rv = hand_over(&signer, verdict, &bundle, options, why);
     if (rv == BASE_OK)
         print_done(&bundle, verdict, cli_is_json(options));
     else
@@ -232,7 +243,7 @@ static int hand_over_statement(const struct node_options *options)
     if (status == CLI_OK) status = load_signature(&bundle, &w, options);
     if (status == CLI_OK) {
         node_seat_signer_attach(&signer, &w, &source);
-        int rv = node_seat_signer_hand_over(&signer, verdict, &bundle, why);
+        int rv = hand_over(&signer, verdict, &bundle, options, why);
         if (rv == BASE_OK)
             print_done(&bundle, verdict, cli_is_json(options));
         else

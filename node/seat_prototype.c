@@ -19,8 +19,9 @@
 #define CONFLICTS_MAX          3
 #define REFERENCE_PAUSE_MS     2000
 #define REFERENCE_PAUSE_DEV_MS 250
-/* registerPeer in a dry run, while no instance is bound: above what a contract of its form took,
- * since the deployed one cannot be measured beforehand. */
+/* In a dry run, while the step before is missing: above what a contract of its form took, since the
+ * deployed one cannot be measured beforehand. */
+#define GUESS_BIND_GAS 200000
 #define GUESS_PEER_GAS 250000
 
 static void tell(const struct node_wallet *w, const char *line)
@@ -333,6 +334,12 @@ static int mint(struct work *k, struct base_u256 *token, char *why)
     return k->w->dry_run ? BASE_OK : read_token_of(k->w, token, why);
 }
 
+/* In a dry run: the seat would be minted first, so there is nothing to read of it. */
+static bool is_unminted(const struct work *k)
+{
+    return k->w->dry_run && k->result->done_count > 0 && k->result->done[0].step == NODE_SEAT_MINT;
+}
+
 static int choose_token(struct work *k, char *why)
 {
     struct base_u256 known;
@@ -341,7 +348,7 @@ static int choose_token(struct work *k, char *why)
     if (rv == BASE_OK && base_is_zero(known.bytes, sizeof known.bytes) && k->request->mint &&
         !k->request->has_token)
         rv = mint(k, &known, why);
-    if (rv != BASE_OK) return rv;
+    if (rv != BASE_OK || is_unminted(k)) return rv;
     k->result->token = k->request->has_token ? k->request->token : known;
     k->result->has_token = true;
     base_u256_format(ours, &k->result->token);
@@ -349,10 +356,8 @@ static int choose_token(struct work *k, char *why)
     if (base_is_zero(k->result->token.bytes, sizeof k->result->token.bytes))
         return node__seat_say(
             why, BASE_EINVAL,
-            k->w->dry_run && k->result->done_count > 0
-                ? "a seat would be minted first; what follows cannot be told before"
-                : "this wallet has no seat on the contract: mint one first (`nftmesh mint`, or "
-                  "register with --mint)");
+            "this wallet has no seat on the contract: mint one first (`nftmesh mint`, or register "
+            "with --mint)");
     if (base_u256_equal(&known, &k->result->token)) return BASE_OK;
     return node__seat_say(
         why, BASE_EINVAL,
@@ -373,6 +378,7 @@ static int read_seat(struct work *k, char *why)
 {
     char bound[2 * BASE_ADDRESS_BYTES + 1];
     struct node_authorise_request request = {.owner = k->w->address};
+    if (is_unminted(k)) return BASE_OK;
     int rv = node_prototype_read(k->w, &k->seat, &k->result->token, why);
     if (rv == BASE_OK) rv = check_seat(&k->seat, &request, why);
     if (rv != BASE_OK || base_is_zero(k->seat.instance.bytes, BASE_ADDRESS_BYTES) ||
@@ -535,8 +541,8 @@ static void guess_step(struct work *k, enum node_seat_step step)
     done->sent.dry_run = true;
     done->sent.nonce = result->sent.nonce + 1;
     done->sent.max_fee = result->sent.max_fee;
-    done->sent.gas_used = GUESS_PEER_GAS;
-    done->sent.max_cost = base_u256_times(&done->sent.max_fee, GUESS_PEER_GAS);
+    done->sent.gas_used = step == NODE_SEAT_BIND ? GUESS_BIND_GAS : GUESS_PEER_GAS;
+    done->sent.max_cost = base_u256_times(&done->sent.max_fee, done->sent.gas_used);
     snprintf(done->sent.what, sizeof done->sent.what, "%s", node_seat_step_name(step));
     result->sent = done->sent;
 }
@@ -563,7 +569,7 @@ static int do_step(struct work *k, enum node_seat_step step, char *why)
 {
     bool is_unbound = step == NODE_SEAT_PEER && plan_has(&k->result->plan, NODE_SEAT_BIND);
     if (step == NODE_SEAT_AUTHORISE) return k->w->dry_run ? BASE_OK : authorise(k, why);
-    if (!k->w->dry_run || !is_unbound) return send_step(k, step, why);
+    if (!k->w->dry_run || (!is_unbound && !is_unminted(k))) return send_step(k, step, why);
     guess_step(k, step);
     return BASE_OK;
 }

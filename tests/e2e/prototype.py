@@ -132,6 +132,11 @@ def three_nodes_by_authorisations(w):
     expect(f"another machine's instance is refused: {refused}",
            refused[0] == 1 and "another machine's seat" in refused[2])
     b.reaches(bound)
+    dry = json.loads(w.command("authorize", b, b.wallet, "--token", b.token, "--dry-run", "--format",
+                               "json")[1])
+    expect(f"a dry run hands over nothing: {dry}", dry["verdict"] == "dry run" and
+           dry["token"] == str(b.token) and dry["issued_block"] >= bound and
+           "bundle" not in json.loads(b.request("GET", "/info")[1]))
     out = json.loads(w.command("authorize", b, b.wallet, "--token", b.token, "--format", "json")[1])
     expect(f"the node takes it: {out}", out["verdict"] in ("accepted", "waiting"))
     w.is_up(b)
@@ -431,12 +436,19 @@ def registered_right_after_its_mint(w):
     n, wallet = w.node("behind", extra=["--finality", "latest:1"]), w.wallet("behind")
     w.seats.send(w.seats.owner, "setClusterConfig(uint256,bool,uint256)", 100, 1, 0)
     try:
+        dry = json.loads(w.command("register", n, wallet, "--mint", "--url", n.advertise, "--dry-run",
+                                   "--format", "json")[1])
+        expect(f"a dry run tells all three: {dry}", transactions(w, wallet) == 0 and
+               [(s["step"], s["estimated"]) for s in dry["steps"]] ==
+               [("mint", True), ("registerInstance", False), ("registerPeer", False)])
         out = json.loads(w.command("register", n, wallet, "--mint", "--url", n.advertise, "--format",
                                    "json")[1])
     finally:
         w.seats.send(w.seats.owner, "setClusterConfig(uint256,bool,uint256)", 100, 0, 0)
     expect(f"{out}", [s["step"] for s in out["steps"]] == ["mint", "registerInstance", "registerPeer"] and
            out["authorised_until"] > 0)
+    for guessed, real in zip(dry["steps"], out["steps"]):
+        expect(f"{guessed['gas_used']} >= {real['gas_used']}", guessed["gas_used"] >= real["gas_used"])
     n.token = out["token"]
     w.is_up(n)
 
