@@ -234,7 +234,11 @@ def flaws_of_the_contract_move_nobody(w):
     w.seats.register_peer(eve.address, b.agent.instance, "tcp://127.0.0.1:1", copied, *args)
     expect("the chain has lost the address", w.seats.url(b.agent.instance) == "tcp://127.0.0.1:1")
     unmoved(w, nodes, since)
-    gift = w.seats.mint(eve.address)
+    gift, hers = w.seats.mint(eve.address), "ee" * 20
+    w.seats.register_instance(eve.address, hers)
+    w.seats.register_peer(eve.address, hers, "tcp://127.0.0.1:1", copied, *args)
+    expect("the chain lists her, by another's chain", w.seats.is_active(hers) and w.seats.url(hers))
+    unmoved(w, nodes, since)
     w.seats.transfer(eve.address, b.wallet.address, gift)
     masked = int.from_bytes(w.seats.read("walletToTokenId(address)", b.wallet.address), "big")
     expect(f"the chain takes {masked} for the wallet's", masked == gift != b.token)

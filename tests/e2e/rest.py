@@ -165,7 +165,7 @@ def the_page_and_its_description(w):
     node = w.node("page", seat=False)
     wait_for("it answers", lambda: node.status().get("node"), 60)
     status, page = ask(node, "GET", "/docs")
-    expect(status, status == 200 and "/openapi.json" in page and "http://" not in page)
+    expect(status, status == 200 and "/openapi.json" in page and "://" not in page)
     status, spec = ask(node, "GET", "/openapi.json")
     routes = json.loads(node.request("GET", "/")[1])["endpoints"]
     expect("every route, and none besides", status == 200 and

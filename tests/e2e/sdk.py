@@ -274,7 +274,9 @@ def what_is_wrong_is_said(w):
     fails(w, "contract", f"anvil:{nobody}")
     fails(w, "names a chain", f"bass:{w.contract}")
     fails(w, "EIP-55", "anvil:0x5FbDB2315678afecb367f032d93F642f64180aa4")
-    fails(w, "public", ours, NFTMESH_DEV=None) if w.host.kms_root() in PUBLIC_ROOTS else None
+    for root in PUBLIC_ROOTS:
+        public, _ = w.chain.deploy(root, [APP_ID])
+        fails(w, "whose private key is public", f"anvil:{public}", NFTMESH_DEV=None)
     key = open(w.wallet("poor").path).read().strip()
     fails(w, "url", ours, PRIVATE_KEY=key)
     fails(w, "guest agent", ours, "http://x.example", PRIVATE_KEY=key, DSTACK_SOCKET=w.dir + "/none.sock")
