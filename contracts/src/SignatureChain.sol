@@ -14,7 +14,7 @@ struct Chain {
 enum ChainVerdict {
     Undecided, // zero never means yes
     Accept,
-    Encoding, // a length, a point, or a signature's form
+    Encoding, // a length, a point, a signature's form, or bytes behind the app id
     AppSignature, // the app signature is not by the app key that was given
     KmsRoot // the KMS signature is not by the trusted root
 }
@@ -34,7 +34,7 @@ library SignatureChain {
         bytes calldata derivedXY,
         Chain calldata c
     ) internal pure returns (ChainVerdict) {
-        if (!Secp256k1.isKey(derivedKey, derivedXY) || !Secp256k1.isPoint(c.appXY)) {
+        if (!Secp256k1.isKey(derivedKey, derivedXY) || !Secp256k1.isPoint(c.appXY) || !_isAppId(c)) {
             return ChainVerdict.Encoding;
         }
         if (!Secp256k1.isSignature(c.appSig) || !Secp256k1.isSignature(c.kmsSig)) return ChainVerdict.Encoding;
@@ -47,6 +47,13 @@ library SignatureChain {
         /* a root that is zero would equal the recovery of garbage */
         if (root == address(0) || root != kmsRoot) return ChainVerdict.KmsRoot;
         return ChainVerdict.Accept;
+    }
+
+    /// Is the app id's word 20 bytes and zeros? Read as it came: to read c.appId would end the call without a word.
+    function _isAppId(Chain calldata c) private pure returns (bool is20) {
+        assembly ("memory-safe") {
+            is20 := iszero(shl(160, calldataload(add(c, 32))))
+        }
     }
 
     function hexLower(bytes memory data) internal pure returns (bytes memory text) {

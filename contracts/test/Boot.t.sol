@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {IAppAuth, IAppAuthBasicManagement} from "../src/IAppAuth.sol";
 import {Base} from "./Base.sol";
-import {VM} from "./Vm.sol";
+import {VM, Vm} from "./Vm.sol";
 
 /// What DStack's KMS asks at boot. Alice's seat is registered; nobody has Eve's instance yet.
 contract BootTest is Base {
@@ -127,18 +127,48 @@ contract BootTest is Base {
         require(allowed == (bytes(reason).length == 0), "no without a reason, or yes with one");
     }
 
+    /// The published topics, nothing else indexed: the events' own declaration would agree with itself.
     function test_TheManagementsEventsAreDStacks() public {
-        VM.expectEmit(true, true, true, true, address(seats));
-        emit IAppAuthBasicManagement.ComposeHashAdded(COMPOSE);
-        seats.addComposeHash(COMPOSE);
-        VM.expectEmit(true, true, true, true, address(seats));
-        emit IAppAuthBasicManagement.ComposeHashRemoved(COMPOSE);
-        seats.removeComposeHash(COMPOSE);
-        VM.expectEmit(true, true, true, true, address(seats));
-        emit IAppAuthBasicManagement.DeviceAdded(DEVICE);
-        seats.addDevice(DEVICE);
-        VM.expectEmit(true, true, true, true, address(seats));
-        emit IAppAuthBasicManagement.DeviceRemoved(DEVICE);
-        seats.removeDevice(DEVICE);
+        string memory published = VM.readFile("vectors/events.json");
+        bytes[6] memory calls = [
+            abi.encodeCall(seats.addComposeHash, (COMPOSE)),
+            abi.encodeCall(seats.removeComposeHash, (COMPOSE)),
+            abi.encodeCall(seats.addDevice, (DEVICE)),
+            abi.encodeCall(seats.removeDevice, (DEVICE)),
+            abi.encodeCall(seats.setAllowAnyDevice, (true)),
+            abi.encodeCall(seats.setRequireTcbUpToDate, (true))
+        ];
+        bytes32 yes = bytes32(uint256(1));
+        bytes32[6] memory values = [COMPOSE, COMPOSE, DEVICE, DEVICE, yes, yes];
+        VM.recordLogs();
+        for (uint256 i = 0; i < calls.length; i++) {
+            act(address(this), calls[i]);
+        }
+        Vm.Log[] memory logs = VM.getRecordedLogs();
+        require(logs.length == calls.length, "an event each");
+        for (uint256 i = 0; i < calls.length; i++) {
+            string memory at = string.concat(".topics_dstack[", VM.toString(i), "].topic0");
+            require(logs[i].topics.length == 1 && logs[i].topics[0] == VM.parseJsonBytes32(published, at), at);
+            require(same(logs[i].data, abi.encode(values[i])), at);
+        }
+    }
+
+    /// A question as it is published, byte for byte, and the answers as they are.
+    function test_TheKmsOwnCallIsAnswered() public {
+        string memory published = VM.readFile("vectors/abi.json");
+        bytes memory call = VM.parseJsonBytes(published, ".calls[16].calldata");
+        seats.addAppId(bytes20(0xD5649bAae7750726d34053680aa1DbF478E6833e));
+        seats.setAllowAnyDevice(true);
+        boundSeat(bob, 0xd61c8d4e7E2768f900F6e13c6FD356897FDFfbC5);
+        mustAnswer(call, VM.parseJsonBytes(published, ".returns[12].returndata"));
+        seats.addComposeHash(0x68b93c6f2ccdfc89ab6701f1db8b69fa0ad8ab64a6e8ad622576f25970c97c7f);
+        mustAnswer(call, VM.parseJsonBytes(published, ".returns[11].returndata"));
+        call = VM.parseJsonBytes(published, ".calls[17].calldata"); /* the same machine, out of date, with advisories */
+        mustAnswer(call, abi.encode(false, "TCB status is not up to date"));
+    }
+
+    function mustAnswer(bytes memory call, bytes memory expected) private view {
+        (bool ok, bytes memory said) = address(seats).staticcall(call);
+        require(ok && same(said, expected), "another answer");
     }
 }

@@ -112,24 +112,31 @@ contract FlawsTest is Base {
         refuse(r, eve, only(DstackMembershipNFT.ChainEncoding.selector));
     }
 
-    /// The prototype cut 32 bytes to 20, so one app had 2^96 names. An app id with anything behind it is no call: it
-    /// ends in the decoder, which says nothing, before the contract's own code.
+    /// The prototype cut 32 bytes to 20, so one app had 2^96 names. Each byte behind the 20 is looked at.
     function test_Flaw07_AnAppIdHasOneEncoding() public {
         uint256 id = boundSeat(alice, INSTANCE);
         Registration memory r = registrationOf(id, ALICE, NODE, PROOF);
         bytes memory data =
             abi.encodeCall(DstackMembershipNFT.register, (r.b, r.nodeXY, r.proofXY, r.c, r.sigN, r.sigD, r.sigOwner));
-        uint256 chainAt = 4 + uint256(wordAt(data, 4 + 3 * 32));
-        require(bytes20(wordAt(data, chainAt + 32)) == APP_ID, "not where it should be");
-        data[chainAt + 32 + 31] = 0x01;
+        uint256 appIdAt = 4 + uint256(wordAt(data, 4 + 3 * 32)) + 32;
+        require(bytes20(wordAt(data, appIdAt)) == APP_ID, "not where it should be");
+        for (uint256 i = 20; i < 32; i++) {
+            data[appIdAt + i] = 0x01;
+            mustFail(data, only(DstackMembershipNFT.ChainEncoding.selector));
+            data[appIdAt + i] = 0x80;
+            mustFail(data, only(DstackMembershipNFT.ChainEncoding.selector));
+            data[appIdAt + i] = 0x00;
+        }
+        VM.prank(alice);
+        (bool ok,) = address(seats).call(data);
+        require(ok, "clean app id refused");
+    }
+
+    function mustFail(bytes memory data, bytes memory error) private {
         VM.prank(alice);
         (bool ok, bytes memory said) = address(seats).call(data);
         require(!ok, "dirty app id accepted");
-        require(said.length == 0, "refused for another reason");
-        data[chainAt + 32 + 31] = 0x00;
-        VM.prank(alice);
-        (ok,) = address(seats).call(data);
-        require(ok, "clean app id refused");
+        require(same(said, error), "refused for another reason");
     }
 
     function wordAt(bytes memory data, uint256 at) private pure returns (bytes32 word) {

@@ -147,6 +147,11 @@ contract InvariantsTest {
             uint256 id = seats.nodeSignerToToken(VM.addr(0x3000 + i));
             require(id == 0 || seats.getInstanceInfo(id).nodeKey.length == 33, "a key reserved by no seat");
         }
+        for (uint256 i = 0; i < members.length; i++) {
+            if (!registered(members[i])) continue;
+            address signer = VM.addr(handler.expected(members[i].tokenId).node);
+            require(seats.nodeSignerToToken(signer) == members[i].tokenId, "a seat's key is free for others");
+        }
     }
 
     function theListIsTheTokensThatExist(Member[] memory members) private view {

@@ -448,6 +448,19 @@ contract RegisterTest is Base {
         require(same(member(tokenId).nodeKey, keyOf(EVE_NODE)) && same(member(id).nodeKey, keyOf(NODE)), "keys");
     }
 
+    /// A seat that was cleared has no key left: what is registered there next frees nobody's.
+    function test_AClearedSeatFreesNoOthersKey() public {
+        send(stored, alice);
+        VM.prank(alice);
+        seats.transferFrom(alice, alice, tokenId);
+        uint256 id = boundSeat(bob, EVE_INSTANCE);
+        send(registrationOf(id, BOB, NODE, PROOF), bob);
+        VM.prank(alice);
+        seats.registerInstance(tokenId, INSTANCE);
+        send(registrationOf(tokenId, ALICE, EVE_NODE, EVE_PROOF), alice);
+        require(seats.nodeSignerToToken(VM.addr(NODE)) == id, "another's key is free");
+    }
+
     function test_TheSameNodeKeyMayRegisterAgain() public {
         send(stored, alice);
         send(registrationOf(tokenId, ALICE, NODE, EVE_PROOF), alice);

@@ -226,8 +226,7 @@ contract ChainVectorsTest is VectorReader {
         harness = new ChainHarness();
     }
 
-    /// What the contract is given when a caller has this chain. The app id goes into its word as it is, left-aligned:
-    /// whether it is 20 bytes is for the ABI decoder to say.
+    /// What the contract is given when a caller has this chain. The app id goes into its word as it is, left-aligned.
     function callOf(string memory input, bytes memory purpose) private view returns (bytes memory data) {
         Chain memory c;
         c.appXY = xyOf(hexAt(json, string.concat(input, ".app_public_key")));
