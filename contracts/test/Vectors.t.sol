@@ -367,13 +367,16 @@ contract Secp256k1VectorsTest is VectorReader {
         require(i == 5, "count");
     }
 
-    /// x or y moved up by p names the same residue: one encoding of each point only. Small x are the only ones with room.
+    /// x or y moved up by p names the same residue: one encoding of each point only. Small ones alone have the room.
     function test_CoordinatesAreBelowP() public view {
         bytes memory key = abi.encodePacked(hex"02", uint256(1));
         bytes memory xy = xyOf(key);
         require(harness.isKey(key, xy), "x = 1 has a point");
         bytes memory moved = abi.encodePacked(P + 1, bytes32(slice(xy, 32)));
         require(!harness.isKey(abi.encodePacked(hex"02", P + 1), moved), "x = p + 1");
+        bytes32 x = 0x1fe1e5ef3fceb5c135ab7741333ce5a6e80d68167653f6b2b24bcbcfaaaff507;
+        require(harness.isKey(abi.encodePacked(hex"03", x), abi.encodePacked(x, uint256(1))), "y = 1 is of a point");
+        require(!harness.isKey(abi.encodePacked(hex"02", x), abi.encodePacked(x, P + 1)), "y = p + 1, which is even");
     }
 
     function slice(bytes memory data, uint256 at) private pure returns (uint256 word) {
