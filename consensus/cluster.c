@@ -187,8 +187,11 @@ static struct cluster_peer *peer_get(struct consensus_cluster *c, const struct b
 static void on_store(struct consensus_cluster *c, const struct consensus_action *a)
 {
     size_t len;
-    const struct base_vote *vote = &a->u.store.record.vote;
-    if (consensus_votelog_encode(c->scratch, &len, SCRATCH_BYTES, &a->u.store.record) != BASE_OK) {
+    const struct consensus_record *r = &a->u.store.record;
+    bool is_cert = r->kind == CONSENSUS_RECORD_CERT;
+    uint64_t first = is_cert ? r->cert->first : r->vote.first;
+    uint64_t last = is_cert ? r->cert->last : r->vote.last;
+    if (consensus_votelog_encode(c->scratch, &len, SCRATCH_BYTES, r) != BASE_OK) {
         c->is_broken = true;
         return;
     }
@@ -202,9 +205,8 @@ static void on_store(struct consensus_cluster *c, const struct consensus_action 
         c->stored = grown;
         c->stored_cap = cap;
     }
-    if (vote->kind == BASE_VOTE_FINAL) c->has_finalised = true;
-    uint64_t number =
-        cluster_store(c, CONSENSUS_STORE_VOTE, vote->first, vote->last, c->scratch, len);
+    if (r->kind == CONSENSUS_RECORD_FINAL) c->has_finalised = true;
+    uint64_t number = cluster_store(c, CONSENSUS_STORE_VOTE, first, last, c->scratch, len);
     c->stored[c->stored_count++] = (struct cluster_stored){number, a->u.store.number, c->run};
 }
 

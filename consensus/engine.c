@@ -257,7 +257,7 @@ static void stored(struct consensus_engine *e, uint64_t number)
         struct engine_out out = e->outs[done++];
         out_go(e, &out);
     }
-    memmove(e->outs, e->outs + done, (e->out_count - done) * sizeof *e->outs);
+    if (done > 0) memmove(e->outs, e->outs + done, (e->out_count - done) * sizeof *e->outs);
     e->out_count -= done;
 }
 
@@ -421,7 +421,7 @@ static int cand_in(struct consensus_engine *e, const struct consensus_candidate 
     if (!is_cand_form(c)) return BASE_EMALFORMED;
     consensus_candidate_hash(&hash, &e->epoch_id, c);
     struct engine_slot *s = engine_slot_find(e, c->slot);
-    bool is_wanted = s != NULL && s->is_notarised && base_hash32_equal(&s->notar_cert.hash, &hash);
+    bool is_wanted = s != NULL && engine_is_wanted(s, &hash);
     if (!is_wanted && !is_of_interest(e, c->slot)) return BASE_OK;
     if (engine_cand_find(e, c->slot, &hash) != NULL) return BASE_OK;
     struct base_vote vote = cand_vote(e, c, &hash);
@@ -531,6 +531,7 @@ static void state_in(struct consensus_engine *e, uint64_t slot, const struct bas
         return;
     e->final_slot = slot;
     e->final_hash = *hash;
+    e->lack_ms = 0;
     if (e->top_slot == CONSENSUS_NO_SLOT || slot > e->top_slot) e->top_slot = slot;
     engine_prune(e);
     engine_sync_restart(e);
@@ -645,18 +646,29 @@ static int restore_old(struct consensus_engine *e, const struct consensus_record
     return e->is_broken ? BASE_ENOMEM : BASE_OK;
 }
 
+/* What is final already is only shown to others. */
+static int restore_cert(struct consensus_engine *e, const struct consensus_cert *cert)
+{
+    bool is_old = e->final_slot != CONSENSUS_NO_SLOT && cert->last <= e->final_slot;
+    if (cert->kind == BASE_VOTE_FINAL && cert->first >= e->logged) e->logged = cert->first + 1;
+    if (!is_old)
+        engine_cert_in(e, cert);
+    else if (cert->kind == BASE_VOTE_FINAL && cert->first == e->final_slot &&
+             base_hash32_equal(&cert->hash, &e->final_hash))
+        (void)engine_cert_copy(e, &e->final_cert, cert);
+    e->action_count = 0;
+    return e->is_broken ? BASE_ENOMEM : BASE_OK;
+}
+
 int consensus_engine_restore(struct consensus_engine *e, const struct consensus_record *r)
 {
     struct base_hash32 hash;
     if (!base_hash32_equal(&r->vote.epoch_id, &e->epoch_id)) return BASE_EINVAL;
     e->is_restored = true;
+    if (r->kind == CONSENSUS_RECORD_CERT)
+        return r->cert != NULL ? restore_cert(e, r->cert) : BASE_EINVAL;
     if (e->final_slot != CONSENSUS_NO_SLOT && r->vote.last <= e->final_slot)
         return restore_old(e, r);
-    if (r->kind == CONSENSUS_RECORD_CERT) {
-        engine_cert_in(e, r->cert);
-        e->action_count = 0;
-        return e->is_broken ? BASE_ENOMEM : BASE_OK;
-    }
     if (e->self >= e->voters.count || !consensus_vote_is_valid(&r->vote)) return BASE_EINVAL;
     if (r->cand != NULL) {
         struct engine_slot *s = engine_slot_get(e, r->cand->slot);

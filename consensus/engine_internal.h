@@ -23,11 +23,14 @@ struct engine_slot {
     uint64_t seen_ms;          /* first sight of a candidate or certificate; 0: none yet */
     bool has_notar, has_final; /* ours: stored or about to be */
     struct base_hash32 notar_hash, final_hash;
+    uint64_t notar_ms; /* of our NOTAR, in this run; 0: none */
     bool is_notarised; /* a certificate is held */
     struct consensus_cert notar_cert, final_cert;
     bool has_proposed;     /* we are its leader */
     uint64_t cand_sent_ms; /* in this run; 0: not, or in a former one */
     uint64_t asked_ms;     /* for a candidate that we lack */
+    bool is_named;         /* what is certified stands on a candidate of this slot: this one */
+    struct base_hash32 named;
 };
 
 struct engine_window {
@@ -72,7 +75,9 @@ struct consensus_engine {
     uint64_t final_slot; /* CONSENSUS_NO_SLOT: none */
     struct base_hash32 final_hash;
     struct consensus_cert final_cert; /* of it, or of a descendant */
-    uint64_t top_slot;                /* highest with a certificate; CONSENSUS_NO_SLOT */
+    uint64_t logged;   /* slots below: a FINAL certificate of one above them is in our log */
+    uint64_t lack_ms;  /* since then a candidate of what is certified to be final is missing; 0 */
+    uint64_t top_slot; /* highest with a certificate; CONSENSUS_NO_SLOT */
 
     uint64_t active_ms;
     uint64_t active;                  /* window; CONSENSUS_NO_SLOT before the first step */
@@ -132,9 +137,19 @@ bool engine_is_skipped(const struct consensus_engine *e, uint64_t slot);
 /* Is every slot between the two certified to be skipped? parent: CONSENSUS_NO_SLOT, the genesis. */
 bool engine_is_gap_skipped(const struct consensus_engine *e, uint64_t parent, uint64_t slot);
 uint64_t engine_frontier(const struct consensus_engine *e);
-/* Of the candidates above the final one that this candidate descends from, itself included. */
-struct consensus_above engine_above(const struct consensus_engine *e, uint64_t slot,
-                                    const struct base_hash32 *hash);
+/* The candidates above the final one that this candidate descends from, itself included. */
+struct engine_chain {
+    struct consensus_above above; /* of those that are held, down to the first that is not */
+    bool is_whole;                /* down to the final one */
+    bool is_settled;              /* or to one with a FINAL certificate */
+    bool is_missing;              /* this one is */
+    uint64_t slot;
+    struct base_hash32 hash;
+};
+struct engine_chain engine_chain(const struct consensus_engine *e, uint64_t slot,
+                                 const struct base_hash32 *hash);
+/* Has a quorum voted for it, or for what descends from it? */
+bool engine_is_wanted(const struct engine_slot *s, const struct base_hash32 *hash);
 void engine_prune(struct consensus_engine *e); /* what the last final slot makes useless */
 void engine_trash(struct consensus_engine *e, void *memory);
 bool engine_cert_copy(struct consensus_engine *e, struct consensus_cert *out,
@@ -171,6 +186,8 @@ void engine_sync_status(struct consensus_engine *e, size_t from,
 void engine_sync_get(struct consensus_engine *e, size_t from, uint64_t slot,
                      const struct base_hash32 *hash);
 void engine_sync_want(struct consensus_engine *e, uint64_t slot, const struct base_hash32 *hash);
+/* A quorum has voted for what descends from it. */
+void engine_sync_lacks(struct consensus_engine *e, uint64_t slot, const struct base_hash32 *hash);
 void engine_sync_restart(struct consensus_engine *e); /* a new final: not at a standstill */
 
 #endif

@@ -9,7 +9,8 @@
 
 #define RETRY_MS      100
 #define WANT_AGAIN_MS 1000
-#define GROWTH_MAX    32 /* times 1.5: beyond any skip_max_ms */
+#define LACK_MS       2000 /* asked for all the time: nobody has it any more */
+#define GROWTH_MAX    32   /* times 1.5: beyond any skip_max_ms */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -137,12 +138,14 @@ static void keep_final(struct consensus_engine *e, struct engine_slot *s, struct
     e->finals[e->final_count++] = cand;
 }
 
-/* A certified chain leads far beyond what is final here, and names the log's state on its way. */
+/* A certified chain leads far beyond what is final here, or nobody has all of it any more; and it
+ * names the log's state on its way. */
 static void want_state(struct consensus_engine *e, const struct consensus_marks *marks)
 {
-    uint64_t behind = e->final_slot == CONSENSUS_NO_SLOT ? 0 : e->final_slot + 1;
-    if (!marks->has_state || (!e->needs_state && marks->state_slot < behind + CONSENSUS_JUMP_SLOTS))
-        return;
+    uint64_t from = e->final_slot == CONSENSUS_NO_SLOT ? 0 : e->final_slot + 1;
+    bool is_lost = e->lack_ms != 0 && e->now_ms >= e->lack_ms + LACK_MS;
+    if (!is_lost) from += CONSENSUS_JUMP_SLOTS;
+    if (!marks->has_state || (!e->needs_state && marks->state_slot < from)) return;
     if (e->want_ms != 0 && e->now_ms < e->want_ms + WANT_AGAIN_MS) return;
     e->want_ms = e->now_ms > 0 ? e->now_ms : 1;
     struct consensus_action *act = engine_act(e, CONSENSUS_ACT_WANT_STATE);
@@ -164,7 +167,8 @@ static struct engine_cand *chain_from(struct consensus_engine *e, uint64_t slot,
         struct engine_cand *cand = engine_cand_find(e, slot, &hash);
         if (cand == NULL) {
             *missing = slot;
-            engine_sync_want(e, slot, &hash);
+            if (e->lack_ms == 0) e->lack_ms = e->now_ms > 0 ? e->now_ms : 1;
+            engine_sync_lacks(e, slot, &hash);
             return NULL;
         }
         want_state(e, &cand->marks);
@@ -200,12 +204,25 @@ static bool finalise(struct consensus_engine *e)
         if (!engine_cert_copy(e, &e->final_cert, &s->final_cert)) return false;
         e->final_slot = s->slot;
         e->final_hash = e->final_cert.hash;
+        e->lack_ms = 0;
         engine_prune(e);
         restart_fin(e);
         engine_sync_restart(e);
         return true;
     }
     return false;
+}
+
+/* Should all restart, those who had not seen it can be shown it. Nothing waits for it. */
+static void log_final(struct consensus_engine *e)
+{
+    if (e->is_mute || e->abstains || e->self >= e->voters.count) return;
+    if (e->final_cert.count == 0 || e->final_cert.first < e->logged) return;
+    e->logged = e->final_cert.first + 1;
+    struct consensus_action *act = engine_act(e, CONSENSUS_ACT_STORE);
+    act->u.store.number = ++e->numbered;
+    act->u.store.record = (struct consensus_record){
+        .kind = CONSENSUS_RECORD_CERT, .vote = {.epoch_id = e->epoch_id}, .cert = &e->final_cert};
 }
 
 /* ---- NOTAR ---- */
@@ -220,7 +237,6 @@ static bool is_parent_good(const struct consensus_engine *e, const struct engine
     const struct engine_slot *parent = engine_slot_find(e, c->parent_slot);
     return parent != NULL && parent->is_notarised &&
            base_hash32_equal(&parent->notar_cert.hash, &c->parent_hash) &&
-           engine_cand_find(e, c->parent_slot, &c->parent_hash) != NULL &&
            engine_is_gap_skipped(e, c->parent_slot, c->slot);
 }
 
@@ -248,12 +264,22 @@ static bool has_waited(struct consensus_engine *e, size_t leader)
     return false;
 }
 
+/* Back to the last final one? What is certified stands on it, so that others have it. */
+static bool is_chain_held(struct consensus_engine *e, struct engine_chain *chain, uint64_t slot,
+                          const struct base_hash32 *hash)
+{
+    *chain = engine_chain(e, slot, hash);
+    if (chain->is_missing) engine_sync_lacks(e, chain->slot, &chain->hash);
+    return chain->is_whole || chain->is_settled;
+}
+
 static bool judge(struct consensus_engine *e, struct engine_cand *cand)
 {
     if (!cand->is_judged) {
-        struct consensus_above above = engine_above(e, cand->c.parent_slot, &cand->c.parent_hash);
+        struct engine_chain chain;
+        if (!is_chain_held(e, &chain, cand->c.parent_slot, &cand->c.parent_hash)) return false;
         enum consensus_judgement verdict =
-            e->host.judge(e->host.ctx, cand->c.slot, &above, &cand->c.payload);
+            e->host.judge(e->host.ctx, cand->c.slot, &chain.above, &cand->c.payload);
         cand->is_judged = verdict != CONSENSUS_NOT_YET;
         cand->is_valid = verdict == CONSENSUS_VALID;
     }
@@ -277,6 +303,7 @@ static bool try_notar(struct consensus_engine *e, struct engine_slot *s)
         if (!engine_vote(e, &vote, &cand->c, NULL)) return false;
         s->has_notar = true;
         s->notar_hash = cand->hash;
+        s->notar_ms = e->now_ms > 0 ? e->now_ms : 1;
         e->notar_top = s->slot;
         e->led_by = leader;
         e->led_window = engine_window_of(e, s->slot);
@@ -324,6 +351,24 @@ static uint64_t short_ms(struct consensus_engine *e)
     return since + e->params.short_ms;
 }
 
+/* So many skip that no FINAL of this slot can have a quorum any more. */
+static bool is_beyond_final(const struct consensus_engine *e, const struct engine_window *w,
+                            uint64_t slot)
+{
+    return w != NULL &&
+           consensus_skips_weight(&w->skips, &e->voters, slot) > e->voters.total - e->voters.quorum;
+}
+
+/* The slot that we have just voted for may still become final, whatever becomes of the rest of the
+ * window: its certificate is on its way. 0: it is not so. */
+static uint64_t patience_ms(const struct consensus_engine *e, const struct engine_window *w)
+{
+    uint64_t slot = engine_frontier(e);
+    const struct engine_slot *s = engine_slot_find(e, slot);
+    if (s == NULL || s->notar_ms == 0 || is_beyond_final(e, w, slot)) return 0;
+    return s->notar_ms + e->params.short_ms;
+}
+
 static bool is_skip_due(struct consensus_engine *e, const struct engine_window *w)
 {
     size_t leader = engine_leader(e, e->active);
@@ -332,12 +377,13 @@ static bool is_skip_due(struct consensus_engine *e, const struct engine_window *
     if (e->now_ms >= e->short_skip_ms) return true;
     if (e->now_ms >= e->skip_ms || e->now_ms >= e->fin_ms || e->now_ms >= e->end_ms) return true;
     if (w != NULL && leader < e->voters.count && w->skips.list[leader].is_held) return true;
-    /* No FINAL of the window can have a quorum any more: whoever has not skipped stands in the way.
-     */
-    if (w != NULL &&
-        consensus_skips_weight(&w->skips, &e->voters) > e->voters.total - e->voters.quorum)
-        return true;
-    return is_leader_guilty(e, e->active);
+    /* The window cannot go on: whoever has not skipped stands in the way. */
+    if (!is_beyond_final(e, w, engine_window_last(e, e->active)) && !is_leader_guilty(e, e->active))
+        return false;
+    uint64_t until = patience_ms(e, w);
+    if (e->now_ms >= until) return true;
+    e->short_skip_ms = earlier(e->short_skip_ms, until);
+    return false;
 }
 
 /* What others vote for from here on does not wait for us: slots below give no lease any more. */
@@ -377,7 +423,8 @@ void engine_lead(struct consensus_engine *e, struct engine_slot *s)
     if (s->cand_sent_ms == 0 || e->is_mute || e->abstains || (w != NULL && w->has_skip)) return;
     if (s->slot < e->lease_first) return;
     /* L3: once the epoch may have ended, somebody may lead the next one. */
-    if (engine_above(e, s->slot, &s->notar_cert.hash).is_closed) return;
+    struct engine_chain chain = engine_chain(e, s->slot, &s->notar_cert.hash);
+    if (!chain.is_whole || chain.above.is_closed) return;
     if (engine_leader(e, engine_window_of(e, s->slot)) != e->self) return;
     uint64_t until = s->cand_sent_ms +
                      (uint64_t)e->params.lease_ms * (1000 - 2 * e->params.drift_permille) / 1000;
@@ -413,15 +460,12 @@ static bool try_propose(struct consensus_engine *e)
         c.parent_slot = e->slots[i]->slot;
         c.parent_hash = e->slots[i]->notar_cert.hash;
     }
-    if (c.parent_slot != e->final_slot &&
-        engine_cand_find(e, c.parent_slot, &c.parent_hash) == NULL) {
-        engine_sync_want(e, c.parent_slot, &c.parent_hash);
-        return false;
-    }
+    struct engine_chain chain;
+    if (!is_chain_held(e, &chain, c.parent_slot, &c.parent_hash)) return false;
     if (!engine_is_gap_skipped(e, c.parent_slot, slot)) return false;
-    struct consensus_above above = engine_above(e, c.parent_slot, &c.parent_hash);
     c.payload.data = e->payload;
-    c.payload.len = e->host.fill(e->host.ctx, slot, &above, e->payload, CONSENSUS_PAYLOAD_MAX);
+    c.payload.len =
+        e->host.fill(e->host.ctx, slot, &chain.above, e->payload, CONSENSUS_PAYLOAD_MAX);
     consensus_candidate_hash(&hash, &e->epoch_id, &c);
     struct engine_cand *cand = engine_cand_add(e, s, &c, &hash);
     if (cand == NULL) return false;
@@ -470,4 +514,5 @@ void engine_progress(struct consensus_engine *e)
         if (vote(e)) moved = true;
         if (e->is_broken) return;
     }
+    log_final(e);
 }

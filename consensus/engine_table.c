@@ -153,6 +153,12 @@ struct engine_cand *engine_cand_find(const struct consensus_engine *e, uint64_t 
     return NULL;
 }
 
+bool engine_is_wanted(const struct engine_slot *s, const struct base_hash32 *hash)
+{
+    return (s->is_notarised && base_hash32_equal(&s->notar_cert.hash, hash)) ||
+           (s->is_named && base_hash32_equal(&s->named, hash));
+}
+
 /* With its payload behind it. */
 static struct engine_cand *cand_new(struct consensus_engine *e, const struct consensus_candidate *c,
                                     const struct base_hash32 *hash)
@@ -193,7 +199,7 @@ struct engine_cand *engine_cand_add(struct consensus_engine *e, struct engine_sl
     int at = s->cands[0] == NULL ? 0 : 1;
     /* A third is no more proof. One that a quorum has seen takes its place. */
     if (s->cands[at] != NULL) {
-        if (!s->is_notarised || !base_hash32_equal(&s->notar_cert.hash, hash)) return NULL;
+        if (!engine_is_wanted(s, hash)) return NULL;
         engine_trash(e, s->cands[at]);
     }
     struct engine_cand *cand = cand_new(e, c, hash);
@@ -231,18 +237,34 @@ uint64_t engine_frontier(const struct consensus_engine *e)
     return at;
 }
 
-struct consensus_above engine_above(const struct consensus_engine *e, uint64_t slot,
-                                    const struct base_hash32 *hash)
+static bool is_certified_final(const struct consensus_engine *e, uint64_t slot,
+                               const struct base_hash32 *hash)
 {
-    struct consensus_above above = {0};
-    const struct engine_cand *cand;
-    while (slot != CONSENSUS_NO_SLOT && (cand = engine_cand_find(e, slot, hash)) != NULL) {
-        above.has_entries = above.has_entries || cand->marks.has_entries;
-        above.is_closed = above.is_closed || cand->marks.is_closing;
-        slot = cand->c.parent_slot;
-        hash = &cand->c.parent_hash;
+    const struct engine_slot *s = engine_slot_find(e, slot);
+    return s != NULL && s->final_cert.count > 0 && base_hash32_equal(&s->final_cert.hash, hash);
+}
+
+struct engine_chain engine_chain(const struct consensus_engine *e, uint64_t slot,
+                                 const struct base_hash32 *hash)
+{
+    struct engine_chain chain = {.slot = slot, .hash = *hash};
+    while (chain.slot != e->final_slot) {
+        /* Down to the genesis, or past what is final: a fork. */
+        bool is_below = e->final_slot != CONSENSUS_NO_SLOT && chain.slot < e->final_slot;
+        if (chain.slot == CONSENSUS_NO_SLOT || is_below) return chain;
+        const struct engine_cand *cand = engine_cand_find(e, chain.slot, &chain.hash);
+        if (cand == NULL) {
+            chain.is_missing = true;
+            return chain;
+        }
+        if (is_certified_final(e, chain.slot, &chain.hash)) chain.is_settled = true;
+        chain.above.has_entries = chain.above.has_entries || cand->marks.has_entries;
+        chain.above.is_closed = chain.above.is_closed || cand->marks.is_closing;
+        chain.slot = cand->c.parent_slot;
+        chain.hash = cand->c.parent_hash;
     }
-    return above;
+    chain.is_whole = base_hash32_equal(&chain.hash, &e->final_hash);
+    return chain;
 }
 
 /* ---- memory ---- */

@@ -96,6 +96,13 @@ const struct consensus_ballot *consensus_tally_of(const struct consensus_tally *
     return NULL;
 }
 
+bool consensus_tally_has(const struct consensus_tally *t, uint16_t voter)
+{
+    for (uint32_t i = 0; i < t->count; i++)
+        if (t->list[i].voter == voter) return true;
+    return false;
+}
+
 uint64_t consensus_tally_weight(const struct consensus_tally *t, const struct base_hash32 *hash)
 {
     for (uint32_t i = 0; i < t->sum_count; i++)
@@ -162,10 +169,11 @@ uint64_t consensus_skips_certified(const struct consensus_skips *s,
     return first;
 }
 
-uint64_t consensus_skips_weight(const struct consensus_skips *s, const struct consensus_voters *v)
+uint64_t consensus_skips_weight(const struct consensus_skips *s, const struct consensus_voters *v,
+                                uint64_t slot)
 {
     assert(s->count == v->count);
-    return weight_at(s, v, s->last);
+    return weight_at(s, v, slot);
 }
 
 void consensus_skips_free(struct consensus_skips *s)

@@ -56,6 +56,7 @@ enum consensus_taken consensus_tally_add(struct consensus_tally *t,
                                          const struct consensus_ballot **other);
 const struct consensus_ballot *consensus_tally_of(const struct consensus_tally *t, uint16_t voter,
                                                   const struct base_hash32 *hash);
+bool consensus_tally_has(const struct consensus_tally *t, uint16_t voter);
 uint64_t consensus_tally_weight(const struct consensus_tally *t, const struct base_hash32 *hash);
 /* The hash that a quorum has voted for; NULL: none has one. With less than a third lying there is
  * one at most. Borrowed until the next add. */
@@ -83,8 +84,9 @@ enum consensus_taken consensus_skips_add(struct consensus_skips *s, uint16_t vot
  * none is. */
 uint64_t consensus_skips_certified(const struct consensus_skips *s,
                                    const struct consensus_voters *v);
-/* Of all who skip anything in the window. */
-uint64_t consensus_skips_weight(const struct consensus_skips *s, const struct consensus_voters *v);
+/* Of all who skip this slot. */
+uint64_t consensus_skips_weight(const struct consensus_skips *s, const struct consensus_voters *v,
+                                uint64_t slot);
 void consensus_skips_free(struct consensus_skips *s);
 
 #endif

@@ -22,7 +22,7 @@ static const char *const USAGE =
 
 struct coverage {
     uint64_t run, distinct, partitions, orders; /* distinct ones of each */
-    uint64_t finals, proofs, skips, choices, halves, restarts, steps, trace;
+    uint64_t finals, proofs, skips, choices, halves, restarts, steps, steps_most, trace;
 };
 
 /* ---- how many of them are different ---- */
@@ -103,16 +103,17 @@ static void cover(struct coverage *c, const struct twins_plan *plan, const struc
     c->halves += r->has_half;
     c->restarts += plan->restarted < count;
     c->steps += r->steps;
+    if (r->steps > c->steps_most) c->steps_most = r->steps;
     c->trace = (c->trace ^ r->trace) * 0x100000001b3;
 }
 
 static void say(const struct coverage *c)
 {
     printf("twins: %llu scenarios, %llu distinct, %llu partitions, %llu orders of leaders, %llu "
-           "steps\n",
+           "steps, at most %llu in one\n",
            (unsigned long long)c->run, (unsigned long long)c->distinct,
            (unsigned long long)c->partitions, (unsigned long long)c->orders,
-           (unsigned long long)c->steps);
+           (unsigned long long)c->steps, (unsigned long long)c->steps_most);
     printf(
         "twins: %llu final while parted, %llu with proof of guilt, %llu with a skip certificate, "
         "%llu with two candidates voted for, %llu by honest members, %llu with a restart\n",

@@ -64,6 +64,8 @@ static void tell_message(const struct world *w, size_t at, const char *what,
     struct base_hash32 hash;
     if (w->told == NULL) return;
     if (m->type == CONSENSUS_MSG_VOTE) tell_vote(w, at, what, &m->u.vote.vote);
+    if (m->type == CONSENSUS_MSG_GET) /* of what it lacks */
+        tell(w, at, "asks", BASE_VOTE_CAND, m->u.get.slot, &m->u.get.hash);
     if (m->type == CONSENSUS_MSG_CERT) {
         tell(w, at, what, m->u.cert.kind, m->u.cert.first, &m->u.cert.hash);
         fprintf(w->told, "%27s certificate of %u\n", "", m->u.cert.count);
@@ -392,7 +394,8 @@ static void perform_store(struct world *w, size_t at, const struct consensus_act
         n->log = realloc(n->log, n->log_cap * sizeof *n->log);
         assert(n->log != NULL);
     }
-    tell_vote(w, at, "stores", &a->u.store.record.vote);
+    if (a->u.store.record.kind != CONSENSUS_RECORD_CERT)
+        tell_vote(w, at, "stores", &a->u.store.record.vote);
     record_copy(&n->log[n->log_count++], &a->u.store.record);
     if (a->u.store.record.cert != NULL && world_is_honest(w, at))
         check_cert(w->check, n->member, a->u.store.record.cert);

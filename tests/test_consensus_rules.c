@@ -298,6 +298,101 @@ static void test_the_parent_must_be_notarised(void **state)
     assert_true(base_hash32_equal(&stores(BASE_VOTE_NOTAR)->hash, &b));
 }
 
+static struct consensus_candidate cand_at(uint64_t slot, uint64_t parent,
+                                          const struct base_hash32 *parent_hash,
+                                          const char *payload, struct base_hash32 *hash)
+{
+    struct consensus_candidate c = {.slot = slot,
+                                    .parent_slot = parent,
+                                    .parent_hash = *parent_hash,
+                                    .payload = base_slice_text(payload)};
+    consensus_candidate_hash(hash, &epoch, &c);
+    return c;
+}
+
+static void say_votes(enum base_vote_kind kind, uint64_t slot, const struct base_hash32 *hash)
+{
+    for (size_t i = 0; i < N; i++)
+        if (i != config.self) assert_int_equal(say_vote(i, kind, slot, hash), BASE_OK);
+}
+
+static bool asks_for(uint64_t slot)
+{
+    for (size_t i = 0; i < out.count; i++) {
+        const struct consensus_message *m = &out.list[i].u.send.message;
+        if (out.list[i].type == CONSENSUS_ACT_SEND && m->type == CONSENSUS_MSG_GET &&
+            m->u.get.slot == slot)
+            return true;
+    }
+    return false;
+}
+
+/* A grandparent that was lost on its way is asked for; until it is there, nobody could tell what
+ * lies between the last final candidate and this one. */
+static void test_the_whole_chain_must_be_held(void **state)
+{
+    struct base_hash32 a, b;
+    (void)state;
+    begin(3);
+    timer();
+    cand_at(0, CONSENSUS_NO_SLOT, &genesis, "a", &a);
+    say_votes(BASE_VOTE_NOTAR, 0, &a);
+    b = say_cand(0, 1, 0, &a, "b");
+    say_votes(BASE_VOTE_NOTAR, 1, &b);
+    now += 600;
+    say_cand(0, 2, 1, &b, "c");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    assert_true(asks_for(0));
+    struct base_hash32 got = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_true(base_hash32_equal(&a, &got));
+    size_t notars = 0;
+    for (size_t i = 0; i < out.count; i++)
+        if (out.list[i].type == CONSENSUS_ACT_STORE &&
+            out.list[i].u.store.record.kind == CONSENSUS_RECORD_NOTAR)
+            notars++;
+    assert_int_equal(notars, 3);
+}
+
+/* Nobody stands on it yet, and nobody says it again: it is asked for with the next heartbeat. */
+static void test_what_is_notarised_is_asked_for(void **state)
+{
+    struct base_hash32 a;
+    (void)state;
+    begin(3);
+    timer();
+    cand_at(0, CONSENSUS_NO_SLOT, &genesis, "a", &a);
+    struct consensus_message m = {.type = CONSENSUS_MSG_CERT, .epoch_id = epoch};
+    struct consensus_cert_vote votes[3];
+    struct base_vote vote = vote_of(BASE_VOTE_NOTAR, 0, &a);
+    for (uint16_t i = 0; i < 3; i++)
+        votes[i] = (struct consensus_cert_vote){i, 0, signed_by(i, &vote)};
+    m.u.cert = (struct consensus_cert){BASE_VOTE_NOTAR, 0, 0, a, 3, votes};
+    assert_int_equal(say(0, &m), BASE_OK);
+    now += 1000;
+    timer();
+    assert_true(asks_for(0));
+}
+
+/* Two candidates were shown to us alone, and the others have made a third one final. */
+static void test_a_third_candidate_that_is_certified_is_taken(void **state)
+{
+    struct base_hash32 a;
+    (void)state;
+    begin(3);
+    timer();
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "x");
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "y");
+    cand_at(0, CONSENSUS_NO_SLOT, &genesis, "a", &a);
+    struct base_hash32 b = say_cand(0, 1, 0, &a, "b");
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a"); /* not before that is so */
+    say_votes(BASE_VOTE_FINAL, 1, &b);
+    assert_true(asks_for(0));
+    assert_null(acts(CONSENSUS_ACT_FINAL));
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_non_null(acts(CONSENSUS_ACT_FINAL));
+    assert_true(base_hash32_equal(&acts(CONSENSUS_ACT_FINAL)->u.final.hash, &a));
+}
+
 static void test_only_the_leader_proposes(void **state)
 {
     struct consensus_message m = {.type = CONSENSUS_MSG_CAND, .epoch_id = epoch};
@@ -508,7 +603,47 @@ static void test_two_candidates_prove_the_leader_guilty(void **state)
     assert_non_null(acts(CONSENSUS_ACT_FAULT));
     assert_int_equal(acts(CONSENSUS_ACT_FAULT)->u.fault.fault, CONSENSUS_E1);
     assert_int_equal(acts(CONSENSUS_ACT_FAULT)->u.fault.voter, 0);
+    assert_null(stores(BASE_VOTE_SKIP)); /* what we have voted for may still become final */
+    assert_true(consensus_engine_deadline_ms(engine) <= now + config.params.short_ms);
+    now += config.params.short_ms;
+    timer();
     assert_non_null(stores(BASE_VOTE_SKIP));
+    assert_int_equal(stores(BASE_VOTE_SKIP)->first, 0);
+}
+
+/* Both candidates come first, then the others' votes: one of the two is final nevertheless, and the
+ * leader is skipped from the next slot on. */
+static void test_of_two_candidates_one_may_become_final(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "b");
+    store_all();
+    assert_int_equal(say_vote(0, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    assert_int_equal(say_vote(1, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    assert_non_null(stores(BASE_VOTE_FINAL));
+    assert_non_null(stores(BASE_VOTE_SKIP));
+    assert_int_equal(stores(BASE_VOTE_SKIP)->first, 1);
+}
+
+/* They skip what comes after the slot that we have just voted for: it may still be final. */
+static void test_who_skips_later_slots_is_not_followed_at_once(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    store_all();
+    for (size_t i = 1; i < 3; i++) {
+        assert_int_equal(say_vote(i, BASE_VOTE_SKIP, 1, NULL), BASE_OK);
+        assert_null(stores(BASE_VOTE_SKIP));
+    }
+    assert_int_equal(say_vote(1, BASE_VOTE_SKIP, 0, NULL), BASE_OK);
+    assert_null(stores(BASE_VOTE_SKIP));
+    assert_int_equal(say_vote(2, BASE_VOTE_SKIP, 0, NULL), BASE_OK);
+    assert_non_null(stores(BASE_VOTE_SKIP)); /* now it cannot */
 }
 
 /* What membership has seen need not be waited for again. */
@@ -1046,6 +1181,65 @@ static void test_a_state_saves_the_way(void **state)
     assert_int_equal(view.final_slot, 104);
 }
 
+static void say_cert(enum base_vote_kind kind, uint64_t slot, const struct base_hash32 *hash)
+{
+    struct consensus_message m = {.type = CONSENSUS_MSG_CERT, .epoch_id = epoch};
+    struct consensus_cert_vote votes[3];
+    struct base_vote vote = vote_of(kind, slot, hash);
+    for (uint16_t i = 0; i < 3; i++)
+        votes[i] = (struct consensus_cert_vote){i, slot, signed_by(i, &vote)};
+    m.u.cert = (struct consensus_cert){kind, slot, vote.last, vote.hash, 3, votes};
+    assert_int_equal(say(0, &m), BASE_OK);
+}
+
+/* Its certificate is no candidate. But what lies below one that is final matters no more. */
+static void test_a_chain_is_held_down_to_what_is_final(void **state)
+{
+    struct base_hash32 a, b;
+    (void)state;
+    begin(3);
+    timer();
+    cand_at(0, CONSENSUS_NO_SLOT, &genesis, "a", &a);
+    cand_at(1, 0, &a, "b", &b);
+    say_cert(BASE_VOTE_NOTAR, 1, &b);
+    say_cert(BASE_VOTE_FINAL, 1, &b);
+    now += 600;
+    say_cand(0, 2, 1, &b, "c");
+    assert_null(stores(BASE_VOTE_NOTAR));
+    assert_true(asks_for(1));
+    say_cand(0, 1, 0, &a, "b");
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+    assert_int_equal(stores(BASE_VOTE_NOTAR)->first, 2);
+    assert_true(asks_for(0));
+}
+
+/* Not so far behind, and nobody has what lies between any more. */
+static void test_a_state_replaces_what_is_lost(void **state)
+{
+    struct base_hash32 far = {{0x64}};
+    (void)state;
+    begin(3);
+    teardown(NULL);
+    config.final_slot = 60;
+    config.final_hash = (struct base_hash32){{0x60}};
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    timer();
+    struct base_hash32 hash = say_cand(104 / WINDOW % N, 104, 100, &far, "state");
+    assert_int_equal(asks_for(100), false); /* nor is it of interest yet */
+    cand_at(104, 100, &far, "state", &hash);
+    say_cert(BASE_VOTE_FINAL, 104, &hash);
+    say_cand(104 / WINDOW % N, 104, 100, &far, "state");
+    assert_true(asks_for(100));
+    assert_null(acts(CONSENSUS_ACT_WANT_STATE));
+    now += 1900;
+    timer();
+    assert_null(acts(CONSENSUS_ACT_WANT_STATE));
+    now += 100;
+    timer();
+    assert_non_null(acts(CONSENSUS_ACT_WANT_STATE));
+    assert_int_equal(acts(CONSENSUS_ACT_WANT_STATE)->u.want_state.slot, 100);
+}
+
 /* Without the log's state nothing can be final, whatever a quorum says. */
 static void test_nothing_is_final_without_the_state(void **state)
 {
@@ -1141,6 +1335,180 @@ static void test_a_restart_shows_what_its_log_holds(void **state)
     assert_int_equal(sent->u.send.message.u.cand.slot, 1);
 }
 
+static const struct consensus_cert *logs_cert(void)
+{
+    for (size_t i = 0; i < out.count; i++)
+        if (out.list[i].type == CONSENSUS_ACT_STORE &&
+            out.list[i].u.store.record.kind == CONSENSUS_RECORD_CERT)
+            return out.list[i].u.store.record.cert;
+    return NULL;
+}
+
+static size_t certs_to(size_t to, enum base_vote_kind kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < out.count; i++)
+        count += out.list[i].type == CONSENSUS_ACT_SEND && out.list[i].u.send.to == to &&
+                 out.list[i].u.send.message.type == CONSENSUS_MSG_CERT &&
+                 out.list[i].u.send.message.u.cert.kind == kind;
+    return count;
+}
+
+static size_t votes_to(size_t to, enum base_vote_kind kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < out.count; i++)
+        count += out.list[i].type == CONSENSUS_ACT_SEND && out.list[i].u.send.to == to &&
+                 out.list[i].u.send.message.type == CONSENSUS_MSG_VOTE &&
+                 out.list[i].u.send.message.u.vote.vote.kind == kind;
+    return count;
+}
+
+static void say_status(size_t from, uint64_t frontier, uint64_t final_slot)
+{
+    struct consensus_message m = {.type = CONSENSUS_MSG_STATUS, .epoch_id = epoch};
+    m.u.status = (struct consensus_status){frontier, final_slot, 0, 0};
+    assert_int_equal(say(from, &m), BASE_OK);
+}
+
+/* If all restart at once, somebody can still show what was final, and others go on from there. */
+static void test_a_restart_shows_the_final_certificate(void **state)
+{
+    struct consensus_cert cert = {0};
+    struct consensus_cert_vote votes[3];
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    say_votes(BASE_VOTE_FINAL, 0, &a);
+    assert_non_null(acts(CONSENSUS_ACT_FINAL));
+    assert_non_null(logs_cert());
+    assert_int_equal(logs_cert()->kind, BASE_VOTE_FINAL);
+    assert_int_equal(logs_cert()->count, 3);
+    cert = *logs_cert();
+    memcpy(votes, cert.votes, sizeof votes);
+    cert.votes = votes;
+    timer();
+    assert_null(logs_cert()); /* once */
+    const struct consensus_record r = {
+        .kind = CONSENSUS_RECORD_CERT, .vote = {.epoch_id = epoch}, .cert = &cert};
+    teardown(NULL);
+    config.final_slot = 0; /* the state holds it already */
+    config.final_hash = a;
+    config.is_restart = true;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    assert_int_equal(consensus_engine_restore(engine, &r), BASE_OK);
+    timer();
+    assert_null(logs_cert());
+    now += 2000; /* a standstill: nothing is on its way */
+    timer();
+    say_status(1, 1, CONSENSUS_NO_SLOT);
+    assert_int_equal(certs_to(1, BASE_VOTE_FINAL), 1);
+}
+
+/* Whatever lies below the highest certificate is cleared by it: who is behind needs no more. */
+static void test_cleared_windows_are_not_said_again(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    for (size_t i = 0; i < 3; i++)
+        say_vote(i, BASE_VOTE_SKIP, 0, NULL);
+    now += 2000;
+    timer();
+    assert_int_equal(certs_to(N, BASE_VOTE_SKIP), 1);
+    now += 3000;
+    struct base_hash32 a = say_cand(1, WINDOW, CONSENSUS_NO_SLOT, &genesis, "a");
+    say_votes(BASE_VOTE_NOTAR, WINDOW, &a);
+    store_all();
+    now += 4000;
+    timer();
+    assert_int_equal(certs_to(N, BASE_VOTE_NOTAR), 1);
+    assert_int_equal(certs_to(N, BASE_VOTE_SKIP), 0);
+}
+
+/* Some of it may have been lost. Again after twice as long. */
+static void test_at_a_standstill_all_is_said_again(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    slot_zero();
+    store_all();
+    for (uint64_t gap = 2000; gap <= 4000; gap *= 2) {
+        now += gap - 1;
+        timer();
+        assert_int_equal(votes_to(N, BASE_VOTE_FINAL), 0);
+        now++;
+        timer();
+        assert_int_equal(votes_to(N, BASE_VOTE_NOTAR), 1);
+        assert_int_equal(votes_to(N, BASE_VOTE_FINAL), 1);
+        assert_int_equal(certs_to(N, BASE_VOTE_NOTAR), 1);
+        store_all();
+    }
+    now += 8000;
+    timer();
+    assert_int_equal(votes_to(N, BASE_VOTE_SKIP), 1);
+}
+
+/* At a standstill a heartbeat is answered: by what its sender has perhaps not heard. */
+static void test_at_a_standstill_heartbeats_are_answered(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    now += 6000;
+    timer(); /* says everything again, and skips */
+    store_all();
+    say_status(1, 0, CONSENSUS_NO_SLOT);
+    assert_int_equal(votes_to(1, BASE_VOTE_SKIP), 1);
+    say_status(0, 1, CONSENSUS_NO_SLOT); /* stands elsewhere */
+    assert_int_equal(votes_to(0, BASE_VOTE_SKIP), 0);
+    say_vote(1, BASE_VOTE_SKIP, 0, NULL);
+    say_status(1, 0, CONSENSUS_NO_SLOT); /* it has been heard, so it hears us */
+    assert_int_equal(votes_to(1, BASE_VOTE_SKIP), 0);
+}
+
+/* One window behind, and nobody will say its certificate again for a while. */
+static void test_at_a_standstill_who_is_just_behind_is_served(void **state)
+{
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = slot_zero();
+    (void)a;
+    say_status(1, 0, CONSENSUS_NO_SLOT);
+    assert_int_equal(certs_to(1, BASE_VOTE_NOTAR), 0); /* on its way */
+    now += 2000;
+    timer();
+    say_status(1, 0, CONSENSUS_NO_SLOT);
+    assert_int_equal(certs_to(1, BASE_VOTE_NOTAR), 1);
+}
+
+/* What we lead on may have an end of the epoch in it that we have not seen. */
+static void test_no_lease_without_the_whole_chain(void **state)
+{
+    struct base_hash32 a;
+    (void)state;
+    begin(1);
+    timer();
+    cand_at(0, CONSENSUS_NO_SLOT, &genesis, "close", &a);
+    struct base_hash32 b = say_cand(0, 1, 0, &a, "");
+    say_cert(BASE_VOTE_NOTAR, 1, &b);
+    say_cert(BASE_VOTE_FINAL, 1, &b);
+    for (size_t i = 0; i < N; i++)
+        if (i != 1) assert_int_equal(say_vote(i, BASE_VOTE_SKIP, 2, NULL), BASE_OK);
+    const struct base_vote *cand = stores(BASE_VOTE_CAND);
+    assert_non_null(cand);
+    assert_int_equal(cand->first, WINDOW);
+    struct base_hash32 ours = cand->hash;
+    store_all();
+    for (size_t i = 2; i < N; i++)
+        assert_int_equal(say_vote(i, BASE_VOTE_NOTAR, WINDOW, &ours), BASE_OK);
+    assert_non_null(stores(BASE_VOTE_FINAL)); /* it is notarised */
+    assert_false(consensus_engine_has_lease(engine, now));
+}
+
 /* A block is behind a quorum's heads when so many have reached it. */
 static void test_the_head_of_a_quorum(void **state)
 {
@@ -1174,6 +1542,9 @@ int main(void)
         CASE(test_notars_go_up),
         CASE(test_a_gap_must_be_skipped),
         CASE(test_the_parent_must_be_notarised),
+        CASE(test_the_whole_chain_must_be_held),
+        CASE(test_what_is_notarised_is_asked_for),
+        CASE(test_a_third_candidate_that_is_certified_is_taken),
         CASE(test_only_the_leader_proposes),
         CASE(test_entries_go_at_once_until_they_are_many),
         CASE(test_what_is_skipped_is_not_served),
@@ -1186,6 +1557,8 @@ int main(void)
         CASE(test_who_stands_in_the_way_skips_too),
         CASE(test_a_leader_that_goes_is_let_go),
         CASE(test_two_candidates_prove_the_leader_guilty),
+        CASE(test_of_two_candidates_one_may_become_final),
+        CASE(test_who_skips_later_slots_is_not_followed_at_once),
         CASE(test_a_dead_leader_is_skipped_soon),
         CASE(test_without_finals_a_window_ends),
         CASE(test_faults_are_found_across_kinds),
@@ -1208,10 +1581,18 @@ int main(void)
         CASE(test_no_lease_beyond_the_epochs_end),
         CASE(test_no_lease_before_the_former_epochs_end),
         CASE(test_a_state_saves_the_way),
+        CASE(test_a_chain_is_held_down_to_what_is_final),
+        CASE(test_a_state_replaces_what_is_lost),
         CASE(test_nothing_is_final_without_the_state),
         CASE(test_a_restart_goes_on_from_its_state),
         CASE(test_a_restart_proposes_above_its_state),
         CASE(test_a_restart_shows_what_its_log_holds),
+        CASE(test_a_restart_shows_the_final_certificate),
+        CASE(test_cleared_windows_are_not_said_again),
+        CASE(test_at_a_standstill_all_is_said_again),
+        CASE(test_at_a_standstill_heartbeats_are_answered),
+        CASE(test_at_a_standstill_who_is_just_behind_is_served),
+        CASE(test_no_lease_without_the_whole_chain),
         CASE(test_the_head_of_a_quorum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,7 +167,8 @@ static void test_ranges_combine(void **state)
     assert_int_equal(add_skip(&s, 0, 610), CONSENSUS_TAKEN);
     assert_int_equal(add_skip(&s, 1, 720), CONSENSUS_TAKEN);
     assert_int_equal(add_skip(&s, 2, 650), CONSENSUS_TAKEN);
-    assert_int_equal(consensus_skips_weight(&s, &voters), 6);
+    assert_int_equal(consensus_skips_weight(&s, &voters, s.last), 6);
+    assert_int_equal(consensus_skips_weight(&s, &voters, 649), 1);
     assert_int_equal(consensus_skips_certified(&s, &voters), UINT64_MAX);
     assert_int_equal(add_skip(&s, 3, 600), CONSENSUS_TAKEN);
     assert_int_equal(consensus_skips_certified(&s, &voters), 720);
