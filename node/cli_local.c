@@ -45,11 +45,26 @@ static const struct node_option_table keygen_table = {
     .option_count = sizeof keygen_options / sizeof keygen_options[0],
 };
 
+static bool write_all(int fd, const char *text, size_t len)
+{
+    size_t done = 0;
+    ssize_t n;
+    while (done < len && (n = write(fd, text + done, len - done)) > 0)
+        done += (size_t)n;
+    return done == len;
+}
+
+/* Whole, or not there: on a full disk a part of it would only be in the way of the next. BASE_EIO
+ * with errno. */
 static int write_secret(const char *path, const char *text, size_t len)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len && fsync(fd) == 0;
-    if (fd >= 0 && close(fd) != 0) ok = false;
+    if (fd < 0) return BASE_EIO;
+    bool ok = write_all(fd, text, len) && fsync(fd) == 0;
+    if (close(fd) != 0) ok = false;
+    int saved = errno;
+    if (!ok) unlink(path);
+    errno = saved;
     return ok ? BASE_OK : BASE_EIO;
 }
 

@@ -1,4 +1,5 @@
 /* nftmesh: one binary, one verb a task. */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,9 +147,16 @@ static void leave_no_core(void)
     (void)setrlimit(RLIMIT_CORE, &none);
 }
 
+/* A limit on files (ulimit -f) is an error to be told with its file, as a full disk is. */
+static void outlive_file_limits(void)
+{
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
     leave_no_core();
+    outlive_file_limits();
     if (base_aead_init() != BASE_OK || base_ecdsa_init() != BASE_OK) {
         fputs("nftmesh: no entropy or memory to start with\n", stderr);
         return CLI_FAILED;

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static char dir[64];
 static struct cli_run run;
@@ -188,6 +190,22 @@ static void test_keygen_needs_a_file(void **state)
     (void)state;
     RUN("keygen");
     assert_one_line_error(2, "--out");
+}
+
+/* Goal: where a file may not grow any more, it is told that it did not, and leaves no empty key. */
+static void test_a_limit_on_files_ends_nothing(void **state)
+{
+    char path[128];
+    struct rlimit limit;
+    (void)state;
+    snprintf(path, sizeof path, "%s/wallet", dir);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const struct rlimit none = {0, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0); /* our own, which the binary inherits */
+    RUN("keygen", "--out", path);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(run.status, 1); /* and no signal */
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 static void test_two_keys_differ(void **state)
@@ -488,6 +506,7 @@ int main(void)
         TEST(test_keygen_makes_a_key_and_tells_its_address_only),
         TEST(test_keygen_never_overwrites),
         TEST(test_keygen_needs_a_file),
+        TEST(test_a_limit_on_files_ends_nothing),
         TEST(test_two_keys_differ),
         TEST(test_a_chain_from_a_file),
         TEST(test_an_input_that_cannot_be_read),
