@@ -48,6 +48,10 @@ static int show_leader(const json_t *json, const struct node_options *options)
     base_buf_deinit(&out);
     if (json_is_false(json_object_get(json, "bft")))
         puts("fewer than four members: no lie is borne");
+    if (json_is_false(json_object_get(json, "signs")))
+        puts(
+            "this node does not vote: a warning of `nftmesh status` says why; without one, it waits"
+            " for the next epoch");
     return CLI_OK;
 }
 

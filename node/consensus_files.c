@@ -81,8 +81,10 @@ static int directory_sync(const char *path)
 
 static int mark_fail(const struct node_consensus_files *files, char *why)
 {
-    return files_fail(why, BASE_EIO, "%.200s cannot be written: %s", files->mark_path,
-                      strerror(errno));
+    return files_fail(why, BASE_EIO,
+                      "%.200s cannot be written: %s: mend the disk or make room on it, then start"
+                      " again",
+                      files->mark_path, strerror(errno));
 }
 
 int node_consensus_files_mark_start(struct node_consensus_files *files, uint64_t number,

@@ -86,6 +86,22 @@ static void on_send(struct mesh *m, const struct consensus_cluster_action *a)
     }
 }
 
+/* Until a restart, in later epochs, too. The first cause counts. */
+static void mute(struct mesh *m, const char *why)
+{
+    struct mesh_consensus *mc = m->consensus;
+    if (mc->mute[0] == '\0') snprintf(mc->mute, sizeof mc->mute, "%s", why);
+    mesh_dirty(m);
+}
+
+static void store_failed(struct mesh *m, const char *why)
+{
+    m->consensus->is_store_lost = true;
+    mute(m, why);
+    mesh_log(m, BASE_LOG_ERROR, "consensus", "store_failed",
+             "%s: this node signs nothing more until it is restarted", why);
+}
+
 static void on_store(struct mesh *m, const struct consensus_cluster_action *a)
 {
     struct node_consensus_op op = {.row = {.epoch = a->u.store.epoch, .body = a->u.store.body}};
@@ -106,10 +122,9 @@ static void on_store(struct mesh *m, const struct consensus_cluster_action *a)
     }
     int rv = node_consensus_writer_put(mc->writer, a->u.store.number, &op);
     if (rv == BASE_OK || mc->is_store_lost) return;
-    mc->is_store_lost = true;
-    mesh_log(m, BASE_LOG_ERROR, "consensus", "store_failed",
-             "a vote could not be stored (%s): this node signs nothing more until it is restarted",
-             base_strerror(rv));
+    char why[NODE_STORE_WHY_BYTES];
+    snprintf(why, sizeof why, "a vote could not be stored: %s", base_strerror(rv));
+    store_failed(m, why);
 }
 
 static void event_leader(struct mesh_event *e, struct mesh *m, const struct base_key33 *key)
@@ -236,6 +251,10 @@ static void on_note(struct mesh *m, const struct consensus_cluster_action *a)
     struct mesh_consensus *mc = m->consensus;
     bool is_news = a->u.note.note == CONSENSUS_NOTE_EPOCH || mc->last_note != a->u.note.note;
     mc->last_note = a->u.note.note;
+    if (a->u.note.note == CONSENSUS_NOTE_MUTE) return; /* told with its cause */
+    if (a->u.note.note == CONSENSUS_NOTE_COPY)
+        mute(m, "a vote of this node's key has been seen that it did not make: end whatever else"
+                " runs with this key, then start again");
     mesh_dirty(m);
     if (!is_news) return;
     mesh_event_begin(&e, m, note_level(a->u.note.note), "consensus",
@@ -375,9 +394,8 @@ static void on_written(void *ctx, uint64_t number, int rv, const char *why)
     ev.u.stored = number;
     (void)mesh_consensus_step(m, &ev);
     if (rv == BASE_OK) return;
-    mesh_log(m, BASE_LOG_ERROR, "consensus", "store_failed",
-             "%s: this node signs nothing more until it is restarted", why);
-    m->consensus->is_store_lost = m->consensus->is_store_told = true;
+    store_failed(m, why);
+    m->consensus->is_store_told = true;
     ev.type = CONSENSUS_CLUSTER_EV_STORE_FAILED;
     (void)mesh_consensus_step(m, &ev);
 }

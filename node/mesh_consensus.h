@@ -18,6 +18,7 @@ struct mesh_consensus {
     size_t later_count;
     bool is_store_lost, is_store_told;
     char lost[NODE_STORE_WHY_BYTES]; /* why our votes cannot be read: without them, no cluster */
+    char mute[NODE_STORE_WHY_BYTES]; /* why we sign nothing more until we are started again */
     bool abstains;                   /* what we know of the chain is too old */
     bool has_looked;                 /* for others, before anything is founded */
     uint64_t chain_seen;

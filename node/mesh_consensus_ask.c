@@ -139,6 +139,12 @@ static void put_leader(struct mesh *m, json_t *out, const struct consensus_clust
     json_object_set_new(out, "window_first", is_known ? slot(v->window_first) : json_null());
 }
 
+/* The engine of a later epoch knows nothing of it: there we do not vote from the beginning. */
+static bool is_mute(const struct mesh *m, const struct consensus_cluster_view *v)
+{
+    return v->engine.is_mute || mesh_consensus_mute(m)[0] != '\0';
+}
+
 static void ask_leader(struct mesh *m, struct node_command *command)
 {
     struct consensus_cluster_view v;
@@ -153,7 +159,7 @@ static void ask_leader(struct mesh *m, struct node_command *command)
     json_object_set_new(
         out, "bft", json_boolean(v.has_epoch && v.epoch->member_count >= CONSENSUS_MEMBERS_SAFE));
     json_object_set_new(out, "signs",
-                        json_boolean(v.has_epoch && !v.engine.is_mute && !v.engine.abstains &&
+                        json_boolean(v.has_epoch && !is_mute(m, &v) && !v.engine.abstains &&
                                      v.self < v.epoch->member_count));
     if (command->wants_certificate)
         json_object_set_new(out, "certificate", certificate(m->consensus->cluster));
@@ -206,6 +212,11 @@ static json_t *voter(struct mesh *m, const struct consensus_cluster_view *v, siz
 const char *mesh_consensus_lost(const struct mesh *m)
 {
     return m->consensus == NULL ? "" : m->consensus->lost;
+}
+
+const char *mesh_consensus_mute(const struct mesh *m)
+{
+    return m->consensus == NULL ? "" : m->consensus->mute;
 }
 
 uint64_t mesh_consensus_absent(struct mesh *m, char *out, size_t cap)
@@ -650,6 +661,6 @@ void mesh_consensus_figures(struct mesh *m)
     node_metric_set(&x->voting_weight, v.total);
     node_metric_set(&x->voting_weight_heard, present);
     node_metric_set(&x->consensus_refused, v.refused + v.engine.refused);
-    node_metric_set(&x->consensus_mute, v.engine.is_mute ? 1 : 0);
+    node_metric_set(&x->consensus_mute, is_mute(m, &v) ? 1 : 0);
     node_metric_set(&x->consensus_abstains, v.engine.abstains ? 1 : 0);
 }

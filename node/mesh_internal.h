@@ -372,6 +372,7 @@ void mesh_consensus_figures(struct mesh *m);
 /* The weight that has not been heard of, when it is a third or more, and its tokens; else 0. */
 uint64_t mesh_consensus_absent(struct mesh *m, char *out, size_t cap);
 const char *mesh_consensus_lost(const struct mesh *m); /* why it takes no part; else empty */
+const char *mesh_consensus_mute(const struct mesh *m); /* why it signs nothing; else empty */
 
 /* mesh_conns.c */
 struct mesh_conn *mesh_conn_find(struct mesh *m, node_link_id link);

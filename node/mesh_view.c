@@ -225,10 +225,14 @@ static void fill_self(struct mesh *m, struct node_view *view)
 static void add_warnings(struct mesh *m, struct node_view *view)
 {
     char text[MESH_COMMAND_BYTES + 256], tokens[256];
-    const char *lost = mesh_consensus_lost(m);
+    const char *lost = mesh_consensus_lost(m), *mute = mesh_consensus_mute(m);
     if (mesh_expiry_warning(m, text, sizeof text)) node_view_add_warning(view, text);
     if (lost[0] != '\0') {
         snprintf(text, sizeof text, "this node takes no part in consensus: %s", lost);
+        node_view_add_warning(view, text);
+    }
+    if (mute[0] != '\0') {
+        snprintf(text, sizeof text, "this node signs nothing until it is started again: %s", mute);
         node_view_add_warning(view, text);
     }
     uint64_t absent = mesh_consensus_absent(m, tokens, sizeof tokens);

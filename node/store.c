@@ -17,6 +17,7 @@
 #define STORE_SUM_BYTES         (4 + 2 * BASE_HASH32_BYTES + 1) /* "sum ", digits, newline */
 #define STORE_MODE_OTHERS       ((mode_t)(S_IRWXG | S_IRWXO))
 #define STORE_NUMBER_DIGITS_MAX 20
+#define STORE_WHAT_TO_DO        ": mend the disk or make room on it"
 
 struct node_store {
     char *dir;
@@ -119,8 +120,8 @@ static int lock_take(struct node_store *store, char *why)
     }
     int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
     if (ftruncate(store->lock_fd, 0) != 0 || write_all(store->lock_fd, pid, (size_t)n) != BASE_OK)
-        return store_fail(why, BASE_EIO, "%.200s/lock cannot be written: %s", store->dir,
-                          strerror(errno));
+        return store_fail(why, BASE_EIO, "%.200s/lock cannot be written: %s" STORE_WHAT_TO_DO,
+                          store->dir, strerror(errno));
     return BASE_OK;
 }
 
@@ -212,7 +213,7 @@ static int file_replace(const struct node_store *store, const char *name, const 
     }
     if (rv == BASE_OK) return BASE_OK;
     unlinkat(store->dir_fd, temporary, 0);
-    return store_fail(why, rv, "%.200s/%s cannot be written: %s", store->dir, name,
+    return store_fail(why, rv, "%.200s/%s cannot be written: %s" STORE_WHAT_TO_DO, store->dir, name,
                       strerror(saved));
 }
 

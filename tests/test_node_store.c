@@ -9,9 +9,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -369,6 +371,33 @@ static void test_save_fails_without_harm(void **state)
     assert_true(value == 5);
 }
 
+static void file_size_limit(rlim_t bytes)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Goal: without room the old text stays, nothing half lies about, and it is said what to do. */
+static void test_a_full_disk_keeps_what_was(void **state)
+{
+    struct place *p = *state;
+    uint64_t value;
+    assert_int_equal(node_store_incarnation_save(p->store, 5, p->why), BASE_OK);
+    file_size_limit(10);
+    int rv = node_store_incarnation_save(p->store, 6, p->why);
+    file_size_limit(RLIM_INFINITY);
+    assert_int_equal(rv, BASE_EIO);
+    assert_non_null(strstr(p->why, p->dir));
+    assert_non_null(strstr(p->why, "make room"));
+    assert_int_equal(access(in(p, "incarnation.new"), F_OK), -1);
+    assert_int_equal(node_store_incarnation_load(p->store, &value, p->why), BASE_OK);
+    assert_true(value == 5);
+    assert_int_equal(node_store_incarnation_save(p->store, 6, p->why), BASE_OK);
+}
+
 /* ---- secrets elsewhere ---- */
 
 static void test_secrets(void **state)
@@ -556,6 +585,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_half_written_new_file_is_ignored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pins_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_save_fails_without_harm, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_full_disk_keeps_what_was, setup, teardown),
         cmocka_unit_test_setup_teardown(test_secrets, setup, teardown),
         cmocka_unit_test(test_sink_counts_repeats),
         cmocka_unit_test(test_sink_writes_each_line_whole),

@@ -191,15 +191,16 @@ class Rpc:
 
 class Chain(Process):
     """anvil with a block each second, and what the tests do as wallets of it. prompt: a transaction has
-    a block of its own at once; not for what is about transactions that wait."""
+    a block of its own at once; not for what is about transactions that wait. host: where it listens."""
 
-    def __init__(self, block_time=1, log_path=None, port=None, chain_id=CHAIN_ID, prompt=False):
+    def __init__(self, block_time=1, log_path=None, port=None, chain_id=CHAIN_ID, prompt=False,
+                 host="127.0.0.1"):
         self.port = port or free_port()
         self.id = chain_id
         self.url = f"http://127.0.0.1:{self.port}"
         self.rpc = Rpc(self.url)
-        super().__init__([ANVIL, "--port", str(self.port), "--block-time", str(block_time),
-                          "--chain-id", str(chain_id),
+        super().__init__([ANVIL, "--host", host, "--port", str(self.port), "--block-time",
+                          str(block_time), "--chain-id", str(chain_id),
                           "--slots-in-an-epoch", "1", "--accounts", "3", "--silent",
                           *(["--mixed-mining"] if prompt else [])],
                          "anvil", log_path=log_path)
@@ -564,10 +565,11 @@ def hkdf(ikm, salt, info, length=32):
 # ---- nodes ---------------------------------------------------------------------------------------
 
 class Node(Process):
-    """One nftmesh node and what its operator can ask of it."""
+    """One nftmesh node and what its operator can ask of it. prefix: a command that runs it and leaves it
+    its process."""
 
     def __init__(self, name, directory, agent, contract, rpcs, bootstrap=(), listen=None, extra=(),
-                 http_port=None, start=True, advertise=None):
+                 http_port=None, start=True, advertise=None, log_path=None, prefix=()):
         self.dir = os.path.join(directory, name)
         os.makedirs(self.dir, mode=0o700, exist_ok=True)
         self.agent, self.contract, self.short = agent, contract, name
@@ -575,6 +577,7 @@ class Node(Process):
         self.advertise = advertise or self.listen
         self.http_port = http_port or free_port()
         self.control = os.path.join(self.dir, "control.sock")
+        self.node_log, self.prefix = log_path or os.path.join(self.dir, "node.log"), list(prefix)
         self.argv = [NFTMESH, "node", "--name", name, "--contract", contract,
                      "--chain-id", str(CHAIN_ID), "--dstack", agent.socket,
                      "--listen", self.listen, "--advertise", self.advertise,
@@ -589,8 +592,7 @@ class Node(Process):
             self.start()
 
     def start(self):
-        super().__init__(self.argv, f"node {self.short}",
-                         log_path=os.path.join(self.dir, "node.log"))
+        super().__init__(self.prefix + self.argv, f"node {self.short}", log_path=self.node_log)
         return self
 
     # What the log says, as events: dicts with a wall-clock `at` of the line's arrival.
