@@ -8,7 +8,7 @@ export NFTMESH_ROOT
 NFTMESH_APT="gcc g++ clang-14 libclang-rt-14-dev clang-format-14 cmake ninja-build pkg-config git
  libuv1-dev libnng-dev libsecp256k1-dev libmsgpack-dev libcurl4-openssl-dev libjansson-dev
  libsodium-dev libmicrohttpd-dev libconfuse-dev libsqlite3-dev libcmocka-dev libmbedtls-dev libssl-dev
- openssl ca-certificates python3 ${NFTMESH_APT_ALSO:-}"
+ openssl ca-certificates python3 iproute2 iptables util-linux ${NFTMESH_APT_ALSO:-}"
 
 say() { printf '== %s\n' "$*" >&2; }
 

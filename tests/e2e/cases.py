@@ -63,9 +63,9 @@ class World:
 
     AGENTS = 24
 
-    def __init__(self, directory):
+    def __init__(self, directory, **chain):
         self.dir = directory
-        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"), prompt=True)
+        self.chain = mesh.Chain(log_path=os.path.join(directory, "anvil.log"), prompt=True, **chain)
         names = [f"vm{i}" for i in range(self.AGENTS)]
         self.host = mesh.AgentHost(directory, names, os.path.join(directory, "kms.key"), APP_ID)
         self.contract, _ = self.chain.deploy(self.host.kms_root(), [APP_ID], max_nodes=200)
