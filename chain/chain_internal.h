@@ -10,8 +10,8 @@
 /* The poller's inside, shared by poll.c (facade, events), poll_ask.c (requests),
  * poll_reply.c (what an endpoint's answer means), poll_round.c (targets, votes, snapshots),
  * poll_decide.c (what becomes of them), poll_prototype.c and poll_moves.c (the prototype's
- * contract: seats, transfers), poll_vote.c (who shares a vote), poll_blocks.c (blocks by number)
- * and poll_status.c (read-outs).
+ * contract: seats, transfers), poll_vote.c (who shares a vote), poll_blocks.c (blocks by number),
+ * poll_head.c (the chain's head) and poll_status.c (read-outs).
  */
 #define CHAIN__PAGES_A_REQUEST 16
 #define CHAIN__PAGE_BYTES_MAX  ((size_t)256 << 10)
@@ -106,6 +106,8 @@ struct chain__endpoint {
     struct base_hash32 genesis;
     bool has_height;
     uint64_t height, height_ms;
+    bool has_head, with_head; /* since it was wanted; in the request in flight */
+    uint64_t head, head_serial, head_failures;
     bool due;       /* a poll is due */
     bool block_due; /* the target's header is to be asked for */
     uint64_t retry_ms;
@@ -245,6 +247,9 @@ struct chain_poll {
     bool has_woken;
     uint64_t woken_at; /* reference height */
 
+    bool wants_head;
+    uint64_t head_ms, head_serial; /* since when; a number for each time */
+
     struct chain__wanted *wanted; /* by number; room for CHAIN_POLL_BLOCKS_MAX, or NULL */
     size_t wanted_count, unknown_count;
     uint64_t wanted_serial, blocks_answered;
@@ -269,6 +274,12 @@ bool chain__wants_block(const struct chain_poll *poll, const struct chain__endpo
 void chain__ask_poll(struct chain_poll *poll, struct chain__endpoint *e);
 void chain__ask_state(struct chain_poll *poll, struct chain__endpoint *e);
 void chain__ask_pages(struct chain_poll *poll, struct chain__endpoint *e);
+
+/* poll_head.c */
+void chain__ask_head(struct chain_poll *poll, struct chain__endpoint *e);
+/* height: index of the call for it. BASE_OK, or why the head's call has no usable result. */
+int chain__head_replied(struct chain_poll *poll, struct chain__endpoint *e,
+                        const struct chain_rpc_reply *reply, size_t height);
 
 /* poll_reply.c: endpoint e's request was answered. */
 void chain__reply(struct chain_poll *poll, struct chain__endpoint *e, const void *data, size_t len);
@@ -354,6 +365,10 @@ uint32_t chain__count_votes(uint32_t mask);
 uint32_t chain__endpoint_votes(const struct chain_poll *poll, uint32_t endpoints);
 bool chain__is_on_block(const struct chain_poll *poll, const struct chain__endpoint *e);
 bool chain__endpoint_counts(const struct chain_poll *poll, const struct chain__endpoint *e);
+enum chain__figure { CHAIN__FIGURE_HEIGHT, CHAIN__FIGURE_TIME, CHAIN__FIGURE_HEAD };
+/* The K-th largest of what each vote has: its largest height, the time of its last one, or its
+ * largest head. False: fewer than K have one. */
+bool chain__kth_largest(uint64_t *out, const struct chain_poll *poll, enum chain__figure figure);
 /* Is the state, or are pages, to be read from e now? */
 bool chain__wants_state(const struct chain_poll *poll, const struct chain__endpoint *e);
 bool chain__wants_pages(const struct chain_poll *poll, const struct chain__endpoint *e);

@@ -196,6 +196,13 @@ int chain_poll_want_block(struct chain_poll *poll, uint64_t number);
  * has grown. */
 int chain_poll_block(const struct chain_poll *poll, uint64_t number, struct chain_block *out);
 
+/* How far is the chain, whatever the finality policy? From now on, until chain_poll_head has told:
+ * where the policy is not LATEST that is one call more in each poll. */
+void chain_poll_want_head(struct chain_poll *poll, uint64_t now_ms);
+/* BASE_OK, once each endpoint has answered since, or failed, or had its time, and K votes have
+ * answered: *out is the highest number that K votes have reached. BASE_ESTATE: not yet. */
+int chain_poll_head(struct chain_poll *poll, uint64_t *out);
+
 /* A copy of the transfers known now; free with chain_transfers_free. BASE_ENOTFOUND when nothing
  * is covered, BASE_ENOMEM. */
 int chain_poll_transfers(const struct chain_poll *poll, struct chain_transfers *out);

@@ -41,6 +41,7 @@ void chain__ask_poll(struct chain_poll *poll, struct chain__endpoint *e)
         e->with_block && poll->round.has_old && poll->round.old_number != poll->round.target;
     if (e->with_block) chain_rpc_ask_block(request, poll->round.target);
     if (e->with_old) chain_rpc_ask_block(request, poll->round.old_number);
+    chain__ask_head(poll, e);
     e->due = false;
     if (e->with_block) e->block_due = false;
 }

@@ -133,6 +133,11 @@ static void poll_replied(struct chain_poll *poll, struct chain__endpoint *e,
             return;
         }
     }
+    rv = chain__head_replied(poll, e, reply, index);
+    if (rv != BASE_OK) {
+        fail_call(poll, e, "head", rv, reply, e->request.count - 1);
+        return;
+    }
     if (e->is_check)
         chain__note(poll, CHAIN_POLL_NOTE_ENDPOINT_UP, chain__endpoint_index(poll, e), height,
                     "answers, height %llu", (unsigned long long)height);

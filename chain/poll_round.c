@@ -104,16 +104,31 @@ static void sort_descending(uint64_t *values, size_t count)
         }
 }
 
-/* The K-th largest of what each vote has: its largest height, or the time of its last one. */
-static bool kth_largest(uint64_t *out, const struct chain_poll *poll, bool of_times)
+static bool figure_of(uint64_t *out, const struct chain__endpoint *e, enum chain__figure figure)
+{
+    switch (figure) {
+    case CHAIN__FIGURE_HEIGHT:
+        *out = e->height;
+        return e->has_height;
+    case CHAIN__FIGURE_TIME:
+        *out = e->height_ms;
+        return e->has_height;
+    case CHAIN__FIGURE_HEAD:
+        *out = e->head;
+        return e->has_head;
+    }
+    return false;
+}
+
+bool chain__kth_largest(uint64_t *out, const struct chain_poll *poll, enum chain__figure figure)
 {
     uint64_t best[CHAIN_POLL_ENDPOINTS_MAX] = {0}, values[CHAIN_POLL_ENDPOINTS_MAX];
     bool has[CHAIN_POLL_ENDPOINTS_MAX] = {false};
     size_t count = 0;
     for (size_t i = 0; i < poll->endpoint_count; i++) {
         const struct chain__endpoint *e = &poll->endpoints[i];
-        if (!chain__endpoint_counts(poll, e) || !e->has_height) continue;
-        uint64_t value = of_times ? e->height_ms : e->height;
+        uint64_t value;
+        if (!chain__endpoint_counts(poll, e) || !figure_of(&value, e, figure)) continue;
         if (!has[e->vote] || value > best[e->vote]) best[e->vote] = value;
         has[e->vote] = true;
     }
@@ -154,7 +169,7 @@ static void watch_good(struct chain_poll *poll, uint64_t head)
 {
     uint64_t time_ms;
     if (poll->snapshot == NULL || head != poll->reference.number) return;
-    if (!kth_largest(&time_ms, poll, true)) return;
+    if (!chain__kth_largest(&time_ms, poll, CHAIN__FIGURE_TIME)) return;
     if (time_ms > poll->good_ms) poll->good_ms = time_ms;
 }
 
@@ -361,7 +376,7 @@ void chain__round_advance(struct chain_poll *poll)
     uint64_t head = 0;
     pin_genesis(poll);
     chain__moves_advance(poll);
-    bool has_head = kth_largest(&head, poll, false);
+    bool has_head = chain__kth_largest(&head, poll, CHAIN__FIGURE_HEIGHT);
     if (has_head) {
         watch_head(poll, head);
         watch_good(poll, head);

@@ -107,6 +107,99 @@ static void test_safe_and_finalized_follow_the_tag(void **state)
     }
 }
 
+/* ---- the head, whatever the policy ---- */
+
+static int head_of(struct sim *sim, uint64_t *head)
+{
+    return chain_poll_head(sim->poll, head);
+}
+
+/* Nobody is asked for it before it is wanted; then each once, with what is asked anyway. */
+static void test_the_head_is_asked_for_when_wanted(void **state)
+{
+    static const enum chain_finality policies[] = {CHAIN_FINALITY_LATEST, CHAIN_FINALITY_SAFE,
+                                                   CHAIN_FINALITY_FINALIZED};
+    uint64_t head;
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct sim *sim = sim_new(3, 3);
+        sim->config.finality = policies[i];
+        sim->finality_blocks = 20;
+        if (policies[i] == CHAIN_FINALITY_LATEST) sim->config.confirmations = 12;
+        sim_start(sim);
+        assert_true(sim_until_snapshots(sim, 3, 60 * SIM_SEC));
+        assert_int_equal(head_of(sim, &head), BASE_ESTATE);
+        uint64_t before = sim_head(sim);
+        chain_poll_want_head(sim->poll, sim->now_ms);
+        assert_int_equal(head_of(sim, &head), BASE_ESTATE); /* none of before */
+        sim_run(sim, 3 * SIM_SEC);
+        assert_int_equal(head_of(sim, &head), BASE_OK);
+        assert_true(head >= before && head <= sim_head(sim));
+        assert_true(head > sim->snapshot->block.number);
+        assert_int_equal(head_of(sim, &head), BASE_ESTATE); /* told once */
+        sim_run(sim, 20 * SIM_SEC);
+        before = sim_head(sim);
+        chain_poll_want_head(sim->poll, sim->now_ms);
+        assert_int_equal(head_of(sim, &head), BASE_ESTATE); /* nor of the time before */
+        sim_run(sim, 3 * SIM_SEC);
+        assert_int_equal(head_of(sim, &head), BASE_OK);
+        assert_true(head >= before);
+        sim_free(sim);
+    }
+}
+
+/* As high as K have reached: one that lies high does not raise it, one that stands still in the
+ * past does not lower it, even when it is the first to answer. */
+static void test_the_head_is_what_enough_have_reached(void **state)
+{
+    uint64_t head;
+    (void)state;
+    struct sim *sim = sim_new(3, 3);
+    sim->endpoints[0].manner = SIM_FALSE_HEAD;
+    sim_start(sim);
+    assert_true(sim_until_snapshots(sim, 1, 20 * SIM_SEC));
+    chain_poll_want_head(sim->poll, sim->now_ms);
+    sim_run(sim, 6 * SIM_SEC);
+    assert_int_equal(head_of(sim, &head), BASE_OK);
+    assert_true(head <= sim_head(sim));
+    sim_free(sim);
+    sim = sim_new(3, 3);
+    sim_start(sim);
+    assert_true(sim_until_snapshots(sim, 1, 20 * SIM_SEC));
+    sim->endpoints[0].manner = SIM_OLD_BLOCK;
+    sim->endpoints[0].frozen_at = 50;
+    sim->endpoints[2].latency_ms = 900;
+    sim_run(sim, 10 * SIM_SEC);
+    uint64_t before = sim_head(sim);
+    chain_poll_want_head(sim->poll, sim->now_ms);
+    while (head_of(sim, &head) != BASE_OK)
+        sim_run(sim, 50);
+    assert_true(head >= before);
+    sim_free(sim);
+}
+
+/* Fewer than K: nothing is known. And one that is down, and rarely asked, is not waited for. */
+static void test_the_head_needs_enough_answers(void **state)
+{
+    uint64_t head;
+    (void)state;
+    struct sim *sim = sim_new(3, 3);
+    sim_start(sim);
+    assert_true(sim_until_snapshots(sim, 1, 20 * SIM_SEC));
+    sim->endpoints[0].manner = sim->endpoints[1].manner = SIM_DEAD;
+    chain_poll_want_head(sim->poll, sim->now_ms);
+    sim_run(sim, 60 * SIM_SEC);
+    assert_int_equal(head_of(sim, &head), BASE_ESTATE);
+    sim->endpoints[0].manner = SIM_HONEST;
+    sim_run(sim, 33 * SIM_SEC);
+    uint64_t before = sim_head(sim);
+    chain_poll_want_head(sim->poll, sim->now_ms);
+    sim_run(sim, 7 * SIM_SEC);
+    assert_int_equal(head_of(sim, &head), BASE_OK);
+    assert_true(head >= before);
+    sim_free(sim);
+}
+
 /* ---- lags ---- */
 
 /* Goal: endpoints a constant lag apart agree, each second block at worst, at most 3 blocks late.
@@ -1174,6 +1267,9 @@ int main(void)
         cmocka_unit_test(test_many_pages_in_several_requests),
         cmocka_unit_test(test_confirmations_stay_behind_the_head),
         cmocka_unit_test(test_safe_and_finalized_follow_the_tag),
+        cmocka_unit_test(test_the_head_is_asked_for_when_wanted),
+        cmocka_unit_test(test_the_head_is_what_enough_have_reached),
+        cmocka_unit_test(test_the_head_needs_enough_answers),
         cmocka_unit_test(test_kept_target_agrees_at_constant_unequal_lags),
         cmocka_unit_test(test_kept_target_agrees_with_one_lying_high),
         cmocka_unit_test(test_lagging_endpoint_is_behind_not_wrong),
