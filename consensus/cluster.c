@@ -206,6 +206,7 @@ static void on_store(struct consensus_cluster *c, const struct consensus_action 
         c->stored_cap = cap;
     }
     if (r->kind == CONSENSUS_RECORD_FINAL) c->has_finalised = true;
+    if (!is_cert) c->config.is_log_fresh = false;
     uint64_t number = cluster_store(c, CONSENSUS_STORE_VOTE, first, last, c->scratch, len);
     c->stored[c->stored_count++] = (struct cluster_stored){number, a->u.store.number, c->run};
 }
@@ -278,8 +279,7 @@ static void on_action(struct consensus_cluster *c, const struct consensus_action
         on_fault(c, a);
         break;
     case CONSENSUS_ACT_COPY:
-        c->is_mute = true;
-        cluster_note(c, CONSENSUS_NOTE_COPY, NULL);
+        cluster_copy_found(c);
         break;
     case CONSENSUS_ACT_WANT_STATE:
         cluster_fetch(c, a->u.want_state.slot, &a->u.want_state.hash, &a->u.want_state.state);
@@ -300,6 +300,12 @@ void cluster_engine_step(struct consensus_cluster *c, const struct consensus_eve
 
 /* ---- events ---- */
 
+static void votes_wanted(struct consensus_cluster *c, const struct base_key33 *from)
+{
+    struct cluster_peer *peer = cluster_peer(c, from);
+    if (peer != NULL) cluster_votes_wanted(c, peer);
+}
+
 static int engine_frame(struct consensus_cluster *c, const struct base_key33 *from, uint8_t type,
                         const struct base_slice *body)
 {
@@ -315,6 +321,7 @@ static int engine_frame(struct consensus_cluster *c, const struct base_key33 *fr
         c->is_asker_known = true;
         cluster_engine_step(c, &ev, &rv);
         c->is_asker_known = false;
+        if (m.type == CONSENSUS_MSG_STATUS) votes_wanted(c, from);
     }
     consensus_message_free(&m);
     return rv;
@@ -333,6 +340,8 @@ static int frame_in(struct consensus_cluster *c, const struct consensus_cluster_
         return cluster_state_in(c, &ev->key, body);
     case CONSENSUS_FRAME_ENTRY:
         return cluster_entry_in(c, body);
+    case CONSENSUS_FRAME_VOTES:
+        return cluster_votes_in(c, &ev->key, body);
     default:
         return engine_frame(c, &ev->key, ev->u.frame.type, body);
     }
@@ -357,6 +366,7 @@ static int peer_in(struct consensus_cluster *c, const struct consensus_cluster_e
     struct cluster_peer *peer = peer_get(c, &ev->key);
     if (peer == NULL) return BASE_ENOMEM;
     peer->is_up = ev->u.is_up;
+    peer->votes_ms = peer->shown_run = 0;
     if (!peer->is_up) peer->has_epoch = false;
     if (peer->is_up) greet(c, &ev->key);
     return BASE_OK;
@@ -419,6 +429,9 @@ static int dispatch(struct consensus_cluster *c, const struct consensus_cluster_
         engine.type = CONSENSUS_EV_STORE_FAILED;
         cluster_engine_step(c, &engine, &rv);
         return rv;
+    case CONSENSUS_CLUSTER_EV_LOST:
+        cluster_lost(c, ev->u.lost);
+        return BASE_OK;
     case CONSENSUS_CLUSTER_EV_ABSTAIN:
         c->abstains = engine.u.abstains = ev->u.abstains;
         engine.type = CONSENSUS_EV_ABSTAIN;
@@ -555,6 +568,7 @@ int consensus_cluster_restore_vote(struct consensus_cluster *c, uint64_t epoch,
                                    const struct base_slice *body)
 {
     struct consensus_logged logged;
+    c->config.is_log_fresh = false;
     if (!c->has_epoch || epoch != c->epoch.number) return BASE_OK; /* of one that is over */
     int rv = c->engine == NULL ? cluster_engine_start(c, true) : BASE_OK;
     if (rv == BASE_OK)
@@ -562,7 +576,7 @@ int consensus_cluster_restore_vote(struct consensus_cluster *c, uint64_t epoch,
     else
         return rv;
     if (rv == BASE_OK && logged.record.kind == CONSENSUS_RECORD_FINAL) c->has_finalised = true;
-    if (rv == BASE_OK && c->self < c->epoch.member_count)
+    if (rv == BASE_OK && c->self < c->epoch.member_count && !cluster_is_lost(c))
         rv = consensus_engine_restore(c->engine, &logged.record);
     consensus_votelog_free(&logged);
     return rv;
@@ -583,6 +597,9 @@ void consensus_cluster_view(struct consensus_cluster_view *out, const struct con
                                            .epoch_id = c->epoch_id,
                                            .self = c->self,
                                            .has_state = c->state != NULL,
+                                           .is_mute = c->is_mute,
+                                           .is_lost = cluster_is_lost(c),
+                                           .lost_block = c->config.lost_block,
                                            .queued = c->queue.count,
                                            .pending = c->pending.count,
                                            .refused = c->refused,

@@ -14,16 +14,20 @@
  *   0x25 EPOCH  1 record  2 the candidates from the one that closed the former epoch to the one
  * below (oldest first; as in consensus/votelog.h)  3 its FINAL certificate 0x26 ASK    1 an epoch's
  * number, or 2 the digest of a state  3 from this byte on 0x27 STATE  1 digest  2 bytes in all  3
- * from this one on  4 bytes 0x28 ENTRY  1 body  2 signature docs/consensus.md, "Epochs". */
+ * from this one on  4 bytes 0x28 ENTRY  1 body  2 signature 0x29 VOTES  1 votes of the receiver's
+ * that the sender holds, the last of each kind: kind, first, last, hash, signature; without key 1
+ * it asks for them. docs/consensus.md, "Epochs", "Votes are lost". */
 #define CONSENSUS_FRAME_EPOCH 0x25
 #define CONSENSUS_FRAME_ASK   0x26
 #define CONSENSUS_FRAME_STATE 0x27
 #define CONSENSUS_FRAME_ENTRY 0x28
-#define CONSENSUS_FRAME_LAST  CONSENSUS_FRAME_ENTRY
+#define CONSENSUS_FRAME_VOTES 0x29
+#define CONSENSUS_FRAME_LAST  CONSENSUS_FRAME_VOTES
 #define CONSENSUS_PENDING_MAX 48  /* of our own entries; fewer than nonces that are remembered */
 #define CONSENSUS_QUEUE_MAX   512 /* entries that a leader has not proposed yet */
 #define CONSENSUS_FAULTS_MAX  32
 #define CONSENSUS_FETCH_BYTES ((size_t)48 << 10)
+#define CONSENSUS_LOST_NOW    UINT64_MAX
 
 struct consensus_cluster;
 
@@ -41,13 +45,15 @@ struct consensus_cluster_config { /* copied */
     struct base_hash32 settings; /* of what all nodes of the mesh share */
     uint64_t chain_id;
     struct base_eth_address contract;
-    uint64_t gap_s;    /* between the blocks of two epochs, at least */
-    uint64_t found_ms; /* we have a seat, and nobody has known an epoch for so long: the one with
-                        * the lowest token founds; the next one so much later, and so on */
-    uint64_t nonce;    /* above all of former runs */
-    bool is_log_lost;  /* we have voted, and do not know for what: we vote in no epoch whose block
-                        * is not above this one */
-    uint64_t lost_block;
+    uint64_t gap_s;      /* between the blocks of two epochs, at least */
+    uint64_t found_ms;   /* we have a seat, and nobody has known an epoch for so long: the one with
+                          * the lowest token founds; the next one so much later, and so on */
+    uint64_t nonce;      /* above all of former runs */
+    bool is_log_fresh;   /* it has never held a vote of ours: before the first one others are asked
+                          * what they hold */
+    bool is_log_lost;    /* we have voted, and do not know for what: we vote in no epoch whose block
+                          * is not above this one */
+    uint64_t lost_block; /* CONSENSUS_LOST_NOW: the chain's head is not known yet (EV_LOST) */
     struct consensus_cluster_host host;
 };
 int consensus_cluster_new(struct consensus_cluster **out,
@@ -71,6 +77,7 @@ enum consensus_cluster_event_type {
     CONSENSUS_CLUSTER_EV_DEAD,         /* what membership says of a member */
     CONSENSUS_CLUSTER_EV_STORED,       /* all operations up to this number are on disk */
     CONSENSUS_CLUSTER_EV_STORE_FAILED, /* we sign nothing more */
+    CONSENSUS_CLUSTER_EV_LOST,    /* the chain's head, asked for after our log was found lost */
     CONSENSUS_CLUSTER_EV_ABSTAIN, /* what we know of the chain is too old, or is not any more */
     CONSENSUS_CLUSTER_EV_SUBMIT,  /* something for the log: DONE follows */
     CONSENSUS_CLUSTER_EV_RESIGN   /* hand the lead on */
@@ -91,6 +98,7 @@ struct consensus_cluster_event {
         bool is_up;
         bool is_dead;
         uint64_t stored;
+        uint64_t lost; /* number of a block */
         bool abstains; /* votes for nobody, and does not lead */
         struct {
             const struct consensus_entry *entry; /* its kind and u; the rest is filled in */
@@ -102,8 +110,9 @@ struct consensus_cluster_event {
 enum consensus_cluster_note {                             /* what an operator should know */
                               CONSENSUS_NOTE_FOUNDED = 1, /* we are the first: a cluster begins */
                               CONSENSUS_NOTE_EPOCH,       /* another epoch */
-                              CONSENSUS_NOTE_COPY, /* a vote of our key that we did not make: we
-                                                      sign nothing more */
+                              CONSENSUS_NOTE_COPY, /* a vote of our key that is not in our log:
+                                                      as if it were lost as of now. Again in the
+                                                      same run: we sign nothing more */
                               CONSENSUS_NOTE_MUTE, /* the store has failed: we sign nothing more */
                               CONSENSUS_NOTE_STATE_DIFFERS, /* our state is not what a quorum has:
                                                                fetched anew */
@@ -206,6 +215,9 @@ struct consensus_cluster_view {
     uint64_t window_first;        /* slot */
     uint64_t token;               /* of this window: grows from leader to leader */
     bool has_lease;
+    bool is_mute;        /* signs nothing more in this run */
+    bool is_lost;        /* signs nothing in an epoch whose block is not above lost_block */
+    uint64_t lost_block; /* CONSENSUS_LOST_NOW: not known yet */
     uint64_t queued, pending, refused;
     uint64_t epochs_seen, entries_applied;
 };

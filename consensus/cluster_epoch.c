@@ -239,7 +239,7 @@ static uint64_t lease_wait_ms(const struct consensus_cluster *c)
 
 static bool may_vote(const struct consensus_cluster *c)
 {
-    return !c->is_mute && !(c->config.is_log_lost && c->epoch.block.number <= c->config.lost_block);
+    return !c->is_mute && !cluster_is_lost(c);
 }
 
 static void tell_dead(struct consensus_cluster *c)
@@ -281,6 +281,7 @@ int cluster_engine_start(struct consensus_cluster *c, bool is_restart)
         .lease_from_ms = c->lease_from_ms,
         .is_restart = is_restart,
         .needs_state = c->state == NULL,
+        .is_listening = c->config.is_log_fresh,
         .final_slot = last != NULL ? last->slot : CONSENSUS_NO_SLOT,
         .host = cluster_engine_host,
     };
@@ -307,6 +308,7 @@ static void begin_told(struct consensus_cluster *c)
         cluster_engine_step(c, &head, &rv);
     }
     tell_dead(c);
+    cluster_votes_begin(c);
     cluster_epoch_due(c);
 }
 
@@ -432,6 +434,8 @@ static uint64_t found_due_ms(const struct consensus_cluster *c)
 {
     const struct consensus_seat *own = seat_of(c, &c->config.self);
     if (c->has_epoch || own == NULL || knows_an_epoch(c)) return UINT64_MAX;
+    /* In an epoch of this block we would not vote ourselves. */
+    if (c->config.is_log_lost && c->blocks[0].number <= c->config.lost_block) return UINT64_MAX;
     return c->seat_ms + c->config.found_ms * (1 + rank(c, own));
 }
 

@@ -7,7 +7,8 @@
  *   cluster.c        events in, actions out; questions
  *   cluster_epoch.c  founding, adopting, ending an epoch
  *   cluster_log.c    what goes into candidates, and what becomes of it
- *   cluster_sync.c   what others lack, and what we do */
+ *   cluster_sync.c   what others lack, and what we do
+ *   cluster_copy.c   votes of ours that our log may lack */
 #define CLUSTER_SETS    8   /* of seats, that were one after the other */
 #define CLUSTER_BLOCKS  64  /* whose hashes are known */
 #define CLUSTER_HISTORY 256 /* final candidates whose state's digest is known */
@@ -55,7 +56,9 @@ struct cluster_peer {
     bool has_epoch;
     uint64_t epoch;
     struct base_hash32 epoch_id;
-    uint64_t told_ms; /* an epoch, last; 0: never */
+    uint64_t told_ms;             /* an epoch, last; 0: never */
+    uint64_t votes_ms, shown_run; /* it was asked for votes of ours; has shown them, in which run of
+                                   * ours; 0: never */
 };
 struct cluster_fetch { /* a state that we lack */
     bool is_on;
@@ -140,6 +143,7 @@ struct consensus_cluster {
     void **trash; /* freed at the next step */
     size_t trash_count, trash_cap;
     bool is_broken, is_mute, abstains, has_entries;
+    bool has_copy; /* our key has signed without us, in this run */
 
     bool was_leading; /* as last told */
     uint64_t told_epoch, told_window;
@@ -198,6 +202,16 @@ void cluster_shot_free(struct cluster_shot *shot);
 const struct cluster_shot *cluster_shot_find(const struct consensus_cluster *c,
                                              const struct base_hash32 *digest);
 void cluster_shot_pin(struct consensus_cluster *c, const struct base_hash32 *digest);
+
+/* cluster_copy.c */
+bool cluster_is_lost(const struct consensus_cluster *c); /* as far as this epoch goes */
+void cluster_lost(struct consensus_cluster *c, uint64_t head);
+void cluster_copy_found(struct consensus_cluster *c);
+void cluster_votes_ask(struct consensus_cluster *c, const struct base_key33 *to);
+void cluster_votes_begin(struct consensus_cluster *c); /* in an epoch */
+void cluster_votes_wanted(struct consensus_cluster *c, struct cluster_peer *peer);
+int cluster_votes_in(struct consensus_cluster *c, const struct base_key33 *from,
+                     const struct base_slice *body);
 
 /* cluster_sync.c */
 int cluster_ask_in(struct consensus_cluster *c, const struct base_key33 *from,

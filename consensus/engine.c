@@ -59,9 +59,11 @@ static int engine_init(struct consensus_engine *e, const struct consensus_config
     e->dead_ms = calloc(n, sizeof *e->dead_ms);
     e->heads = calloc(n, sizeof *e->heads);
     e->heard_ms = calloc(n, sizeof *e->heard_ms);
+    e->lasts = calloc(n * CONSENSUS_VOTE_KINDS, sizeof *e->lasts);
+    e->has_shown = calloc(n, sizeof *e->has_shown);
     e->payload = malloc(CONSENSUS_PAYLOAD_MAX);
     if (e->voter_list == NULL || e->leads == NULL || e->dead_ms == NULL || e->heads == NULL ||
-        e->heard_ms == NULL || e->payload == NULL)
+        e->heard_ms == NULL || e->lasts == NULL || e->has_shown == NULL || e->payload == NULL)
         return BASE_ENOMEM;
     memcpy(e->voter_list, c->voters, n * sizeof *e->voter_list);
     memcpy(e->leads, c->leads, n * sizeof *e->leads);
@@ -89,11 +91,12 @@ int consensus_engine_new(struct consensus_engine **out, const struct consensus_c
     e->host = c->host;
     e->now_ms = e->started_ms = now_ms;
     e->active = e->notar_top = CONSENSUS_NO_SLOT;
-    e->final_slot = e->top_slot = c->final_slot;
+    e->final_slot = e->top_slot = e->began_slot = c->final_slot;
     e->final_hash = c->final_slot == CONSENSUS_NO_SLOT ? c->genesis : c->final_hash;
     e->lease_from_ms = c->lease_from_ms;
     e->is_restored = c->is_restart;
     e->needs_state = c->needs_state;
+    e->is_listening = c->is_listening && c->self < c->voter_count;
     e->led_by = c->voter_count;
     e->skip_ms = e->fin_ms = e->end_ms = e->wait_ms = e->short_skip_ms = UINT64_MAX;
     e->status_ms = now_ms;
@@ -104,6 +107,7 @@ int consensus_engine_new(struct consensus_engine **out, const struct consensus_c
         consensus_engine_free(e);
         return rv;
     }
+    engine_listen(e); /* whoever is a quorum alone asks nobody */
     *out = e;
     return BASE_OK;
 }
@@ -117,6 +121,8 @@ void consensus_engine_free(struct consensus_engine *e)
     free(e->dead_ms);
     free(e->heads);
     free(e->heard_ms);
+    free(e->lasts);
+    free(e->has_shown);
     free(e->payload);
     free(e->outs);
     free(e->actions);
@@ -335,6 +341,7 @@ static void count_skip(struct consensus_engine *e, uint16_t voter, const struct 
 void engine_count(struct consensus_engine *e, uint16_t voter, const struct base_vote *vote,
                   const struct base_sig65 *sig)
 {
+    engine_last_keep(e, voter, vote->kind, vote->first, &vote->hash, sig);
     if (vote->kind == BASE_VOTE_SKIP)
         count_skip(e, voter, vote, sig);
     else
@@ -369,8 +376,7 @@ static bool is_held(const struct consensus_engine *e, uint16_t voter, const stru
                                            voter, &vote->hash) != NULL;
 }
 
-/* Did we make this one? In this run, or in one that was restored. */
-static bool is_our_own(const struct consensus_engine *e, const struct base_vote *vote)
+bool engine_is_our_own(const struct consensus_engine *e, const struct base_vote *vote)
 {
     if (vote->kind == BASE_VOTE_SKIP) {
         const struct engine_window *w = engine_window_find(e, engine_window_of(e, vote->first));
@@ -378,6 +384,8 @@ static bool is_our_own(const struct consensus_engine *e, const struct base_vote 
     }
     const struct engine_slot *s = engine_slot_find(e, vote->first);
     if (s == NULL) return false;
+    if (vote->kind == BASE_VOTE_CAND)
+        return s->has_proposed && engine_cand_find(e, vote->first, &vote->hash) != NULL;
     return vote->kind == BASE_VOTE_NOTAR
                ? s->has_notar && base_hash32_equal(&s->notar_hash, &vote->hash)
                : s->has_final && base_hash32_equal(&s->final_hash, &vote->hash);
@@ -390,11 +398,8 @@ static int vote_in(struct consensus_engine *e, const struct consensus_vote_messa
     const struct consensus_voter *voter = &e->voters.list[m->voter];
     if (e->host.verify(e->host.ctx, &m->vote, &m->sig, &voter->signer) != BASE_OK)
         return BASE_EMALFORMED;
-    if (m->voter == e->self && !is_our_own(e, &m->vote)) { /* in no log of ours */
-        if (!e->is_mute) (void)engine_act(e, CONSENSUS_ACT_COPY);
-        e->is_mute = true;
-        e->lease_until_ms = 0;
-    }
+    if (m->voter == e->self && !engine_is_our_own(e, &m->vote)) /* in no log of ours */
+        engine_copy_found(e);
     hear(e, m->voter);
     engine_count(e, m->voter, &m->vote, &m->sig);
     return BASE_OK;
@@ -429,6 +434,8 @@ static int cand_in(struct consensus_engine *e, const struct consensus_candidate 
     if (leader == e->voters.count) return BASE_OK; /* no memory */
     if (e->host.verify(e->host.ctx, &vote, &c->sig, &e->voters.list[leader].signer) != BASE_OK)
         return BASE_EMALFORMED;
+    engine_last_keep(e, leader, BASE_VOTE_CAND, c->slot, &hash, &c->sig);
+    if (leader == e->self && e->is_listening) engine_copy_found(e); /* we have made none yet */
     s = engine_slot_get(e, c->slot);
     if (s == NULL) return BASE_OK;
     const struct engine_cand *other = s->cands[0];
@@ -491,6 +498,7 @@ static void skip_cert_in(struct consensus_engine *e, const struct consensus_cert
 /* One that has been checked, or was made from votes that were. */
 void engine_cert_in(struct consensus_engine *e, const struct consensus_cert *cert)
 {
+    engine_last_keep_cert(e, cert);
     if (cert->kind == BASE_VOTE_NOTAR)
         notar_cert_in(e, cert);
     else if (cert->kind == BASE_VOTE_FINAL)
@@ -517,6 +525,7 @@ static int cert_in(struct consensus_engine *e, const struct consensus_cert *cert
     if (consensus_cert_check(cert, &e->epoch_id, &e->voters, e->host.verify, e->host.ctx) !=
         CONSENSUS_CERT_GOOD)
         return BASE_EMALFORMED;
+    engine_copy_in_cert(e, cert);
     engine_cert_in(e, cert);
     return BASE_OK;
 }
@@ -598,6 +607,8 @@ static int dispatch(struct consensus_engine *e, const struct consensus_event *ev
     case CONSENSUS_EV_HEAD:
         if (e->self < e->voters.count) e->heads[e->self] = ev->u.head;
         return BASE_OK;
+    case CONSENSUS_EV_SHOWN:
+        return engine_shown(e, ev->from, ev->u.shown);
     }
     return BASE_EINVAL;
 }
@@ -719,6 +730,7 @@ void consensus_engine_view(struct consensus_view *out, const struct consensus_en
         .lease_until_ms = e->now_ms < e->lease_from_ms ? 0 : e->lease_until_ms,
         .is_mute = e->is_mute,
         .abstains = e->abstains,
+        .is_listening = e->is_listening,
         .refused = e->refused};
 }
 

@@ -117,6 +117,8 @@ struct consensus_config { /* copied, but for host.ctx */
     uint64_t lease_from_ms; /* nobody's lease counts before (L3) */
     bool is_restart;        /* we may have voted in it before: what we saw then is not known */
     bool needs_state;       /* nothing is final for us before EV_STATE */
+    bool is_listening;   /* our log is empty: we sign nothing before voters of a quorum, ourselves
+                          * among them, have shown what they hold of our votes (EV_SHOWN) */
     uint64_t final_slot; /* the state that is held is as of this slot; CONSENSUS_NO_SLOT: genesis */
     struct base_hash32 final_hash;
     struct consensus_host host;
@@ -154,12 +156,20 @@ enum consensus_event_type {
     CONSENSUS_EV_RESIGN,       /* we hand the lead on */
     CONSENSUS_EV_DEAD,         /* what membership says of a voter */
     CONSENSUS_EV_STATE,        /* the log's state as of this candidate is held: go on from there */
-    CONSENSUS_EV_HEAD          /* the block that we judge by */
+    CONSENSUS_EV_HEAD,         /* the block that we judge by */
+    CONSENSUS_EV_SHOWN         /* what a voter holds of our votes */
+};
+#define CONSENSUS_VOTE_KINDS 4
+struct consensus_shown { /* of our key: its last one of each kind */
+    struct base_vote votes[CONSENSUS_VOTE_KINDS];
+    struct base_sig65 sigs[CONSENSUS_VOTE_KINDS];
+    size_t count;
 };
 #define CONSENSUS_GUEST(count) ((count) + 1) /* an index: a sender that is no voter */
 struct consensus_event {
     enum consensus_event_type type;
-    size_t from; /* MESSAGE: index of the sender, or CONSENSUS_GUEST: is answered in this step */
+    size_t from; /* MESSAGE, SHOWN: index of the sender; MESSAGE: or CONSENSUS_GUEST, which is
+                  * answered in this step */
     union {
         const struct consensus_message *message;
         uint64_t stored;
@@ -174,6 +184,7 @@ struct consensus_event {
             struct base_hash32 hash;
         } state;
         uint64_t head;
+        const struct consensus_shown *shown;
     } u;
 };
 
@@ -237,6 +248,7 @@ struct consensus_view {
     uint64_t lease_until_ms; /* ours; 0: none */
     bool is_mute;            /* signs nothing any more */
     bool abstains;           /* signs nothing for now */
+    bool is_listening;       /* signs nothing before it knows what others hold of its votes */
     uint64_t refused;        /* messages that broke a rule */
 };
 void consensus_engine_view(struct consensus_view *out, const struct consensus_engine *e);
@@ -247,6 +259,9 @@ size_t consensus_engine_leader(struct consensus_engine *e, uint64_t window);
 const struct consensus_cert *consensus_engine_final_cert(const struct consensus_engine *e);
 const struct consensus_candidate *consensus_engine_final_at(const struct consensus_engine *e,
                                                             size_t back);
+/* The last vote of a kind that we have seen of a voter in this epoch. False: none. */
+bool consensus_engine_last(const struct consensus_engine *e, size_t voter, enum base_vote_kind kind,
+                           struct base_vote *vote, struct base_sig65 *sig);
 /* The highest block that voters of a quorum, ourselves among them, judge by; 0: not known. */
 uint64_t consensus_engine_quorum_head(const struct consensus_engine *e);
 /* Weight of those whom we have heard a vote or a STATUS of lately; *heard by voter, may be NULL. */

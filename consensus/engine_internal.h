@@ -7,7 +7,8 @@
  *   engine.c        events in, actions out
  *   engine_table.c  slots and windows: what is held, and for how long
  *   engine_rules.c  what follows from it: voting, skipping, leading
- *   engine_sync.c   what others lack, and what we do */
+ *   engine_sync.c   what others lack, and what we do
+ *   engine_copy.c   what others hold of our votes */
 struct engine_cand {
     struct base_hash32 hash;
     struct consensus_candidate c; /* its payload is ours */
@@ -40,6 +41,13 @@ struct engine_window {
     uint64_t skip_from;
     bool is_certified;
     struct consensus_cert cert; /* the widest so far */
+};
+
+struct engine_last { /* vote of a voter and kind that we have seen, however long ago */
+    bool is_held;
+    uint64_t first;
+    struct base_hash32 hash;
+    struct base_sig65 sig;
 };
 
 struct engine_out { /* a record that is not stored yet, and what follows when it is */
@@ -88,13 +96,16 @@ struct consensus_engine {
     uint64_t wait_ms;                 /* L2: a vote that waits until then */
     uint64_t status_ms, still_ms, still_gap_ms;
     bool has_entries, is_resigning;
-    uint64_t *dead_ms;  /* by voter: since when membership says so; 0: it lives */
-    uint64_t *heads;    /* by voter: the block it judges by; 0: not known */
-    uint64_t *heard_ms; /* by voter; 0: never */
-    uint8_t *payload;   /* where the log above puts the entries of a candidate */
+    uint64_t *dead_ms;         /* by voter: since when membership says so; 0: it lives */
+    uint64_t *heads;           /* by voter: the block it judges by; 0: not known */
+    uint64_t *heard_ms;        /* by voter; 0: never */
+    struct engine_last *lasts; /* by voter, CONSENSUS_VOTE_KINDS each */
+    bool *has_shown;           /* by voter: what it holds of our votes */
+    uint8_t *payload;          /* where the log above puts the entries of a candidate */
 
-    uint64_t notar_top; /* our highest NOTAR; CONSENSUS_NO_SLOT: none */
-    size_t led_by;      /* whom we last notarised for; voter_count: nobody in this epoch */
+    uint64_t notar_top;  /* our highest NOTAR; CONSENSUS_NO_SLOT: none */
+    uint64_t began_slot; /* the last final one when we began */
+    size_t led_by;       /* whom we last notarised for; voter_count: nobody in this epoch */
     uint64_t led_window, led_seen_ms;
     bool is_restored;
     uint64_t lease_until_ms;
@@ -102,7 +113,7 @@ struct consensus_engine {
     uint64_t lease_from_ms;
     bool needs_state;
     uint64_t want_ms; /* the state was last asked for; 0: never */
-    bool is_mute, abstains;
+    bool is_mute, abstains, is_listening;
 
     uint64_t numbered;
     struct engine_out *outs;
@@ -174,6 +185,9 @@ void engine_send_cand(struct consensus_engine *e, size_t to, const struct engine
 void engine_send_vote(struct consensus_engine *e, size_t to, uint16_t voter,
                       const struct base_vote *vote, const struct base_sig65 *sig);
 
+/* Did we make this one? In this run, or in one that was restored. */
+bool engine_is_our_own(const struct consensus_engine *e, const struct base_vote *vote);
+
 /* engine_rules.c */
 void engine_progress(struct consensus_engine *e);
 void engine_lead(struct consensus_engine *e, struct engine_slot *s); /* its certificate is held */
@@ -189,5 +203,14 @@ void engine_sync_want(struct consensus_engine *e, uint64_t slot, const struct ba
 /* A quorum has voted for what descends from it. */
 void engine_sync_lacks(struct consensus_engine *e, uint64_t slot, const struct base_hash32 *hash);
 void engine_sync_restart(struct consensus_engine *e); /* a new final: not at a standstill */
+
+/* engine_copy.c */
+void engine_last_keep(struct consensus_engine *e, size_t voter, enum base_vote_kind kind,
+                      uint64_t first, const struct base_hash32 *hash, const struct base_sig65 *sig);
+void engine_last_keep_cert(struct consensus_engine *e, const struct consensus_cert *cert);
+void engine_copy_found(struct consensus_engine *e); /* our key signs, or has signed, without us */
+void engine_copy_in_cert(struct consensus_engine *e, const struct consensus_cert *cert);
+void engine_listen(struct consensus_engine *e); /* no more, when enough have shown theirs */
+int engine_shown(struct consensus_engine *e, size_t from, const struct consensus_shown *shown);
 
 #endif

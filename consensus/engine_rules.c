@@ -71,7 +71,8 @@ uint64_t engine_rules_due_ms(const struct consensus_engine *e)
     uint64_t due = e->wait_ms;
     const struct engine_window *w = engine_window_find(e, e->active);
     if (e->active == CONSENSUS_NO_SLOT) return e->now_ms;
-    if (e->is_mute || e->abstains || e->self >= e->voters.count) return UINT64_MAX;
+    if (e->is_mute || e->abstains || e->is_listening || e->self >= e->voters.count)
+        return UINT64_MAX;
     if (w == NULL || !w->has_skip)
         due = earlier(
             due, earlier(earlier(e->skip_ms, e->short_skip_ms), earlier(e->fin_ms, e->end_ms)));
@@ -487,7 +488,7 @@ static bool try_propose(struct consensus_engine *e)
 static bool vote(struct consensus_engine *e)
 {
     bool moved = false;
-    if (e->is_mute || e->abstains || e->self >= e->voters.count) return false;
+    if (e->is_mute || e->abstains || e->is_listening || e->self >= e->voters.count) return false;
     for (size_t i = 0; i < e->slot_count; i++) {
         if (try_notar(e, e->slots[i])) moved = true;
         if (try_final(e, e->slots[i])) moved = true;

@@ -29,7 +29,7 @@ struct item { /* what comes when */
     uint64_t at_ms, order;
     size_t to, from;
     uint32_t life; /* of the receiver */
-    enum { FRAME, STORED, CHAIN, PEER, DEAD } kind;
+    enum { FRAME, STORED, CHAIN, PEER, DEAD, HEAD } kind;
     uint8_t type;
     uint8_t *body;
     size_t len;
@@ -58,13 +58,18 @@ struct node {
     struct consensus_cluster *cluster;
     struct base_key33 key;
     uint32_t life;
-    bool is_up, is_cut;
+    bool is_up, is_cut, is_deaf;
     uint64_t runs;
     struct op *ops; /* not on disk yet */
     size_t op_count;
     struct blob epoch, state;
     struct kept *votes;
     size_t vote_count;
+    bool has_voted, is_lost; /* on disk, as all above */
+    uint64_t lost_block;
+    struct base_vote *said; /* in all its lives */
+    size_t said_count;
+    uint64_t contradictions;
     uint64_t epochs, faults, copies, differs;
     bool has_lease;
 };
@@ -92,6 +97,7 @@ static struct world {
     uint64_t tags;
     uint32_t loss_percent;
     bool no_states;            /* none arrives */
+    bool no_heads;             /* the endpoints are silent */
     struct base_hash32 wanted; /* the state that was asked for last */
 } w;
 
@@ -239,6 +245,7 @@ static void disk_apply(struct node *n, const struct op *op)
         votes_trim(n, op->epoch, op->first);
         break;
     case CONSENSUS_STORE_VOTE:
+        n->has_voted = true;
         n->votes = realloc(n->votes, (n->vote_count + 1) * sizeof *n->votes);
         assert_non_null(n->votes);
         n->votes[n->vote_count++] =
@@ -272,6 +279,7 @@ static void send_to(size_t from, size_t to, const struct consensus_cluster_actio
     if (a->u.send.type == CONSENSUS_FRAME_ASK) note_wanted(a);
     if (a->u.send.type == CONSENSUS_FRAME_STATE && w.no_states) return;
     if (from == to || !w.nodes[to].is_up || w.nodes[from].is_cut || w.nodes[to].is_cut) return;
+    if (w.nodes[to].is_deaf) return;
     if (base_prng_below(&w.prng, 100) < w.loss_percent) return;
     push((struct item){.at_ms = w.now_ms + delay(),
                        .from = from,
@@ -300,11 +308,45 @@ static void on_store(size_t at, const struct consensus_cluster_action *a)
                        .number = a->u.store.number});
 }
 
-static void on_note(struct node *n, const struct consensus_cluster_action *a)
+/* The endpoints take a while to say how far the chain is. */
+static void ask_head(size_t at)
 {
+    if (w.no_heads) return;
+    push((struct item){
+        .at_ms = w.now_ms + 700, .to = at, .from = at, .life = w.nodes[at].life, .kind = HEAD});
+}
+
+static void on_note(size_t at, const struct consensus_cluster_action *a)
+{
+    struct node *n = &w.nodes[at];
     if (a->u.note.note == CONSENSUS_NOTE_EPOCH) n->epochs++;
-    if (a->u.note.note == CONSENSUS_NOTE_COPY) n->copies++;
+    if (a->u.note.note == CONSENSUS_NOTE_COPY) {
+        n->copies++;
+        n->is_lost = true;
+        n->lost_block = CONSENSUS_LOST_NOW;
+        ask_head(at);
+    }
     if (a->u.note.note == CONSENSUS_NOTE_STATE_DIFFERS) n->differs++;
+}
+
+/* Whatever its log knows, it has said it; and what it says now may contradict that. */
+static void note_said(struct node *n, const struct consensus_cluster_action *a)
+{
+    struct consensus_message m;
+    if (a->u.send.type != consensus_frame_type(CONSENSUS_MSG_VOTE)) return;
+    assert_int_equal(
+        consensus_message_decode(&m, a->u.send.type, a->u.send.body.data, a->u.send.body.len),
+        BASE_OK);
+    const struct base_vote vote = m.u.vote.vote;
+    for (size_t i = 0; i < n->said_count; i++) {
+        if (!base_hash32_equal(&n->said[i].epoch_id, &vote.epoch_id)) continue;
+        if (memcmp(&n->said[i], &vote, sizeof vote) == 0) return;
+        if (consensus_vote_fault(&n->said[i], &vote, NULL) != CONSENSUS_NO_FAULT)
+            n->contradictions++;
+    }
+    n->said = realloc(n->said, (n->said_count + 1) * sizeof *n->said);
+    assert_non_null(n->said);
+    n->said[n->said_count++] = vote;
 }
 
 static void perform(size_t at, const struct consensus_cluster_actions *out)
@@ -314,6 +356,7 @@ static void perform(size_t at, const struct consensus_cluster_actions *out)
         const struct consensus_cluster_action *a = &out->list[i];
         switch (a->type) {
         case CONSENSUS_CLUSTER_ACT_SEND:
+            note_said(n, a);
             for (size_t to = 0; to < w.count; to++)
                 if (a->u.send.is_to_all || base_key33_equal(&w.nodes[to].key, &a->u.send.to))
                     send_to(at, to, a);
@@ -334,7 +377,7 @@ static void perform(size_t at, const struct consensus_cluster_actions *out)
             n->has_lease = a->u.lease.is_held;
             break;
         case CONSENSUS_CLUSTER_ACT_NOTE:
-            on_note(n, a);
+            on_note(at, a);
             break;
         case CONSENSUS_CLUSTER_ACT_LEADER:
         case CONSENSUS_CLUSTER_ACT_ENTRY:
@@ -455,11 +498,15 @@ static void start(size_t at)
                                               .gap_s = 4,
                                               .found_ms = 1000,
                                               .nonce = ++n->runs << 24,
+                                              .is_log_fresh = !n->has_voted,
+                                              .is_log_lost = n->is_lost,
+                                              .lost_block = n->lost_block,
                                               .host = {n, sign, verify, sign_entry, verify_entry}};
     assert_int_equal(consensus_cluster_new(&n->cluster, &config, w.now_ms), BASE_OK);
     n->is_up = true;
     restore(n);
     if (w.head > 0) see_block(at, w.head);
+    if (n->is_lost && n->lost_block == CONSENSUS_LOST_NOW) ask_head(at);
     for (size_t i = 0; i < w.count; i++) {
         if (i == at || !w.nodes[i].is_up) continue;
         tell(at, i, PEER, true, delay());
@@ -486,6 +533,38 @@ static void crash(size_t at)
     }
 }
 
+/* Its log is gone: what it has said is known to others only. */
+static void wipe(size_t at)
+{
+    struct node *n = &w.nodes[at];
+    for (size_t i = 0; i < n->vote_count; i++)
+        free(n->votes[i].body);
+    free(n->epoch.body);
+    free(n->state.body);
+    n->vote_count = 0;
+    n->epoch = n->state = (struct blob){0};
+    n->has_voted = n->is_lost = false;
+    n->copies = n->epochs = 0;
+}
+
+/* .. and it knows that there was one. */
+static void lose(size_t at)
+{
+    wipe(at);
+    w.nodes[at].is_lost = true;
+    w.nodes[at].lost_block = CONSENSUS_LOST_NOW;
+}
+
+static void tell_head(size_t at)
+{
+    struct node *n = &w.nodes[at];
+    struct consensus_cluster_view view;
+    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_LOST, .u.lost = w.head};
+    assert_int_equal(step(at, &ev), BASE_OK);
+    consensus_cluster_view(&view, n->cluster, w.now_ms);
+    n->lost_block = view.lost_block;
+}
+
 static void handle(const struct item *item)
 {
     struct consensus_cluster_event ev = {0};
@@ -505,6 +584,9 @@ static void handle(const struct item *item)
         break;
     case CHAIN:
         see_block(item->to, item->number);
+        return;
+    case HEAD:
+        tell_head(item->to);
         return;
     case PEER:
         ev.type = CONSENSUS_CLUSTER_EV_PEER;
@@ -595,6 +677,7 @@ static void end(void)
             free(n->votes[k].body);
         free(n->ops);
         free(n->votes);
+        free(n->said);
         free(n->epoch.body);
         free(n->state.body);
     }
@@ -991,6 +1074,361 @@ static void test_a_copy_is_suspended(void **state)
     end();
 }
 
+/* ---- votes that are lost ---- */
+
+static uint8_t frame[CONSENSUS_FRAME_BYTES_MAX];
+
+static int say(size_t to, size_t from, uint8_t type, const void *body, size_t len)
+{
+    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_FRAME,
+                                         .key = w.nodes[from].key};
+    ev.u.frame.type = type;
+    ev.u.frame.body = (struct base_slice){body, len};
+    return step(to, &ev);
+}
+
+static size_t votes_in(size_t at, const struct base_hash32 *epoch_id, enum base_vote_kind kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < w.nodes[at].said_count; i++)
+        if (w.nodes[at].said[i].kind == kind &&
+            base_hash32_equal(&w.nodes[at].said[i].epoch_id, epoch_id))
+            count++;
+    return count;
+}
+
+/* Nobody has said two things, and nobody is accused of it. */
+static void check_honest(void)
+{
+    for (size_t i = 0; i < w.count; i++) {
+        assert_int_equal(w.nodes[i].contradictions, 0);
+        assert_int_equal(w.nodes[i].faults, 0);
+    }
+}
+
+/* Four run, and one of them, who does not lead, has skipped what the others went on with. */
+static size_t begin_skipped(uint64_t seed)
+{
+    begin_running(seed, 4);
+    size_t at = (holder() + 1) % 4;
+    struct base_hash32 id = view_of(at).epoch_id;
+    w.nodes[at].is_deaf = true;
+    run_ms(8 * S);
+    assert_int_equal(votes_in(at, &id, BASE_VOTE_SKIP), 1);
+    assert_true(votes_in(at, &id, BASE_VOTE_FINAL) > 0);
+    w.nodes[at].is_deaf = false;
+    crash(at);
+    run_ms(1 * S);
+    return at;
+}
+
+/* The next epoch is of a block above the head: it votes in it. */
+static void check_votes_again(size_t at)
+{
+    uint64_t lost = w.nodes[at].lost_block;
+    assert_true(lost < CONSENSUS_LOST_NOW);
+    seat_put((at + 1) % 4, 2 + view_of(at).epoch->number);
+    run_ms(14 * S);
+    check_together();
+    struct base_hash32 id = view_of(at).epoch_id;
+    assert_false(view_of(at).is_lost);
+    assert_true(view_of(at).epoch->block.number > lost);
+    assert_true(votes_in(at, &id, BASE_VOTE_NOTAR) > 0);
+    check_honest();
+}
+
+/* It knows that it has voted: it follows, and says nothing before the next epoch. */
+static void test_a_lost_log_votes_in_the_next_epoch(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 20; seed < 25; seed++) {
+        size_t at = begin_skipped(seed);
+        lose(at);
+        size_t said = w.nodes[at].said_count;
+        start(at);
+        run_ms(15 * S);
+        check_together(); /* it follows the log */
+        assert_true(view_of(at).is_lost && view_of(at).self < 4);
+        assert_true(view_of(at).lost_block >= view_of(at).epoch->block.number);
+        assert_int_equal(w.nodes[at].said_count, said);
+        assert_int_equal(w.nodes[at].copies, 0); /* it need not be told */
+        check_votes_again(at);
+        end();
+    }
+}
+
+/* An epoch that begins before the chain's head is known may be one that it has voted in. */
+static void test_nothing_before_the_head_is_known(void **state)
+{
+    (void)state;
+    size_t at = begin_skipped(26);
+    lose(at);
+    w.no_heads = true;
+    size_t said = w.nodes[at].said_count;
+    start(at);
+    run_ms(5 * S);
+    seat_put((at + 1) % 4, 2);
+    run_ms(14 * S);
+    check_together();
+    assert_int_equal(view_of(at).epoch->number, 1);
+    assert_int_equal(w.nodes[at].said_count, said);
+    w.no_heads = false;
+    ask_head(at);
+    run_ms(1 * S);
+    assert_true(view_of(at).lost_block >= view_of(at).epoch->block.number);
+    check_votes_again(at);
+    end();
+}
+
+/* An epoch of a block that is not above the head may be one that it has voted in. */
+static void test_the_epoch_known_is_none_to_vote_in(void **state)
+{
+    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_LOST, .u.lost = 0};
+    (void)state;
+    size_t at = begin_skipped(27);
+    lose(at);
+    start(at);
+    run_ms(500);
+    assert_true(view_of(at).has_epoch);
+    assert_int_equal(step(at, &ev), BASE_OK); /* its endpoints are far behind the others' */
+    assert_int_equal(view_of(at).lost_block, view_of(at).epoch->block.number);
+    assert_true(view_of(at).is_lost);
+    end();
+}
+
+/* It does not know that it has voted. The others do, and say so first. */
+static void test_a_wiped_one_is_told(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 30; seed < 35; seed++) {
+        size_t at = begin_skipped(seed);
+        wipe(at);
+        size_t said = w.nodes[at].said_count;
+        start(at);
+        run_ms(15 * S);
+        check_together();
+        assert_int_equal(w.nodes[at].copies, 1);
+        assert_true(view_of(at).is_lost);
+        assert_int_equal(w.nodes[at].said_count, said);
+        crash(at); /* which it does not forget */
+        start(at);
+        run_ms(10 * S);
+        assert_int_equal(w.nodes[at].said_count, said);
+        check_votes_again(at);
+        end();
+    }
+}
+
+/* What was final long ago is forgotten by all but for its last votes: by these it is known. */
+static void test_a_wiped_one_is_told_what_is_final(void **state)
+{
+    (void)state;
+    begin_running(36, 4);
+    size_t at = (holder() + 1) % 4;
+    run_ms(5 * S);
+    crash(at);
+    run_ms(60 * S);
+    wipe(at);
+    size_t said = w.nodes[at].said_count;
+    start(at);
+    run_ms(5 * S);
+    assert_int_equal(w.nodes[at].copies, 1);
+    assert_int_equal(w.nodes[at].said_count, said);
+    run_ms(5 * S);
+    check_votes_again(at);
+    end();
+}
+
+/* Alone with one other it has heard too few, whose timers run out: a SKIP would cover what it has
+ * made final. */
+static void test_a_wiped_one_waits_for_a_quorum(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 37; seed < 40; seed++) {
+        begin_running(seed, 4);
+        size_t at = (holder() + 1) % 4, other = (at + 1) % 4;
+        run_ms(5 * S);
+        crash(at);
+        wipe(at);
+        for (size_t i = 0; i < 4; i++)
+            if (i != at && i != other) w.nodes[i].is_cut = true;
+        size_t said = w.nodes[at].said_count;
+        w.nodes[other].is_deaf = true; /* it answers nothing, but says how far it is */
+        start(at);
+        run_ms(100);
+        w.nodes[other].is_deaf = false;
+        run_ms(20 * S);
+        assert_true(view_of(at).has_epoch);
+        assert_int_equal(w.nodes[at].said_count, said);
+        for (size_t i = 0; i < 4; i++)
+            w.nodes[i].is_cut = false;
+        run_ms(20 * S);
+        check_together();
+        check_honest();
+        end();
+    }
+}
+
+/* .. and may be restarted meanwhile. */
+static void test_a_new_log_stays_new_until_it_has_a_vote(void **state)
+{
+    (void)state;
+    begin_running(41, 4);
+    size_t at = (holder() + 1) % 4, other = (at + 1) % 4;
+    run_ms(5 * S);
+    crash(at);
+    wipe(at);
+    for (size_t i = 0; i < 4; i++)
+        if (i != at && i != other) w.nodes[i].is_cut = true;
+    start(at);
+    run_ms(1 * S);
+    assert_true(view_of(at).has_epoch);
+    w.nodes[at].is_lost = false; /* it forgets what it was told, but not its epoch */
+    crash(at);
+    w.nodes[other].is_cut = true;
+    size_t said = w.nodes[at].said_count;
+    start(at);
+    run_ms(20 * S);
+    assert_true(view_of(at).has_epoch && view_of(at).engine.is_listening);
+    assert_int_equal(w.nodes[at].said_count, said);
+    end();
+}
+
+/* Whoever is really new loses no time. */
+static void test_a_newcomer_votes_at_once(void **state)
+{
+    (void)state;
+    begin_running(42, 4);
+    w.count = 5;
+    start(4);
+    run_ms(2 * S);
+    seat_put(4, 1);
+    while (view_of(4).self >= view_of(4).epoch->member_count)
+        run_ms(10);
+    struct base_hash32 id = view_of(4).epoch_id;
+    run_ms(200);
+    assert_false(view_of(4).engine.is_listening);
+    run_ms(1500);
+    assert_true(votes_in(4, &id, BASE_VOTE_NOTAR) > 0);
+    assert_int_equal(w.nodes[4].copies, 0);
+    end();
+}
+
+/* All have lost theirs: they begin anew, in an epoch that is none of the old ones. */
+static void test_all_lost_found_anew(void **state)
+{
+    (void)state;
+    begin_running(43, 4);
+    for (size_t i = 0; i < 4; i++) {
+        crash(i);
+        lose(i);
+    }
+    run_ms(BLOCK_MS - w.now_ms % BLOCK_MS + 100); /* the next block takes a while */
+    for (size_t i = 0; i < 4; i++)
+        start(i);
+    run_ms(15 * S);
+    check_together();
+    for (size_t i = 0; i < 4; i++) {
+        assert_false(view_of(i).is_lost);
+        assert_true(view_of(i).epoch->block.number > w.nodes[i].lost_block);
+    }
+    check_honest();
+    end();
+}
+
+/* A vote of the node's key that nobody of its own has made, shown by another. */
+static void show_vote(size_t at, size_t from)
+{
+    struct consensus_cluster_view v = view_of(at);
+    struct base_eth_address signer = address_of(&w.nodes[at].key);
+    struct base_vote vote = {.epoch_id = v.epoch_id,
+                             .kind = BASE_VOTE_NOTAR,
+                             .first = v.engine.frontier + 1,
+                             .last = v.engine.frontier + 1,
+                             .hash = {{0xc0}}};
+    struct base_sig65 sig = vote_sig(&signer, &vote);
+    struct base_packer p;
+    base_packer_init(&p, frame, sizeof frame);
+    base_pack_map(&p, 2);
+    consensus_put_bin(&p, 0, v.epoch_id.bytes, BASE_HASH32_BYTES);
+    consensus_put_array(&p, 1, 1);
+    base_pack_array(&p, 5);
+    base_pack_u64(&p, BASE_VOTE_NOTAR);
+    base_pack_u64(&p, vote.first);
+    base_pack_u64(&p, vote.last);
+    base_pack_bin(&p, vote.hash.bytes, sizeof vote.hash.bytes);
+    base_pack_bin(&p, sig.bytes, sizeof sig.bytes);
+    assert_int_equal(say(at, from, CONSENSUS_FRAME_VOTES, frame, p.len), BASE_OK);
+    frame[p.len - 1] ^= 1; /* not its signature */
+    assert_int_equal(say(at, from, CONSENSUS_FRAME_VOTES, frame, p.len), BASE_EMALFORMED);
+}
+
+/* Once it may have lost them; the second time somebody else has its key. */
+static void test_a_copy_twice_is_somebody_else(void **state)
+{
+    (void)state;
+    begin_running(44, 4);
+    size_t at = (holder() + 1) % 4;
+    show_vote(at, (at + 1) % 4);
+    assert_int_equal(w.nodes[at].copies, 1);
+    assert_true(view_of(at).is_lost && !view_of(at).is_mute);
+    run_ms(3 * S);
+    check_votes_again(at);
+    show_vote(at, (at + 1) % 4);
+    assert_int_equal(w.nodes[at].copies, 2);
+    assert_true(view_of(at).is_mute);
+    size_t said = w.nodes[at].said_count;
+    run_ms(3 * S);
+    seat_put((at + 1) % 4, 1);
+    run_ms(20 * S);
+    check_together();
+    assert_int_equal(view_of(at).epoch->number, 2);
+    assert_int_equal(w.nodes[at].said_count, said);
+    check_honest();
+    end();
+}
+
+/* .. and a restart does not make it forget, whatever else its log holds. */
+static void test_a_copy_outlives_a_restart(void **state)
+{
+    (void)state;
+    begin_running(46, 4);
+    size_t at = (holder() + 1) % 4;
+    show_vote(at, (at + 1) % 4);
+    run_ms(2 * S);
+    crash(at);
+    assert_true(w.nodes[at].vote_count > 0);
+    size_t said = w.nodes[at].said_count;
+    start(at);
+    run_ms(15 * S);
+    check_together();
+    assert_true(view_of(at).is_lost);
+    assert_int_equal(w.nodes[at].said_count, said);
+    check_votes_again(at);
+    end();
+}
+
+/* Restarts with the log, at any moment, are nothing of that kind. */
+static void test_a_restart_is_no_copy(void **state)
+{
+    (void)state;
+    begin_running(45, 4);
+    for (int i = 0; i < 20; i++) {
+        size_t at = (size_t)base_prng_below(&w.prng, 4);
+        crash(at);
+        run_ms(base_prng_between(&w.prng, 1, 4000));
+        start(at);
+        run_ms(base_prng_between(&w.prng, 1, 9000));
+        if (i % 5 == 4) seat_put(at, 1 + (uint64_t)i % 3);
+    }
+    run_ms(30 * S);
+    check_together();
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(w.nodes[i].copies, 0);
+    check_honest();
+    end();
+}
+
 /* By a vote: its windows go, its weight stays. */
 static void test_a_challenge(void **state)
 {
@@ -1015,17 +1453,6 @@ static void test_a_challenge(void **state)
 }
 
 /* ---- hostile frames ---- */
-
-static int say(size_t to, size_t from, uint8_t type, const void *body, size_t len)
-{
-    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_FRAME,
-                                         .key = w.nodes[from].key};
-    ev.u.frame.type = type;
-    ev.u.frame.body = (struct base_slice){body, len};
-    return step(to, &ev);
-}
-
-static uint8_t frame[CONSENSUS_FRAME_BYTES_MAX];
 
 static size_t entry_frame(const struct base_hash32 *id, size_t signer, size_t submitter,
                           uint64_t epoch)
@@ -1255,6 +1682,41 @@ static void test_wild_seeds(void **state)
         wild(seed);
 }
 
+/* One after the other loses its log, in any way and at any moment, while seats change. */
+static void wild_losses(uint64_t seed)
+{
+    begin_running(seed, 5);
+    for (int round = 0; round < 12; round++) {
+        size_t who = (size_t)base_prng_below(&w.prng, 5);
+        w.nodes[who].is_deaf = base_prng_below(&w.prng, 2) == 0;
+        run_ms(base_prng_between(&w.prng, 100, 9000));
+        w.nodes[who].is_deaf = false;
+        crash(who);
+        run_ms(base_prng_between(&w.prng, 100, 5000));
+        if (base_prng_below(&w.prng, 2) == 0)
+            wipe(who);
+        else
+            lose(who);
+        start(who);
+        run_ms(base_prng_between(&w.prng, 3000, 20000));
+        seat_put((who + 1) % 5, base_prng_between(&w.prng, 1, 3)); /* perhaps none changes */
+        run_ms(16 * S);
+        seat_put((who + 1) % 5, 4 + (uint64_t)round);
+        run_ms(16 * S);
+        assert_false(view_of(who).is_lost);
+    }
+    check_together();
+    check_honest();
+    end();
+}
+
+static void test_wild_losses(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 50; seed < 62; seed++)
+        wild_losses(seed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1276,7 +1738,20 @@ int main(void)
         cmocka_unit_test(test_what_a_leader_says_is_judged),
         cmocka_unit_test(test_epochs_are_not_made_up),
         cmocka_unit_test(test_states_are_compared),
+        cmocka_unit_test(test_a_lost_log_votes_in_the_next_epoch),
+        cmocka_unit_test(test_nothing_before_the_head_is_known),
+        cmocka_unit_test(test_the_epoch_known_is_none_to_vote_in),
+        cmocka_unit_test(test_a_wiped_one_is_told),
+        cmocka_unit_test(test_a_wiped_one_is_told_what_is_final),
+        cmocka_unit_test(test_a_wiped_one_waits_for_a_quorum),
+        cmocka_unit_test(test_a_new_log_stays_new_until_it_has_a_vote),
+        cmocka_unit_test(test_a_newcomer_votes_at_once),
+        cmocka_unit_test(test_all_lost_found_anew),
+        cmocka_unit_test(test_a_copy_twice_is_somebody_else),
+        cmocka_unit_test(test_a_copy_outlives_a_restart),
+        cmocka_unit_test(test_a_restart_is_no_copy),
         cmocka_unit_test(test_wild_seeds),
+        cmocka_unit_test(test_wild_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1066,6 +1066,232 @@ static void test_an_echo_is_no_copy(void **state)
     assert_null(acts(CONSENSUS_ACT_COPY));
 }
 
+/* ---- what others hold of our votes ---- */
+
+static void begin_listening(size_t self)
+{
+    begin(self);
+    teardown(NULL);
+    config.is_listening = true;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    timer();
+}
+
+static int show(size_t from, size_t signer, const struct base_vote *vote)
+{
+    struct consensus_shown shown = {.count = vote != NULL ? 1 : 0};
+    struct consensus_event ev = {.type = CONSENSUS_EV_SHOWN, .from = from, .u.shown = &shown};
+    if (vote != NULL) {
+        shown.votes[0] = *vote;
+        shown.sigs[0] = signed_by(signer, vote);
+    }
+    return feed(&ev);
+}
+
+static bool is_listening(void)
+{
+    struct consensus_view view;
+    consensus_engine_view(&view, engine);
+    return view.is_listening;
+}
+
+/* With itself three of four are a quorum; what others say of themselves counts for nothing. */
+static void test_a_new_log_signs_nothing_before_a_quorum_was_asked(void **state)
+{
+    struct consensus_message status = {.type = CONSENSUS_MSG_STATUS, .epoch_id = epoch};
+    (void)state;
+    begin_listening(3);
+    status.u.status.final_slot = CONSENSUS_NO_SLOT;
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(say(i, &status), BASE_OK);
+        assert_int_equal(say_vote(i, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+    }
+    now += 20000; /* whatever its timers say */
+    timer();
+    assert_null(acts(CONSENSUS_ACT_STORE));
+    assert_int_equal(show(0, 3, NULL), BASE_OK);
+    assert_int_equal(show(0, 3, NULL), BASE_OK); /* twice the same */
+    assert_int_equal(show(CONSENSUS_GUEST(N), 3, NULL), BASE_OK);
+    assert_null(acts(CONSENSUS_ACT_STORE));
+    assert_true(is_listening());
+    assert_int_equal(show(1, 3, NULL), BASE_OK);
+    assert_false(is_listening());
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+    assert_null(acts(CONSENSUS_ACT_COPY));
+}
+
+static void test_whoever_is_a_quorum_asks_nobody(void **state)
+{
+    (void)state;
+    begin(0);
+    teardown(NULL);
+    config.is_listening = true;
+    for (size_t i = 1; i < N; i++)
+        voters[i].weight = leads[i].weight = 0;
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    timer();
+    assert_non_null(stores(BASE_VOTE_CAND));
+}
+
+/* Of any kind, and however long ago: it has made none itself. */
+static void test_a_new_log_is_shown_what_it_lacks(void **state)
+{
+    static const enum base_vote_kind kinds[] = {BASE_VOTE_CAND, BASE_VOTE_NOTAR, BASE_VOTE_FINAL,
+                                                BASE_VOTE_SKIP};
+    struct base_hash32 a = {{1}};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct base_vote vote = vote_of(kinds[i], 2, &a);
+        begin_listening(3);
+        assert_int_equal(show(0, 3, &vote), BASE_OK);
+        assert_non_null(acts(CONSENSUS_ACT_COPY));
+        assert_int_equal(show(1, 3, NULL), BASE_OK);
+        say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+        assert_null(acts(CONSENSUS_ACT_STORE));
+        teardown(NULL);
+    }
+    begin_listening(3);
+    struct consensus_event ev = {.type = CONSENSUS_EV_STATE};
+    ev.u.state.slot = 100; /* it has the log's state as of a later slot already */
+    assert_int_equal(feed(&ev), BASE_OK);
+    struct base_vote vote = vote_of(BASE_VOTE_FINAL, 2, &a);
+    assert_int_equal(show(0, 3, &vote), BASE_OK);
+    assert_non_null(acts(CONSENSUS_ACT_COPY));
+}
+
+/* Nobody silences another. */
+static void test_what_is_shown_must_be_ours(void **state)
+{
+    struct base_hash32 a = {{1}};
+    (void)state;
+    begin_listening(3);
+    struct base_vote vote = vote_of(BASE_VOTE_NOTAR, 2, &a);
+    assert_int_equal(show(0, 0, &vote), BASE_EMALFORMED);
+    vote.epoch_id.bytes[0]++;
+    assert_int_equal(show(0, 3, &vote), BASE_EMALFORMED);
+    vote = vote_of(BASE_VOTE_SKIP, 2, &a);
+    vote.last++;
+    assert_int_equal(show(0, 3, &vote), BASE_EMALFORMED);
+    assert_null(acts(CONSENSUS_ACT_COPY));
+    assert_int_equal(show(1, 3, NULL), BASE_OK); /* and who has shown that has shown nothing */
+    assert_true(is_listening());
+}
+
+/* In a certificate, or as a candidate of our own window, before anybody was asked. */
+static void test_a_new_log_learns_of_its_votes_by_the_way(void **state)
+{
+    struct consensus_cert_vote votes[3];
+    struct consensus_message m = {.type = CONSENSUS_MSG_CERT, .epoch_id = epoch};
+    struct base_hash32 a = {{1}};
+    struct base_vote vote = vote_of(BASE_VOTE_FINAL, 4, &a);
+    (void)state;
+    for (size_t without = 3; without > 1; without--) {
+        begin_listening(3);
+        for (uint16_t i = 0, at = 0; i < N; i++)
+            if (i != without) votes[at++] = (struct consensus_cert_vote){i, 4, signed_by(i, &vote)};
+        m.u.cert = (struct consensus_cert){BASE_VOTE_FINAL, 4, 4, a, 3, votes};
+        assert_int_equal(say(0, &m), BASE_OK);
+        assert_true((acts(CONSENSUS_ACT_COPY) != NULL) == (without != 3));
+        teardown(NULL);
+    }
+    begin_listening(0);
+    say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    assert_non_null(acts(CONSENSUS_ACT_COPY));
+}
+
+/* Whoever has its log knows what it has said, as far as it still matters. */
+static void test_what_we_said_is_no_copy(void **state)
+{
+    struct base_hash32 other = {{7}};
+    (void)state;
+    begin(3);
+    timer();
+    struct base_hash32 a = say_cand(0, 0, CONSENSUS_NO_SLOT, &genesis, "a");
+    store_all();
+    struct base_vote vote = vote_of(BASE_VOTE_NOTAR, 0, &a);
+    assert_int_equal(show(0, 3, &vote), BASE_OK);
+    assert_null(acts(CONSENSUS_ACT_COPY));
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(say_vote(i, BASE_VOTE_NOTAR, 0, &a), BASE_OK);
+        assert_int_equal(say_vote(i, BASE_VOTE_FINAL, 0, &a), BASE_OK);
+    }
+    store_all(); /* final: forgotten here */
+    assert_int_equal(show(0, 3, &vote), BASE_OK);
+    assert_null(acts(CONSENSUS_ACT_COPY));
+    vote = vote_of(BASE_VOTE_NOTAR, 1, &other);
+    assert_int_equal(show(0, 3, &vote), BASE_OK);
+    assert_non_null(acts(CONSENSUS_ACT_COPY));
+}
+
+/* A log from an older copy: what it lacks may be final by the time that somebody shows it. */
+static void test_an_older_log_lacks_what_is_final_by_now(void **state)
+{
+    struct base_hash32 a = {{1}};
+    struct consensus_event ev = {.type = CONSENSUS_EV_STATE};
+    struct base_vote five = vote_of(BASE_VOTE_NOTAR, 5, &a),
+                     later = vote_of(BASE_VOTE_NOTAR, 6, &a);
+    (void)state;
+    begin(3);
+    teardown(NULL);
+    config.final_slot = 4; /* the state that it holds */
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    struct base_vote dropped = vote_of(BASE_VOTE_NOTAR, 3, &a); /* with the state before */
+    assert_int_equal(show(0, 3, &dropped), BASE_OK);
+    assert_null(acts(CONSENSUS_ACT_COPY));
+    teardown(NULL);
+    assert_int_equal(consensus_engine_new(&engine, &config, now), BASE_OK);
+    const struct consensus_candidate cand = {.slot = 5, .parent_slot = 4};
+    struct consensus_record r = {
+        .kind = CONSENSUS_RECORD_NOTAR, .vote = five, .sig = signed_by(3, &five), .cand = &cand};
+    assert_int_equal(consensus_engine_restore(engine, &r), BASE_OK);
+    ev.u.state.slot = 100;
+    assert_int_equal(feed(&ev), BASE_OK);
+    assert_int_equal(show(0, 3, &five), BASE_OK); /* its own */
+    assert_null(acts(CONSENSUS_ACT_COPY));
+    assert_int_equal(show(0, 3, &later), BASE_OK);
+    assert_non_null(acts(CONSENSUS_ACT_COPY));
+}
+
+/* The last of each kind, of each voter, beyond what is final; also of those in certificates. */
+static void test_the_last_votes_are_kept(void **state)
+{
+    struct base_vote vote;
+    struct base_sig65 sig, good;
+    (void)state;
+    begin(3);
+    timer();
+    assert_false(consensus_engine_last(engine, 0, BASE_VOTE_NOTAR, &vote, &sig));
+    struct base_hash32 a = slot_zero();
+    store_all();
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(say_vote(i, BASE_VOTE_FINAL, 0, &a), BASE_OK);
+    assert_true(consensus_engine_last(engine, 0, BASE_VOTE_CAND, &vote, &sig));
+    assert_true(vote.first == 0 && base_hash32_equal(&vote.hash, &a));
+    assert_true(consensus_engine_last(engine, 1, BASE_VOTE_NOTAR, &vote, &sig));
+    good = signed_by(1, &vote);
+    assert_memory_equal(&sig, &good, sizeof sig);
+    assert_true(consensus_engine_last(engine, 1, BASE_VOTE_FINAL, &vote, &sig));
+    assert_false(consensus_engine_last(engine, 1, BASE_VOTE_SKIP, &vote, &sig));
+    assert_int_equal(say_vote(1, BASE_VOTE_SKIP, 5, NULL), BASE_OK);
+    assert_true(consensus_engine_last(engine, 1, BASE_VOTE_SKIP, &vote, &sig));
+    assert_true(vote.first == 5 && vote.last == WINDOW - 1);
+    good = signed_by(1, &vote);
+    assert_memory_equal(&sig, &good, sizeof sig);
+    struct consensus_cert_vote votes[3];
+    struct consensus_message m = {.type = CONSENSUS_MSG_CERT, .epoch_id = epoch};
+    struct base_vote notar = vote_of(BASE_VOTE_NOTAR, 4, &a);
+    for (uint16_t i = 0; i < 3; i++)
+        votes[i] = (struct consensus_cert_vote){i, 4, signed_by(i, &notar)};
+    m.u.cert = (struct consensus_cert){BASE_VOTE_NOTAR, 4, 4, a, 3, votes};
+    assert_int_equal(say(0, &m), BASE_OK);
+    assert_true(consensus_engine_last(engine, 2, BASE_VOTE_NOTAR, &vote, &sig));
+    assert_int_equal(vote.first, 4);
+    assert_int_equal(say_vote(2, BASE_VOTE_NOTAR, 1, &a), BASE_OK); /* an older one */
+    assert_true(consensus_engine_last(engine, 2, BASE_VOTE_NOTAR, &vote, &sig));
+    assert_int_equal(vote.first, 4);
+}
+
 /* ---- hostile ---- */
 
 static void test_what_breaks_a_rule_is_counted(void **state)
@@ -1577,6 +1803,14 @@ int main(void)
         CASE(test_after_a_restart_all_leases_are_waited_for),
         CASE(test_a_copy_silences_us),
         CASE(test_an_echo_is_no_copy),
+        CASE(test_a_new_log_signs_nothing_before_a_quorum_was_asked),
+        CASE(test_whoever_is_a_quorum_asks_nobody),
+        CASE(test_a_new_log_is_shown_what_it_lacks),
+        CASE(test_what_is_shown_must_be_ours),
+        CASE(test_a_new_log_learns_of_its_votes_by_the_way),
+        CASE(test_what_we_said_is_no_copy),
+        CASE(test_an_older_log_lacks_what_is_final_by_now),
+        CASE(test_the_last_votes_are_kept),
         CASE(test_what_breaks_a_rule_is_counted),
         CASE(test_no_lease_beyond_the_epochs_end),
         CASE(test_no_lease_before_the_former_epochs_end),

@@ -1,5 +1,5 @@
 /* A whole core that hostile frames come to: type (1), length (2), body, and so on. It never fails,
- * and what it would store it can read again. */
+ * and what it would store it can read again. An odd number of bytes finds its log new. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .self = key_of(0),
         .gap_s = 1,
         .found_ms = 1000,
+        .is_log_fresh = size % 2 == 1,
         .host = {NULL, sign, verify, sign_entry, verify_entry}};
     struct consensus_cluster *c;
     struct consensus_cluster_actions out;
