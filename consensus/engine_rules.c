@@ -217,7 +217,7 @@ static bool finalise(struct consensus_engine *e)
 /* Should all restart, those who had not seen it can be shown it. Nothing waits for it. */
 static void log_final(struct consensus_engine *e)
 {
-    if (e->is_mute || e->abstains || e->self >= e->voters.count) return;
+    if (e->is_mute || e->abstains || e->is_listening || e->self >= e->voters.count) return;
     if (e->final_cert.count == 0 || e->final_cert.first < e->logged) return;
     e->logged = e->final_cert.first + 1;
     struct consensus_action *act = engine_act(e, CONSENSUS_ACT_STORE);

@@ -48,10 +48,14 @@ static int show_leader(const json_t *json, const struct node_options *options)
     base_buf_deinit(&out);
     if (json_is_false(json_object_get(json, "bft")))
         puts("fewer than four members: no lie is borne");
-    if (json_is_false(json_object_get(json, "signs")))
-        puts(
-            "this node does not vote: a warning of `nftmesh status` says why; without one, it waits"
-            " for the next epoch");
+    if (json_is_string(json_object_get(json, "why"))) {
+        base_buf_init(&out, TEXT_BYTES_MAX);
+        base_buf_puts(&out, "this node votes for nothing: ");
+        cli_field(&out, json, "why");
+        base_buf_puts(&out, "\n");
+        cli_grid_print(&out);
+        base_buf_deinit(&out);
+    }
     return CLI_OK;
 }
 

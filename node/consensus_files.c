@@ -48,7 +48,9 @@ static int mark_load(struct node_consensus_files *files, char *why)
     files->acknowledged = base_get_u64be((const uint8_t *)data);
     mark_encode(again, files->acknowledged);
     if (len == MARK_BYTES && memcmp(data, again, MARK_BYTES) == 0) return BASE_OK;
-    return files_fail(why, BASE_EMALFORMED, "%.200s is not whole: bring back a whole copy",
+    return files_fail(why, BASE_EMALFORMED,
+                      "%.200s is not whole: bring back a whole copy, or move"
+                      " it away with the log beside it, and start again",
                       files->mark_path);
 }
 
@@ -90,10 +92,12 @@ static int mark_fail(const struct node_consensus_files *files, char *why)
 int node_consensus_files_mark_start(struct node_consensus_files *files, uint64_t number,
                                     char why[NODE_STORE_WHY_BYTES])
 {
-    files->mark_fd = open(files->mark_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (files->mark_fd < 0)
+        files->mark_fd = open(files->mark_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (files->mark_fd < 0 || mark_write(files->mark_fd, number) != BASE_OK ||
         fsync(files->mark_fd) != 0 || directory_sync(files->mark_path) != BASE_OK)
         return mark_fail(files, why);
+    files->has_mark = true;
     return BASE_OK;
 }
 
@@ -121,6 +125,34 @@ static int database_look(struct node_consensus_files *files, const char *path, c
     return BASE_OK;
 }
 
+/* "-wal" of the database; BASE_EINVAL: too long. */
+static int log_path(char out[NODE_STORE_PATH_BYTES], const char *path, char *why)
+{
+    int len = snprintf(out, NODE_STORE_PATH_BYTES, "%s-wal", path);
+    return len < 0 || len >= NODE_STORE_PATH_BYTES
+               ? files_fail(why, BASE_EINVAL, "%.200s..: the path is too long", path)
+               : BASE_OK;
+}
+
+static int log_look(struct node_consensus_files *files, const char *path, char *why)
+{
+    char name[NODE_STORE_PATH_BYTES];
+    struct stat st;
+    int rv = log_path(name, path, why);
+    files->has_log = rv == BASE_OK && lstat(name, &st) == 0 && st.st_size > 0;
+    return rv;
+}
+
+int node_consensus_files_drop_log(const char *path, char why[NODE_STORE_WHY_BYTES])
+{
+    char name[NODE_STORE_PATH_BYTES];
+    int rv = log_path(name, path, why);
+    if (rv != BASE_OK) return rv;
+    if (unlink(name) != 0 && errno != ENOENT)
+        return files_fail(why, BASE_EIO, "%.200s cannot be removed: %s", name, strerror(errno));
+    return BASE_OK;
+}
+
 int node_consensus_files_look(struct node_consensus_files *out, const char *path,
                               char why[NODE_STORE_WHY_BYTES])
 {
@@ -129,6 +161,7 @@ int node_consensus_files_look(struct node_consensus_files *out, const char *path
     if (len < 0 || (size_t)len >= sizeof out->mark_path)
         return files_fail(why, BASE_EINVAL, "%.200s..: the path is too long", path);
     int rv = mark_load(out, why);
+    if (rv == BASE_OK) rv = log_look(out, path, why);
     return rv == BASE_OK ? database_look(out, path, why) : rv;
 }
 

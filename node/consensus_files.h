@@ -13,6 +13,7 @@
 struct node_consensus_files {
     bool is_there;  /* the database */
     bool has_bytes; /* and is not one that was about to be made */
+    bool has_log;   /* the "-wal" of one that had some */
     bool has_mark;
     uint64_t acknowledged; /* 0 without a mark */
     int mark_fd;           /* -1 before _mark_start */
@@ -24,6 +25,8 @@ struct node_consensus_files {
  * BASE_EMALFORMED: the mark. BASE_EIO. */
 int node_consensus_files_look(struct node_consensus_files *out, const char *path,
                               char why[NODE_STORE_WHY_BYTES]);
+/* A "-wal" without its database. BASE_EIO. */
+int node_consensus_files_drop_log(const char *path, char why[NODE_STORE_WHY_BYTES]);
 /* An empty one, 0600: SQLite gives its other files the mode of this one. BASE_EIO. */
 int node_consensus_files_make(const char *path, char why[NODE_STORE_WHY_BYTES]);
 /* Makes the mark where it is missing; number and all names are on disk then. BASE_EIO. */

@@ -18,8 +18,8 @@
 #define STORE_ROW_BYTES_MAX  (NODE_CONSENSUS_STATE_MAX + 1024) /* a row with its small columns */
 
 #define STORE_WHAT_TO_DO                                                                           \
-    "bring back a whole copy of it with its -wal and -mark; without one, move them away and"       \
-    " register the seat again with another seed, since this key may have voted for what is lost"
+    "bring back a whole copy of it with its -wal and -mark; without one, move these files away"    \
+    " and start again: then this node votes from the first epoch on that is of a later block"
 
 /* The small columns first, so that looking for rows reads no body. */
 #define STORE_COLUMNS                                                                              \
@@ -79,6 +79,7 @@ struct node_consensus_store {
     struct store_head head; /* as of the last batch */
     int wal_pages;
     bool is_mute;
+    bool has_run; /* there was a log before */
     uint8_t cluster[NODE_CONSENSUS_CLUSTER_MAX];
     size_t cluster_len;
 };
@@ -416,6 +417,20 @@ static int db_open(struct node_consensus_store *s, char *why)
         why);
 }
 
+static int op_apply(struct node_consensus_store *s, struct store_head *head,
+                    const struct node_consensus_op *op, char *why);
+
+/* The numbers go on: what was acknowledged is not, ever again. */
+static int lost_put(struct node_consensus_store *s, char *why)
+{
+    const struct node_consensus_lost lost = {NODE_CONSENSUS_LOST_MISSING,
+                                             NODE_CONSENSUS_BLOCK_UNKNOWN};
+    uint8_t body[NODE_CONSENSUS_LOST_BYTES];
+    const struct node_consensus_op op = node_consensus_lost_op(body, &lost);
+    s->head.seq = s->files.acknowledged;
+    return op_apply(s, &s->head, &op, why);
+}
+
 static int db_make(struct node_consensus_store *s, char *why)
 {
     char sql[128];
@@ -425,6 +440,7 @@ static int db_make(struct node_consensus_store *s, char *why)
     for (size_t i = 0; i < STORE_TABLES && rv == BASE_OK; i++)
         rv = store_exec(s, TABLES[i], why);
     if (rv == BASE_OK) rv = statements_prepare(s, why);
+    if (rv == BASE_OK && s->has_run) rv = lost_put(s, why);
     if (rv == BASE_OK) rv = head_put(s, &s->head, why);
     return rv == BASE_OK ? store_exec(s, "COMMIT", why) : rv;
 }
@@ -440,7 +456,9 @@ static int db_identify(struct node_consensus_store *s, bool *is_new, char *why)
     if (rv == BASE_OK) rv = store_ask(s, &tables, "SELECT count(*) FROM sqlite_schema", why);
     if (rv != BASE_OK) return rv;
     *is_new = id == 0 && layout == 0 && tables == 0;
-    if (*is_new) return s->files.acknowledged == 0 ? BASE_OK : store_damaged(s, "is empty", why);
+    if (*is_new && s->files.has_bytes && s->files.acknowledged > 0)
+        return store_damaged(s, "holds nothing", why);
+    if (*is_new) return BASE_OK;
     if (id != STORE_APPLICATION_ID)
         return store_damaged(s, "is another program's database, or damaged", why);
     if (layout > STORE_LAYOUT)
@@ -502,13 +520,24 @@ static int db_settle(struct node_consensus_store *s, char *why)
     return node_consensus_files_mark_start(&s->files, s->head.seq, why);
 }
 
+/* There was a database, and there is none. An empty one beside a log is what is left of one;
+ * without a log it may be one that we were about to make. And one without a mark would be refused:
+ * so that comes first. */
+static int lost_begin(struct node_consensus_store *s, char *why)
+{
+    if (s->files.is_there && s->files.has_log)
+        return store_damaged(s, "is empty, and its -wal is not", why);
+    int rv = node_consensus_files_drop_log(s->path, why);
+    return rv == BASE_OK ? node_consensus_files_mark_start(&s->files, s->files.acknowledged, why)
+                         : rv;
+}
+
 static int store_begin(struct node_consensus_store *s, char *why)
 {
     bool is_new;
     int rv = node_consensus_files_look(&s->files, s->path, why);
-    /* Before SQLite sees it, which deletes the log of an empty database. */
-    if (rv == BASE_OK && !s->files.has_bytes && s->files.acknowledged > 0)
-        rv = store_damaged(s, "is missing or empty", why);
+    s->has_run = s->has_run || s->files.has_mark;
+    if (rv == BASE_OK && !s->files.has_bytes && s->has_run) rv = lost_begin(s, why);
     if (rv == BASE_OK && !s->files.is_there) rv = node_consensus_files_make(s->path, why);
     if (rv == BASE_OK) rv = db_open(s, why);
     if (rv == BASE_OK) rv = db_identify(s, &is_new, why);
@@ -518,7 +547,8 @@ static int store_begin(struct node_consensus_store *s, char *why)
 }
 
 int node_consensus_store_open(struct node_consensus_store **out, const char *path,
-                              const struct base_slice *cluster, char why[NODE_STORE_WHY_BYTES])
+                              const struct base_slice *cluster, bool has_run,
+                              char why[NODE_STORE_WHY_BYTES])
 {
     assert(out != NULL && path != NULL && cluster != NULL && why != NULL);
     assert(cluster->len > 0 && cluster->len <= NODE_CONSENSUS_CLUSTER_MAX);
@@ -526,6 +556,7 @@ int node_consensus_store_open(struct node_consensus_store **out, const char *pat
     struct node_consensus_store *s = calloc(1, sizeof *s);
     if (s == NULL) return store_fail(why, BASE_ENOMEM, "no memory");
     s->files.mark_fd = -1;
+    s->has_run = has_run;
     s->path = strdup(path);
     memcpy(s->cluster, cluster->data, cluster->len);
     s->cluster_len = cluster->len;
@@ -736,4 +767,17 @@ int node_consensus_store_meta(struct node_consensus_store *s, const char *key,
     assert(s != NULL && key != NULL && body != NULL && why != NULL);
     struct row_copy copy = {.body = body};
     return kept_copy(s, &copy, NODE_CONSENSUS_PUT_META, key, why);
+}
+
+int node_consensus_store_lost(struct node_consensus_store *s, struct node_consensus_lost *out,
+                              char why[NODE_STORE_WHY_BYTES])
+{
+    struct base_buf body;
+    base_buf_init(&body, NODE_CONSENSUS_LOST_BYTES);
+    int rv = node_consensus_store_meta(s, NODE_CONSENSUS_LOST_KEY, &body, why);
+    if (rv == BASE_ETOOBIG ||
+        (rv == BASE_OK && node_consensus_lost_decode(out, body.data, body.len) != BASE_OK))
+        rv = store_damaged(s, "is damaged", why);
+    base_buf_deinit(&body);
+    return rv;
 }

@@ -2,6 +2,7 @@
 #define NFTMESH_NODE_CONSENSUS_STORE_H
 
 #include "base/buf.h"
+#include "node/consensus_lost.h"
 #include "node/consensus_op.h"
 #include "node/store.h"
 
@@ -20,7 +21,8 @@
  *
  * Each row carries a SHA-256 of itself, since SQLite's pages carry none; opening reads them all. A
  * file that is damaged, incomplete or another's is refused and left as it is; it is never taken for
- * an empty log.
+ * an empty log. One that is missing, or empty, though there was one before, is begun anew, with the
+ * word that it is not the first (node/consensus_lost.h) in the same transaction that makes it.
  *
  * One thread at a time. One process at a time: the lock is held from open to close. */
 #define NODE_CONSENSUS_CLUSTER_MAX 256 /* bytes */
@@ -28,11 +30,13 @@
 struct node_consensus_store;
 
 /* cluster: whose log it is, 1 to CLUSTER_MAX bytes: kept at the first start, compared later.
+ * has_run: there has been a log here; the -mark knows it as well.
  * why: one line that names the path and what to do. BASE_EEXIST: open elsewhere. BASE_EMALFORMED:
  * damaged, incomplete, or of another program. BASE_EUNSUPPORTED: of a newer version. BASE_EINVAL:
  * another cluster's, not a regular file, or others may read it. BASE_EIO, BASE_ENOMEM. */
 int node_consensus_store_open(struct node_consensus_store **out, const char *path,
-                              const struct base_slice *cluster, char why[NODE_STORE_WHY_BYTES]);
+                              const struct base_slice *cluster, bool has_run,
+                              char why[NODE_STORE_WHY_BYTES]);
 void node_consensus_store_close(struct node_consensus_store *s); /* NULL is fine */
 
 /* All of the batch in its order, or nothing. BASE_EINVAL, BASE_ETOOBIG: of one of them, and nothing
@@ -55,7 +59,11 @@ int node_consensus_store_epochs(struct node_consensus_store *s, node_consensus_e
  * body takes. Else as above. */
 int node_consensus_store_state(struct node_consensus_store *s, uint64_t *epoch, uint64_t *first,
                                struct base_buf *body, char why[NODE_STORE_WHY_BYTES]);
+/* BASE_ENOTFOUND: never put. */
 int node_consensus_store_meta(struct node_consensus_store *s, const char *key,
                               struct base_buf *body, char why[NODE_STORE_WHY_BYTES]);
+/* BASE_ENOTFOUND: no vote was ever lost here. */
+int node_consensus_store_lost(struct node_consensus_store *s, struct node_consensus_lost *out,
+                              char why[NODE_STORE_WHY_BYTES]);
 
 #endif

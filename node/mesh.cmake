@@ -27,7 +27,7 @@ nftmesh_test(test_node_handlers LABELS net DEPS node_handlers)
 target_compile_definitions(test_node_handlers PRIVATE _GNU_SOURCE)
 
 nftmesh_library(node_mesh
-  SOURCES mesh.c mesh_authority.c mesh_boot.c mesh_budget.c mesh_chain.c mesh_consensus.c mesh_consensus_ask.c mesh_conns.c mesh_contract.c mesh_control.c mesh_dial.c mesh_event.c mesh_expiry.c mesh_gossip.c mesh_handler.c mesh_info.c
+  SOURCES mesh.c mesh_authority.c mesh_boot.c mesh_budget.c mesh_chain.c mesh_consensus.c mesh_consensus_ask.c mesh_consensus_lost.c mesh_conns.c mesh_contract.c mesh_control.c mesh_dial.c mesh_event.c mesh_expiry.c mesh_gossip.c mesh_handler.c mesh_info.c
           mesh_links.c mesh_view.c mesh_wallet.c
   DEPS node_handlers node_peer_budget node_transfer_store node_wallet_work node_wallet node_contract_info node_dial_rules node_ask node_binding node_session node_link
        node_http_client node_surface node_version node_consensus_store consensus gossip chain attest base

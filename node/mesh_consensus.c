@@ -108,6 +108,7 @@ static void on_store(struct mesh *m, const struct consensus_cluster_action *a)
     struct mesh_consensus *mc = m->consensus;
     switch (a->u.store.kind) {
     case CONSENSUS_STORE_VOTE:
+        mesh_consensus_voted(m);
         op.kind = NODE_CONSENSUS_PUT_VOTE;
         op.row.first = a->u.store.first;
         op.row.last = a->u.store.last;
@@ -121,6 +122,7 @@ static void on_store(struct mesh *m, const struct consensus_cluster_action *a)
         break;
     }
     int rv = node_consensus_writer_put(mc->writer, a->u.store.number, &op);
+    mc->put_number = a->u.store.number;
     if (rv == BASE_OK || mc->is_store_lost) return;
     char why[NODE_STORE_WHY_BYTES];
     snprintf(why, sizeof why, "a vote could not be stored: %s", base_strerror(rv));
@@ -244,6 +246,17 @@ static enum base_log_level note_level(enum consensus_cluster_note note)
     return BASE_LOG_WARN;
 }
 
+/* The first is of a log that is lost; one more in this run, of somebody else who has the key. */
+static void on_copy(struct mesh *m)
+{
+    struct consensus_cluster_view v;
+    mesh_consensus_copy(m);
+    consensus_cluster_view(&v, m->consensus->cluster, mesh_now());
+    if (v.is_mute)
+        mute(m, "votes of this node's key are seen that it did not make: end whatever else runs"
+                " with this key, then start again");
+}
+
 /* Some are true at each heartbeat of a peer: told once until something else is. */
 static void on_note(struct mesh *m, const struct consensus_cluster_action *a)
 {
@@ -252,10 +265,8 @@ static void on_note(struct mesh *m, const struct consensus_cluster_action *a)
     bool is_news = a->u.note.note == CONSENSUS_NOTE_EPOCH || mc->last_note != a->u.note.note;
     mc->last_note = a->u.note.note;
     if (a->u.note.note == CONSENSUS_NOTE_MUTE) return; /* told with its cause */
-    if (a->u.note.note == CONSENSUS_NOTE_COPY)
-        mute(m, "a vote of this node's key has been seen that it did not make: end whatever else"
-                " runs with this key, then start again");
     mesh_dirty(m);
+    if (a->u.note.note == CONSENSUS_NOTE_COPY) on_copy(m);
     if (!is_news) return;
     mesh_event_begin(&e, m, note_level(a->u.note.note), "consensus",
                      consensus_cluster_note_name(a->u.note.note));
@@ -377,6 +388,7 @@ void mesh_consensus_state(struct mesh *m, const struct gossip_action *a)
 void mesh_consensus_timer(struct mesh *m, uint64_t now_ms)
 {
     const struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_TIMER};
+    mesh_consensus_lost_step(m);
     if (mesh_consensus_deadline_ms(m) <= now_ms) (void)mesh_consensus_step(m, &ev);
 }
 
@@ -490,6 +502,9 @@ static int cluster_new(struct mesh *m)
         .gap_s = m->config->epoch_gap_ms / 1000,
         .found_ms = FOUND_MS,
         .nonce = m->start_incarnation << NONCE_BITS,
+        .is_log_fresh = !m->consensus->has_voted,
+        .is_log_lost = m->consensus->has_loss,
+        .lost_block = m->consensus->loss.block,
         .host = {m, sign, verify, sign_entry, verify_entry},
     };
     consensus_params_default(&config.params);
@@ -583,7 +598,10 @@ static int store_open(struct mesh *m, char why[NODE_STORE_WHY_BYTES])
         snprintf(why, NODE_STORE_WHY_BYTES, "the path of the vote log is too long");
         return rv;
     }
-    return node_consensus_store_open(&m->consensus->store, path, &whose, why);
+    bool has_run = mesh_consensus_has_run(m);
+    rv = node_consensus_store_open(&m->consensus->store, path, &whose, has_run, why);
+    if (rv == BASE_OK) rv = mesh_consensus_remember(m, why);
+    return rv == BASE_OK ? mesh_consensus_lost_load(m, why) : rv;
 }
 
 /* Whoever does not know what it voted for may contradict itself: a member, but no voter. */
@@ -617,6 +635,7 @@ int mesh_consensus_new(struct mesh *m)
         mesh_fail(m, 1, "consensus: %s", why[0] != '\0' ? why : base_strerror(rv));
         return rv;
     }
+    mesh_consensus_lost_start(m);
     mesh_consensus_chain(m);
     return BASE_OK;
 }

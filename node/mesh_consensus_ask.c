@@ -142,11 +142,35 @@ static void put_leader(struct mesh *m, json_t *out, const struct consensus_clust
 /* The engine of a later epoch knows nothing of it: there we do not vote from the beginning. */
 static bool is_mute(const struct mesh *m, const struct consensus_cluster_view *v)
 {
-    return v->engine.is_mute || mesh_consensus_mute(m)[0] != '\0';
+    return v->is_mute || (v->engine.is_mute && !v->is_lost) || mesh_consensus_mute(m)[0] != '\0';
+}
+
+/* Why it votes for nothing. NULL: it does vote. */
+static const char *why_silent(const struct mesh *m, const struct consensus_cluster_view *v,
+                              char *out, size_t cap)
+{
+    const char *why = NULL;
+    if (mesh_consensus_mute(m)[0] != '\0')
+        why = mesh_consensus_mute(m);
+    else if (is_mute(m, v))
+        why = "it signs nothing more until it is restarted: its log says why";
+    else if (mesh_consensus_loss(m, out, cap))
+        return out;
+    else if (!v->has_epoch)
+        why = "no epoch is known here yet";
+    else if (v->self == v->epoch->member_count)
+        why = "it is not in this epoch: who has a seat is in the next one";
+    else if (v->engine.abstains)
+        why = "the RPC endpoints have been silent for longer than --rpc-grace";
+    else if (v->engine.is_listening)
+        why = "its log is new: others are asked first which votes of its key they hold";
+    if (why != NULL) snprintf(out, cap, "%s", why);
+    return why;
 }
 
 static void ask_leader(struct mesh *m, struct node_command *command)
 {
+    char why[MESH_CONSENSUS_LOSS_BYTES];
     struct consensus_cluster_view v;
     json_t *out = json_object();
     uint64_t now_ms = mesh_now();
@@ -158,9 +182,9 @@ static void ask_leader(struct mesh *m, struct node_command *command)
     json_object_set_new(out, "final_slot", v.has_epoch ? slot(v.engine.final_slot) : json_null());
     json_object_set_new(
         out, "bft", json_boolean(v.has_epoch && v.epoch->member_count >= CONSENSUS_MEMBERS_SAFE));
-    json_object_set_new(out, "signs",
-                        json_boolean(v.has_epoch && !is_mute(m, &v) && !v.engine.abstains &&
-                                     v.self < v.epoch->member_count));
+    bool signs = why_silent(m, &v, why, sizeof why) == NULL;
+    json_object_set_new(out, "signs", json_boolean(signs));
+    json_object_set_new(out, "why", signs ? json_null() : json_string(why));
     if (command->wants_certificate)
         json_object_set_new(out, "certificate", certificate(m->consensus->cluster));
     answer(command, out);
@@ -663,4 +687,5 @@ void mesh_consensus_figures(struct mesh *m)
     node_metric_set(&x->consensus_refused, v.refused + v.engine.refused);
     node_metric_set(&x->consensus_mute, is_mute(m, &v) ? 1 : 0);
     node_metric_set(&x->consensus_abstains, v.engine.abstains ? 1 : 0);
+    node_metric_set(&x->consensus_lost, mesh_consensus_is_lost(m) ? 1 : 0);
 }

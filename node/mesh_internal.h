@@ -7,6 +7,7 @@
  *   mesh_boot.c     guest agent -> identity -> own seat
  *   mesh_budget.c   what each member may cost us
  *   mesh_consensus.c who leads: the core, its frames, the chain, the disk
+ *   mesh_consensus_lost.c votes that its log does not hold
  *   mesh_consensus_ask.c what is told of it, and what it is told
  *   mesh_chain.c    poller <-> endpoints; a new snapshot and what follows from it
  *   mesh_authority.c owners' authorisations, where the contract stores no keys
@@ -365,6 +366,9 @@ void mesh_consensus_peer(struct mesh *m, const struct base_key33 *key, bool is_u
 void mesh_consensus_state(struct mesh *m, const struct gossip_action *a);
 void mesh_consensus_timer(struct mesh *m, uint64_t now_ms);
 uint64_t mesh_consensus_deadline_ms(const struct mesh *m);
+
+/* mesh_consensus_lost.c: why it votes for nothing for now. False: its votes are not lost. */
+bool mesh_consensus_loss(const struct mesh *m, char *out, size_t cap);
 
 /* mesh_consensus_ask.c */
 void mesh_consensus_ask(struct mesh *m, struct node_command *command);

@@ -235,6 +235,7 @@ static void add_warnings(struct mesh *m, struct node_view *view)
         snprintf(text, sizeof text, "this node signs nothing until it is started again: %s", mute);
         node_view_add_warning(view, text);
     }
+    if (mesh_consensus_loss(m, text, sizeof text)) node_view_add_warning(view, text);
     uint64_t absent = mesh_consensus_absent(m, tokens, sizeof tokens);
     if (absent > 0) {
         snprintf(text, sizeof text,

@@ -438,6 +438,9 @@ static void render_consensus(struct base_buf *out, const struct node_metrics *m)
     put_one(out, "consensus_abstains", "gauge",
             "1 while this node neither votes nor leads: --rpc-grace has passed.",
             value_of(&m->consensus_abstains));
+    put_one(out, "consensus_votes_lost", "gauge",
+            "1 while this node votes for nothing: its log lacks votes that it may have made.",
+            value_of(&m->consensus_lost));
 }
 
 static void render_rim(struct base_buf *out, const struct node_metrics *m)

@@ -54,8 +54,8 @@ struct node_metrics {
     _Atomic uint64_t consensus_sent, consensus_received, consensus_refused;
     _Atomic uint64_t leader_changes, evidence;
     /* Gauges; without consensus all are zero, and not shown. */
-    _Atomic uint64_t consensus_on, consensus_mute, consensus_abstains, epoch, slot, final_slot,
-        window, is_leader;
+    _Atomic uint64_t consensus_on, consensus_mute, consensus_abstains, consensus_lost, epoch, slot,
+        final_slot, window, is_leader;
     _Atomic uint64_t lease_remaining_ms, quorum_weight, voting_weight, voting_weight_heard;
     struct node_metric_histogram peer_rtt;           /* seconds */
     struct node_metric_histogram handshake_duration; /* seconds */

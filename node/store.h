@@ -14,6 +14,8 @@
  *   pins         first-seen trust (text of attest/pins)
  *   transfers    which tokens moved in the last 30 days, with the same contract
  *   authorities  owners' authorisations, where the contract stores no keys: hex, one a line
+ *   voters       node keys that have had a log of votes here, hex, one a line (node/voter_store.h)
+ *   votes-..db   such a log, of one node key (node/consensus_store.h)
  *   control.sock the control socket, made by node/http
  *
  * Text files end in a line `sum <64 hex>`, SHA-256 of everything before it, and are replaced by

@@ -73,7 +73,7 @@ static const char *beside(struct place *p, const char *suffix)
 
 static int open_store(struct place *p)
 {
-    return node_consensus_store_open(&p->store, p->path, &CLUSTER, p->why);
+    return node_consensus_store_open(&p->store, p->path, &CLUSTER, false, p->why);
 }
 
 static void close_store(struct place *p)
@@ -403,7 +403,7 @@ static int open_in_a_child(struct place *p)
     pid_t child = fork();
     if (child == 0) {
         struct node_consensus_store *second = NULL;
-        int rv = node_consensus_store_open(&second, p->path, &CLUSTER, p->why);
+        int rv = node_consensus_store_open(&second, p->path, &CLUSTER, false, p->why);
         bool is_said = strstr(p->why, "open in another process") != NULL;
         _exit(rv == BASE_OK ? 0 : rv == BASE_EEXIST && is_said ? 1 : 2);
     }
@@ -419,7 +419,8 @@ static void test_a_second_opener_is_refused(void **state)
     assert_int_equal(open_in_a_child(p), 1);
     put(p, vote(1, 1, 1, "a"));
     assert_int_equal(open_in_a_child(p), 1);
-    assert_int_equal(node_consensus_store_open(&second, p->path, &CLUSTER, p->why), BASE_EEXIST);
+    assert_int_equal(node_consensus_store_open(&second, p->path, &CLUSTER, false, p->why),
+                     BASE_EEXIST);
     assert_null(second);
     assert_int_equal(open_in_a_child(p), 1); /* its attempt has not cost us the lock */
     put(p, vote(1, 2, 2, "b"));
@@ -438,7 +439,7 @@ static void write_until_killed(struct place *p, uint64_t from, int fd)
     char body[2000];
     memset(body, 'v', sizeof body - 1);
     body[sizeof body - 1] = '\0';
-    if (node_consensus_store_open(&p->store, p->path, &CLUSTER, p->why) != BASE_OK) _exit(1);
+    if (node_consensus_store_open(&p->store, p->path, &CLUSTER, false, p->why) != BASE_OK) _exit(1);
     for (uint64_t next = from;;) {
         struct node_consensus_op batch[3];
         size_t count = 1 + next % 3;
@@ -780,7 +781,7 @@ static void test_cut_files_are_refused(void **state)
     base_buf_deinit(&expected);
 }
 
-/* Goal: the files of a database that are not there are missed. */
+/* Goal: the log and the mark of a database are missed, and what is there stays as it is. */
 static void test_missing_files_are_missed(void **state)
 {
     struct place *p = *state;
@@ -789,12 +790,12 @@ static void test_missing_files_are_missed(void **state)
     fill_and_die(p);
     for (size_t i = 0; i < 3; i++)
         images[i] = image_of(beside(p, suffixes[i]));
-    for (size_t missing = 0; missing < 3; missing++) {
+    for (size_t missing = 0; missing < 2; missing++) {
         files_remove(p);
         for (size_t j = 0; j < 3; j++)
             if (j != missing) image_put(beside(p, suffixes[j]), &images[j], images[j].len);
         assert_int_equal(open_store(p), BASE_EMALFORMED);
-        assert_non_null(strstr(p->why, "register the seat again"));
+        assert_non_null(strstr(p->why, "move these files away and start again"));
         for (size_t j = 0; j < 3; j++) { /* what is refused stays as it is */
             if (j == missing) continue;
             struct image after = image_of(beside(p, suffixes[j]));
@@ -805,6 +806,130 @@ static void test_missing_files_are_missed(void **state)
     }
     for (size_t i = 0; i < 3; i++)
         free(images[i].bytes);
+}
+
+/* ---- a log that is lost ---- */
+
+static int lost_of(struct place *p, struct node_consensus_lost *out)
+{
+    return node_consensus_store_lost(p->store, out, p->why);
+}
+
+static void assert_lost(struct place *p, uint64_t block)
+{
+    struct node_consensus_lost lost;
+    must(p, lost_of(p, &lost));
+    assert_int_equal(lost.how, NODE_CONSENSUS_LOST_MISSING);
+    assert_true(lost.block == block);
+}
+
+/* Goal: who has had a log and finds none begins another one, which says so, and goes on saying so.
+ * Without its log, or with one of nothing, or beside what is left of it. */
+static void test_a_missing_log_is_begun_anew(void **state)
+{
+    struct place *p = *state;
+    static const char *const suffixes[] = {"-wal", "-mark"};
+    struct image images[2], nothing = {(uint8_t *)"", 0};
+    struct node_consensus_lost lost;
+    assert_int_equal(lost_of(p, &lost), BASE_ENOTFOUND);
+    fill_and_die(p);
+    for (size_t i = 0; i < 2; i++)
+        images[i] = image_of(beside(p, suffixes[i]));
+    for (size_t way = 0; way < 3; way++) {
+        files_remove(p);
+        image_put(beside(p, "-mark"), &images[1], images[1].len);
+        if (way == 1) image_put(beside(p, "-wal"), &images[0], images[0].len);
+        if (way == 2) image_put(p->path, &nothing, 0);
+        must(p, open_store(p));
+        assert_lost(p, NODE_CONSENSUS_BLOCK_UNKNOWN);
+        reopen(p);
+        assert_lost(p, NODE_CONSENSUS_BLOCK_UNKNOWN);
+        put(p, vote(2, 1, 1, "a"));
+        reopen(p);
+        assert_lost(p, NODE_CONSENSUS_BLOCK_UNKNOWN);
+        close_store(p);
+    }
+    for (size_t i = 0; i < 2; i++)
+        free(images[i].bytes);
+}
+
+/* Without a mark the caller knows. Whoever has a log need not be told; nor is the first one lost.
+ */
+static void test_the_caller_knows_of_a_log(void **state)
+{
+    struct place *p = *state;
+    struct node_consensus_lost lost;
+    put(p, vote(1, 1, 1, "a"));
+    close_store(p);
+    must(p, node_consensus_store_open(&p->store, p->path, &CLUSTER, true, p->why));
+    assert_int_equal(lost_of(p, &lost), BASE_ENOTFOUND);
+    close_store(p);
+    files_remove(p);
+    must(p, node_consensus_store_open(&p->store, p->path, &CLUSTER, true, p->why));
+    assert_lost(p, NODE_CONSENSUS_BLOCK_UNKNOWN);
+    reopen(p);
+    assert_lost(p, NODE_CONSENSUS_BLOCK_UNKNOWN);
+    close_store(p);
+    files_remove(p);
+    must(p, open_store(p));
+    assert_int_equal(lost_of(p, &lost), BASE_ENOTFOUND);
+}
+
+/* What was acknowledged before is above what a new log would count: it goes on from there. */
+static void test_a_lost_log_is_lost_again(void **state)
+{
+    struct place *p = *state;
+    for (int i = 0; i < 3; i++) {
+        fill_and_die(p);
+        unlink(p->path);
+        must(p, open_store(p));
+        assert_lost(p, NODE_CONSENSUS_BLOCK_UNKNOWN);
+        put(p, vote(2, 1, 1, "a"));
+        reopen(p);
+    }
+}
+
+static void test_the_block_is_put_and_replaced(void **state)
+{
+    struct place *p = *state;
+    uint8_t body[NODE_CONSENSUS_LOST_BYTES];
+    struct node_consensus_lost lost = {NODE_CONSENSUS_LOST_SHOWN, NODE_CONSENSUS_BLOCK_UNKNOWN};
+    put(p, node_consensus_lost_op(body, &lost));
+    lost.block = UINT64_C(0x0102030405060708);
+    put(p, node_consensus_lost_op(body, &lost));
+    reopen(p);
+    memset(&lost, 0, sizeof lost);
+    must(p, lost_of(p, &lost));
+    assert_int_equal(lost.how, NODE_CONSENSUS_LOST_SHOWN);
+    assert_true(lost.block == UINT64_C(0x0102030405060708));
+    struct base_buf out;
+    base_buf_init(&out, 16);
+    assert_int_equal(node_consensus_store_meta(p->store, NODE_CONSENSUS_VOTED_KEY, &out, p->why),
+                     BASE_ENOTFOUND);
+    put(p, node_consensus_voted_op());
+    must(p, node_consensus_store_meta(p->store, NODE_CONSENSUS_VOTED_KEY, &out, p->why));
+    base_buf_deinit(&out);
+}
+
+static void test_what_says_lost_has_one_form(void **state)
+{
+    uint8_t body[NODE_CONSENSUS_LOST_BYTES + 1] = {NODE_CONSENSUS_LOST_SHOWN};
+    struct node_consensus_lost lost;
+    struct place *p = *state;
+    assert_int_equal(node_consensus_lost_decode(&lost, body, NODE_CONSENSUS_LOST_BYTES), BASE_OK);
+    for (size_t len = 0; len <= sizeof body; len++)
+        if (len != NODE_CONSENSUS_LOST_BYTES)
+            assert_int_equal(node_consensus_lost_decode(&lost, body, len), BASE_EMALFORMED);
+    for (int how = 0; how < 256; how++) {
+        body[0] = (uint8_t)how;
+        bool is_good = how == NODE_CONSENSUS_LOST_MISSING || how == NODE_CONSENSUS_LOST_SHOWN;
+        assert_int_equal(node_consensus_lost_decode(&lost, body, NODE_CONSENSUS_LOST_BYTES),
+                         is_good ? BASE_OK : BASE_EMALFORMED);
+    }
+    put(p, meta(NODE_CONSENSUS_LOST_KEY, "ten bytes."));
+    assert_int_equal(lost_of(p, &lost), BASE_EMALFORMED);
+    put(p, meta(NODE_CONSENSUS_LOST_KEY, "nine byte"));
+    assert_int_equal(lost_of(p, &lost), BASE_EMALFORMED);
 }
 
 /* An older copy of the database, brought back beside a mark that knows better. */
@@ -896,7 +1021,7 @@ static void test_another_clusters_log_is_refused(void **state)
     close_store(p);
     for (size_t i = 0; i < 3; i++) {
         struct base_slice other = text(others[i]);
-        assert_int_equal(node_consensus_store_open(&p->store, p->path, &other, p->why),
+        assert_int_equal(node_consensus_store_open(&p->store, p->path, &other, false, p->why),
                          BASE_EINVAL);
         assert_non_null(strstr(p->why, "another cluster"));
         assert_null(p->store);
@@ -945,6 +1070,11 @@ int main(void)
         TEST(test_a_flipped_row_is_refused),
         TEST(test_cut_files_are_refused),
         TEST(test_missing_files_are_missed),
+        TEST(test_a_missing_log_is_begun_anew),
+        TEST(test_the_caller_knows_of_a_log),
+        TEST(test_a_lost_log_is_lost_again),
+        TEST(test_the_block_is_put_and_replaced),
+        TEST(test_what_says_lost_has_one_form),
         TEST(test_an_older_copy_is_refused),
         TEST(test_a_page_left_behind_is_missed),
         TEST(test_what_is_no_database_is_refused),

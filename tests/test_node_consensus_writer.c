@@ -95,7 +95,8 @@ static int setup(void **state)
     if (base_aead_init() != BASE_OK || mkdtemp(d->dir) == NULL) return -1;
     snprintf(d->path, sizeof d->path, "%s/consensus.db", d->dir);
     atomic_store(&is_sync_broken, false);
-    assert_int_equal(node_consensus_store_open(&d->store, d->path, &CLUSTER, d->why), BASE_OK);
+    assert_int_equal(node_consensus_store_open(&d->store, d->path, &CLUSTER, false, d->why),
+                     BASE_OK);
     assert_int_equal(uv_loop_init(&d->loop), 0);
     assert_int_equal(uv_sem_init(&d->job_may_end, 0), 0);
     assert_int_equal(node_consensus_writer_new(&d->writer, &d->loop, d->store, on_written, d),
