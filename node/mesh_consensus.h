@@ -20,7 +20,7 @@ struct mesh_consensus {
     bool is_store_lost, is_store_told;
     char lost[NODE_STORE_WHY_BYTES]; /* why our votes cannot be read: without them, no cluster */
     char mute[NODE_STORE_WHY_BYTES]; /* why we sign nothing more until we are started again */
-    bool has_loss;                   /* votes were lost, once; it matters as long as the core says so */
+    bool has_loss; /* votes were lost, once; it matters as long as the core says so */
     struct node_consensus_lost loss;
     bool is_loss_unsaved, is_loss_told;
     bool has_voted;      /* this log has held a vote of ours */
