@@ -150,9 +150,12 @@ static const char *why_silent(const struct mesh *m, const struct consensus_clust
                               char *out, size_t cap)
 {
     const char *why = NULL;
-    if (mesh_consensus_mute(m)[0] != '\0')
-        why = mesh_consensus_mute(m);
-    else if (is_mute(m, v))
+    if (mesh_consensus_mute(m)[0] != '\0') {
+        snprintf(out, cap, "it signs nothing until it is started again: %s",
+                 mesh_consensus_mute(m));
+        return out;
+    }
+    if (is_mute(m, v))
         why = "it signs nothing more until it is restarted: its log says why";
     else if (mesh_consensus_loss(m, out, cap))
         return out;
