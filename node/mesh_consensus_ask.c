@@ -173,7 +173,7 @@ static const char *why_silent(const struct mesh *m, const struct consensus_clust
 
 static void ask_leader(struct mesh *m, struct node_command *command)
 {
-    char why[MESH_CONSENSUS_LOSS_BYTES];
+    char why[NODE_STORE_WHY_BYTES + 64];
     struct consensus_cluster_view v;
     json_t *out = json_object();
     uint64_t now_ms = mesh_now();
