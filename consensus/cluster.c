@@ -68,6 +68,7 @@ void consensus_cluster_free(struct consensus_cluster *c)
     trash_empty(c);
     free(c->trash);
     free(c->voter_list);
+    free(c->told_dead);
     free(c->peers);
     free(c->stored);
     free(c->actions);
@@ -374,16 +375,11 @@ static int peer_in(struct consensus_cluster *c, const struct consensus_cluster_e
 
 static int dead_in(struct consensus_cluster *c, const struct consensus_cluster_event *ev)
 {
-    struct consensus_event dead = {.type = CONSENSUS_EV_DEAD};
     struct cluster_peer *peer = peer_get(c, &ev->key);
-    int rv = BASE_OK;
     if (peer == NULL) return BASE_ENOMEM;
     peer->is_dead = ev->u.is_dead;
-    dead.u.dead.voter = consensus_epoch_find(&c->epoch, &ev->key);
-    dead.u.dead.is_dead = ev->u.is_dead;
-    if (c->has_epoch && dead.u.dead.voter < c->epoch.member_count)
-        cluster_engine_step(c, &dead, &rv);
-    return rv;
+    cluster_tell_dead(c, consensus_epoch_find(&c->epoch, &ev->key));
+    return c->is_broken ? BASE_ENOMEM : BASE_OK;
 }
 
 /* Operations of ours and votes of the engine share one row of numbers. */
@@ -639,6 +635,11 @@ bool consensus_cluster_heard(const struct consensus_cluster *c, size_t member, u
     if (c->engine == NULL || member >= c->epoch.member_count) return false;
     (void)consensus_engine_heard(c->engine, within_ms, heard);
     return heard[member];
+}
+
+bool consensus_cluster_is_out(const struct consensus_cluster *c, size_t member)
+{
+    return member < c->epoch.member_count && cluster_is_out(c, &c->epoch.members[member].seat.key);
 }
 
 const struct consensus_state *consensus_cluster_state(const struct consensus_cluster *c)

@@ -197,7 +197,8 @@ struct consensus_cluster_actions {
     size_t count;
 };
 /* BASE_OK; BASE_EMALFORMED: a frame breaks its format, or a rule of form. SUBMIT: BASE_EFULL, too
- * many of ours are under way; BASE_ESTATE, no epoch, or we are not in it; BASE_ETOOBIG.
+ * many of ours are under way; BASE_ESTATE, no epoch, or we are not in it, or have no seat any more;
+ * BASE_ETOOBIG.
  * BASE_ENOMEM. */
 int consensus_cluster_step(struct consensus_cluster *c, uint64_t now_ms,
                            const struct consensus_cluster_event *event,
@@ -231,6 +232,9 @@ bool consensus_cluster_leader_in(struct consensus_cluster *c, uint64_t windows,
 uint64_t consensus_cluster_weight(const struct consensus_cluster *c, size_t member);
 /* Have we heard of it in the last so many milliseconds? */
 bool consensus_cluster_heard(const struct consensus_cluster *c, size_t member, uint64_t within_ms);
+/* Has this member no seat any more, by the newest block that we have read? It votes until the next
+ * epoch, leads no more, and nothing that it asks for is done. */
+bool consensus_cluster_is_out(const struct consensus_cluster *c, size_t member);
 const struct consensus_state *
 consensus_cluster_state(const struct consensus_cluster *c); /* or NULL */
 const struct consensus_cert *

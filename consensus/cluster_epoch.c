@@ -63,6 +63,39 @@ static const struct consensus_seat *seat_of(const struct consensus_cluster *c,
     return NULL;
 }
 
+bool cluster_is_out(const struct consensus_cluster *c, const struct base_key33 *key)
+{
+    return c->set_count > 0 && seat_of(c, key) == NULL;
+}
+
+/* Whoever has no seat leads no more. Without one of our own we are out of membership, whose word on
+ * others is nothing then. */
+static bool is_held_dead(struct consensus_cluster *c, const struct base_key33 *key)
+{
+    const struct cluster_peer *peer = cluster_peer(c, key);
+    if (cluster_is_out(c, key)) return true;
+    return peer != NULL && peer->is_dead && !cluster_is_out(c, &c->config.self);
+}
+
+void cluster_tell_dead(struct consensus_cluster *c, size_t member)
+{
+    int rv;
+    struct consensus_event ev = {.type = CONSENSUS_EV_DEAD};
+    if (c->engine == NULL || c->told_dead == NULL || c->closing.is_on) return;
+    if (member >= c->epoch.member_count) return;
+    ev.u.dead.voter = member;
+    ev.u.dead.is_dead = is_held_dead(c, &c->epoch.members[member].seat.key);
+    if (ev.u.dead.is_dead == c->told_dead[member]) return;
+    c->told_dead[member] = ev.u.dead.is_dead;
+    cluster_engine_step(c, &ev, &rv);
+}
+
+static void tell_dead(struct consensus_cluster *c)
+{
+    for (size_t i = 0; i < c->epoch.member_count; i++)
+        cluster_tell_dead(c, i);
+}
+
 int cluster_chain(struct consensus_cluster *c, const struct consensus_cluster_event *ev)
 {
     const struct consensus_block *block = &ev->u.chain.block;
@@ -75,11 +108,14 @@ int cluster_chain(struct consensus_cluster *c, const struct consensus_cluster_ev
         if (block->number < last->number || is_other) forget_chain(c); /* it went back */
     }
     if (c->block_count == 0 || block->number > c->blocks[0].number) block_push(c, block);
-    if (c->set_count > 0 && is_same(&c->sets[0], ev->u.chain.seats, ev->u.chain.seat_count))
+    bool is_same_set =
+        c->set_count > 0 && is_same(&c->sets[0], ev->u.chain.seats, ev->u.chain.seat_count);
+    if (is_same_set)
         c->sets[0].last = *block;
     else
         rv = set_push(c, ev);
     if (rv != BASE_OK) return rv;
+    if (!is_same_set) tell_dead(c);
     if (c->seat_ms == 0 && seat_of(c, &c->config.self) != NULL)
         c->seat_ms = c->now_ms > 0 ? c->now_ms : 1;
     cluster_epoch_due(c);
@@ -242,24 +278,15 @@ static bool may_vote(const struct consensus_cluster *c)
     return !c->is_mute && !cluster_is_lost(c);
 }
 
-static void tell_dead(struct consensus_cluster *c)
-{
-    int rv;
-    for (size_t i = 0; i < c->peer_count; i++) {
-        struct consensus_event ev = {.type = CONSENSUS_EV_DEAD};
-        ev.u.dead.voter = consensus_epoch_find(&c->epoch, &c->peers[i].key);
-        ev.u.dead.is_dead = true;
-        if (c->peers[i].is_dead && ev.u.dead.voter < c->epoch.member_count)
-            cluster_engine_step(c, &ev, &rv);
-    }
-}
-
 int cluster_engine_start(struct consensus_cluster *c, bool is_restart)
 {
     struct consensus_lead *leads = NULL;
     int rv;
     free(c->voter_list);
     c->voter_list = NULL;
+    free(c->told_dead);
+    c->told_dead = calloc(c->epoch.member_count, sizeof *c->told_dead);
+    if (c->told_dead == NULL) return BASE_ENOMEM;
     rv = consensus_epoch_voters(&c->epoch, &c->voter_list, &leads);
     if (rv == BASE_OK) rv = consensus_voters_init(&c->voters, c->voter_list, c->epoch.member_count);
     if (rv != BASE_OK) return rv;

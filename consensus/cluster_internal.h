@@ -98,6 +98,7 @@ struct consensus_cluster {
     struct consensus_engine *engine;
     struct consensus_voter *voter_list; /* the epoch's, capped */
     struct consensus_voters voters;
+    bool *told_dead; /* by member: as the engine has heard */
     size_t self;
     uint64_t run;                  /* engines so far */
     struct consensus_state *state; /* NULL: not held */
@@ -169,6 +170,11 @@ struct cluster_peer *cluster_peer(struct consensus_cluster *c, const struct base
 
 /* cluster_epoch.c */
 int cluster_chain(struct consensus_cluster *c, const struct consensus_cluster_event *event);
+/* Has it no seat any more, as far as we have read? Then it leads no more, and asks for nothing; in
+ * the epoch it votes. */
+bool cluster_is_out(const struct consensus_cluster *c, const struct base_key33 *key);
+/* Is the engine to hold it dead? Told when that has changed. */
+void cluster_tell_dead(struct consensus_cluster *c, size_t member);
 void cluster_epoch_due(struct consensus_cluster *c); /* anew: is another one due? */
 /* The next record, as of a block. BASE_ENOTFOUND: which seats there were is not known (yet). */
 int cluster_epoch_compute(struct consensus_cluster *c, struct consensus_epoch *out,

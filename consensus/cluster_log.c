@@ -462,6 +462,7 @@ int cluster_entry_in(struct consensus_cluster *c, const struct base_slice *frame
     /* Made in another epoch than ours it may be good where it was made. */
     if (!base_hash32_equal(&id, &c->epoch_id)) return BASE_OK;
     if (!is_entry_good(c, &s, &e)) return BASE_EMALFORMED;
+    if (cluster_is_out(c, &e.submitter)) return BASE_OK; /* a vote, and nothing else */
     queue_add(c, &s, &e);
     return BASE_OK;
 }
@@ -529,6 +530,7 @@ int cluster_submit(struct consensus_cluster *c, const struct consensus_entry *wh
     struct base_sig65 sig;
     struct base_slice body = {c->scratch, 0};
     if (!c->has_epoch || c->self == c->epoch.member_count) return BASE_ESTATE;
+    if (cluster_is_out(c, &c->config.self)) return BASE_ESTATE;
     if (c->pending.count >= CONSENSUS_PENDING_MAX) return BASE_EFULL;
     e.epoch = c->epoch.number;
     e.submitter = c->config.self;

@@ -600,6 +600,7 @@ static int dispatch(struct consensus_engine *e, const struct consensus_event *ev
             e->dead_ms[ev->u.dead.voter] = 0;
         else if (e->dead_ms[ev->u.dead.voter] == 0)
             e->dead_ms[ev->u.dead.voter] = e->now_ms > 0 ? e->now_ms : 1;
+        if (engine_is_out(e)) e->lease_until_ms = 0;
         return BASE_OK;
     case CONSENSUS_EV_STATE:
         state_in(e, ev->u.state.slot, &ev->u.state.hash);

@@ -154,7 +154,7 @@ enum consensus_event_type {
     CONSENSUS_EV_ABSTAIN,      /* we sign nothing for now, or do again */
     CONSENSUS_EV_ENTRIES,      /* there is something to propose, or not any more */
     CONSENSUS_EV_RESIGN,       /* we hand the lead on */
-    CONSENSUS_EV_DEAD,         /* what membership says of a voter */
+    CONSENSUS_EV_DEAD,         /* what membership says of a voter; of us: we lead no more */
     CONSENSUS_EV_STATE,        /* the log's state as of this candidate is held: go on from there */
     CONSENSUS_EV_HEAD,         /* the block that we judge by */
     CONSENSUS_EV_SHOWN         /* what a voter holds of our votes */

@@ -136,6 +136,8 @@ struct engine_slot *engine_slot_get(struct consensus_engine *e,
                                     uint64_t slot); /* NULL: no memory */
 struct engine_window *engine_window_find(const struct consensus_engine *e, uint64_t window);
 struct engine_window *engine_window_get(struct consensus_engine *e, uint64_t window);
+/* Are we held dead ourselves? Then we vote, and lead no more. */
+bool engine_is_out(const struct consensus_engine *e);
 struct engine_cand *engine_cand_find(const struct consensus_engine *e, uint64_t slot,
                                      const struct base_hash32 *hash);
 struct engine_cand *engine_cand_add(struct consensus_engine *e, struct engine_slot *s,

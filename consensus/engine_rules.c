@@ -373,7 +373,7 @@ static uint64_t patience_ms(const struct consensus_engine *e, const struct engin
 static bool is_skip_due(struct consensus_engine *e, const struct engine_window *w)
 {
     size_t leader = engine_leader(e, e->active);
-    if (leader == e->self && e->is_resigning) return true;
+    if (leader == e->self && (e->is_resigning || engine_is_out(e))) return true;
     e->short_skip_ms = short_ms(e);
     if (e->now_ms >= e->short_skip_ms) return true;
     if (e->now_ms >= e->skip_ms || e->now_ms >= e->fin_ms || e->now_ms >= e->end_ms) return true;
@@ -422,6 +422,7 @@ void engine_lead(struct consensus_engine *e, struct engine_slot *s)
 {
     const struct engine_window *w = engine_window_find(e, engine_window_of(e, s->slot));
     if (s->cand_sent_ms == 0 || e->is_mute || e->abstains || (w != NULL && w->has_skip)) return;
+    if (engine_is_out(e)) return;
     if (s->slot < e->lease_first) return;
     /* L3: once the epoch may have ended, somebody may lead the next one. */
     struct engine_chain chain = engine_chain(e, s->slot, &s->notar_cert.hash);

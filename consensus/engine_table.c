@@ -49,6 +49,11 @@ size_t engine_leader(struct consensus_engine *e, uint64_t window)
     return e->leaders[window];
 }
 
+bool engine_is_out(const struct consensus_engine *e)
+{
+    return e->self < e->voters.count && e->dead_ms[e->self] != 0;
+}
+
 /* ---- sorted tables of pointers ---- */
 
 static size_t slot_index(const struct consensus_engine *e, uint64_t slot)

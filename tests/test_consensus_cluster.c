@@ -70,7 +70,7 @@ struct node {
     struct base_vote *said; /* in all its lives */
     size_t said_count;
     uint64_t contradictions;
-    uint64_t epochs, faults, copies, differs;
+    uint64_t epochs, faults, copies, differs, votes_made;
     bool has_lease;
 };
 
@@ -96,6 +96,7 @@ static struct world {
     bool is_done[TAGS];
     uint64_t tags;
     uint32_t loss_percent;
+    uint64_t gap_s;
     bool no_states;            /* none arrives */
     bool no_heads;             /* the endpoints are silent */
     struct base_hash32 wanted; /* the state that was asked for last */
@@ -294,6 +295,7 @@ static void send_to(size_t from, size_t to, const struct consensus_cluster_actio
 static void on_store(size_t at, const struct consensus_cluster_action *a)
 {
     struct node *n = &w.nodes[at];
+    if (a->u.store.kind == CONSENSUS_STORE_VOTE) n->votes_made++;
     n->ops = realloc(n->ops, (n->op_count + 1) * sizeof *n->ops);
     assert_non_null(n->ops);
     n->ops[n->op_count++] = (struct op){
@@ -495,7 +497,7 @@ static void start(size_t at)
                                               .self = n->key,
                                               .settings = {{0x5e}},
                                               .chain_id = 31337,
-                                              .gap_s = 4,
+                                              .gap_s = w.gap_s,
                                               .found_ms = 1000,
                                               .nonce = ++n->runs << 24,
                                               .is_log_fresh = !n->has_voted,
@@ -656,6 +658,7 @@ static void begin(uint64_t seed, size_t count)
     base_prng_init(&w.prng, seed);
     consensus_params_default(&w.params);
     w.count = count;
+    w.gap_s = 4;
     for (size_t i = 0; i < MOST; i++) {
         w.nodes[i].key.bytes[0] = 2;
         for (size_t k = 1; k < sizeof w.nodes[i].key.bytes; k++)
@@ -772,6 +775,43 @@ static void begin_running(uint64_t seed, size_t count)
     check_together();
 }
 
+/* ---- frames that nobody honest sends ---- */
+
+static int say(size_t to, size_t from, uint8_t type, const void *body, size_t len)
+{
+    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_FRAME,
+                                         .key = w.nodes[from].key};
+    ev.u.frame.type = type;
+    ev.u.frame.body = (struct base_slice){body, len};
+    return step(to, &ev);
+}
+
+static uint8_t frame[CONSENSUS_FRAME_BYTES_MAX];
+
+static size_t entry_frame(const struct base_hash32 *id, size_t signer, size_t submitter,
+                          uint64_t epoch)
+{
+    struct consensus_entry e = {.kind = CONSENSUS_ENTRY_PUT,
+                                .epoch = epoch,
+                                .submitter = w.nodes[submitter].key,
+                                .nonce = UINT64_C(1) << 40};
+    uint8_t body[CONSENSUS_ENTRY_BYTES_MAX];
+    struct base_packer p;
+    struct base_sig65 sig;
+    size_t len;
+    e.u.put.key = base_slice_text("forged");
+    e.u.put.value = base_slice_text("yes");
+    assert_int_equal(consensus_entry_encode(body, &len, sizeof body, &e), BASE_OK);
+    const struct base_slice slice = {body, len};
+    assert_int_equal(sign_entry(&w.nodes[signer], &slice, &sig), BASE_OK);
+    base_packer_init(&p, frame, sizeof frame);
+    base_pack_map(&p, 3);
+    consensus_put_bin(&p, 0, id->bytes, sizeof id->bytes);
+    consensus_put_bin(&p, 1, body, len);
+    consensus_put_bin(&p, 2, sig.bytes, sizeof sig.bytes);
+    return p.len;
+}
+
 /* ---- stories ---- */
 
 static void test_one_founds_and_leads_itself(void **state)
@@ -841,6 +881,116 @@ static void test_transfers(void **state)
     size_t heavy = consensus_epoch_find(view.epoch, &w.nodes[1].key);
     assert_int_equal(view.epoch->members[heavy].seat.weight, 9);
     assert_int_equal(consensus_cluster_weight(w.nodes[0].cluster, heavy), 1); /* the cap */
+    end();
+}
+
+/* Its seat is gone, and so it is from membership: to the others it is dead, and they are to it, as
+ * it hears nothing of it any more. Its session goes on. */
+static void sell_out(size_t node)
+{
+    seat_sell(node);
+    for (size_t i = 0; i < w.count; i++) {
+        if (i == node) continue;
+        tell(i, node, DEAD, true, 2500);
+        tell(node, i, DEAD, true, 3500);
+    }
+}
+
+/* More than a third of the weight at once: no quorum without the sellers, and so they end the epoch
+ * with the others. */
+static void test_a_third_is_sold_at_once(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        begin_running(seed, 7);
+        uint64_t tag = add(0, "n", "before");
+        run_ms(1 * S);
+        assert_true(w.is_done[tag]);
+        for (size_t i = 4; i < 7; i++)
+            sell_out(i);
+        run_ms(20 * S);
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(view_of(i).epoch->number, 1);
+            assert_int_equal(view_of(i).epoch->member_count, 4);
+        }
+        for (size_t i = 4; i < 7; i++) /* their sessions end */
+            crash(i);
+        tag = add(0, "n", "after");
+        run_ms(10 * S);
+        check_together();
+        assert_true(w.is_done[tag]);
+        assert_int_equal(w.results[tag].value, 2);
+        end();
+    }
+}
+
+/* In an epoch that does not end for a while. */
+static void begin_long(uint64_t seed, size_t count)
+{
+    begin(seed, count);
+    w.gap_s = 100000;
+    w.params.window_slots = 5;
+    for (size_t i = 0; i < count; i++)
+        seat_put(i, 1);
+    run_ms(BLOCK_MS + 100);
+    for (size_t i = 0; i < count; i++)
+        start(i);
+    run_ms(10 * S);
+    while (holder() == count)
+        run_ms(100);
+}
+
+static size_t member_of(size_t at, size_t node)
+{
+    return consensus_epoch_find(view_of(at).epoch, &w.nodes[node].key);
+}
+
+static void test_who_is_sold_votes_and_does_nothing_else(void **state)
+{
+    struct base_hash32 id;
+    (void)state;
+    begin_long(21, 5);
+    size_t sold = holder(), other = (sold + 1) % 5;
+    sell_out(sold);
+    run_ms(6 * S);
+    assert_true(consensus_cluster_is_out(w.nodes[other].cluster, member_of(other, sold)));
+    assert_false(consensus_cluster_is_out(w.nodes[sold].cluster, member_of(sold, other)));
+    uint64_t votes = w.nodes[sold].votes_made;
+    for (int i = 0; i < 600; i++) {
+        run_ms(100);
+        assert_false(w.nodes[sold].has_lease);
+    }
+    assert_int_equal(view_of(other).epoch->number, 0);
+    assert_true(w.nodes[sold].votes_made > votes + 60);
+    assert_int_equal(put(sold, "a", "b"), 0);
+    while (holder() == 5)
+        run_ms(100);
+    id = view_of(other).epoch_id;
+    assert_int_equal(
+        say(holder(), other, CONSENSUS_FRAME_ENTRY, frame, entry_frame(&id, sold, sold, 0)),
+        BASE_OK);
+    run_ms(5 * S);
+    assert_false(has(other, "forged", "yes"));
+    end();
+}
+
+/* Its windows pass soon, also when it has gone without a word. */
+static void test_who_is_sold_holds_nobody_up(void **state)
+{
+    uint64_t seen = 0, since_ms = 0, longest_ms = 0;
+    (void)state;
+    begin_long(22, 5);
+    seat_sell(2);
+    run_ms(4 * S);
+    w.nodes[2].is_cut = true; /* and membership says nothing of it */
+    for (int i = 0; i < 900; i++) {
+        run_ms(100);
+        if (view_of(0).engine.final_slot != seen) since_ms = w.now_ms;
+        seen = view_of(0).engine.final_slot;
+        if (w.now_ms - since_ms > longest_ms) longest_ms = w.now_ms - since_ms;
+    }
+    assert_true(view_of(0).engine.window > 15); /* so that its turn was there */
+    assert_true(longest_ms < 4 * S);
     end();
 }
 
@@ -1075,17 +1225,6 @@ static void test_a_copy_is_suspended(void **state)
 }
 
 /* ---- votes that are lost ---- */
-
-static uint8_t frame[CONSENSUS_FRAME_BYTES_MAX];
-
-static int say(size_t to, size_t from, uint8_t type, const void *body, size_t len)
-{
-    struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_FRAME,
-                                         .key = w.nodes[from].key};
-    ev.u.frame.type = type;
-    ev.u.frame.body = (struct base_slice){body, len};
-    return step(to, &ev);
-}
 
 static size_t votes_in(size_t at, const struct base_hash32 *epoch_id, enum base_vote_kind kind)
 {
@@ -1454,30 +1593,6 @@ static void test_a_challenge(void **state)
 
 /* ---- hostile frames ---- */
 
-static size_t entry_frame(const struct base_hash32 *id, size_t signer, size_t submitter,
-                          uint64_t epoch)
-{
-    struct consensus_entry e = {.kind = CONSENSUS_ENTRY_PUT,
-                                .epoch = epoch,
-                                .submitter = w.nodes[submitter].key,
-                                .nonce = UINT64_C(1) << 40};
-    uint8_t body[CONSENSUS_ENTRY_BYTES_MAX];
-    struct base_packer p;
-    struct base_sig65 sig;
-    size_t len;
-    e.u.put.key = base_slice_text("forged");
-    e.u.put.value = base_slice_text("yes");
-    assert_int_equal(consensus_entry_encode(body, &len, sizeof body, &e), BASE_OK);
-    const struct base_slice slice = {body, len};
-    assert_int_equal(sign_entry(&w.nodes[signer], &slice, &sig), BASE_OK);
-    base_packer_init(&p, frame, sizeof frame);
-    base_pack_map(&p, 3);
-    consensus_put_bin(&p, 0, id->bytes, sizeof id->bytes);
-    consensus_put_bin(&p, 1, body, len);
-    consensus_put_bin(&p, 2, sig.bytes, sizeof sig.bytes);
-    return p.len;
-}
-
 static void test_nobody_speaks_for_another(void **state)
 {
     (void)state;
@@ -1724,6 +1839,9 @@ int main(void)
         cmocka_unit_test(test_five_found_one_cluster),
         cmocka_unit_test(test_newcomers),
         cmocka_unit_test(test_transfers),
+        cmocka_unit_test(test_a_third_is_sold_at_once),
+        cmocka_unit_test(test_who_is_sold_votes_and_does_nothing_else),
+        cmocka_unit_test(test_who_is_sold_holds_nobody_up),
         cmocka_unit_test(test_entries_of_all),
         cmocka_unit_test(test_a_client_counts),
         cmocka_unit_test(test_all_restart),

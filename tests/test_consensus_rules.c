@@ -970,6 +970,53 @@ static void notarise_late(const struct base_hash32 *hash)
         say_vote(i, BASE_VOTE_NOTAR, 0, hash);
 }
 
+static void be_out(void)
+{
+    struct consensus_event ev = {.type = CONSENSUS_EV_DEAD};
+    ev.u.dead.voter = 0;
+    ev.u.dead.is_dead = true;
+    assert_int_equal(feed(&ev), BASE_OK);
+}
+
+/* Our own seat is gone: we vote, and lead no more. */
+static void test_who_is_out_hands_its_lead_on(void **state)
+{
+    (void)state;
+    begin(0);
+    struct base_hash32 a = own_cand()->hash;
+    store_all();
+    say_vote(1, BASE_VOTE_NOTAR, 0, &a);
+    say_vote(2, BASE_VOTE_NOTAR, 0, &a);
+    assert_true(consensus_engine_has_lease(engine, now));
+    be_out();
+    assert_non_null(stores(BASE_VOTE_SKIP));
+    assert_false(consensus_engine_has_lease(engine, now));
+    store_all();
+    for (size_t i = 1; i < 4; i++)
+        say_vote(i, BASE_VOTE_SKIP, 1, NULL);
+    now += 4000;
+    say_cand(1, 10, 0, &a, "b");
+    assert_non_null(stores(BASE_VOTE_NOTAR));
+}
+
+static void test_who_is_out_gets_no_lease(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        begin(0);
+        struct base_hash32 a = own_cand()->hash;
+        store_all();
+        skipped_by_others(0); /* and not by us */
+        now += 100;
+        if (i == 0) be_out();
+        for (size_t k = 1; k < 4; k++)
+            say_vote(k, BASE_VOTE_NOTAR, 0, &a);
+        if (i == 1) be_out();
+        assert_int_equal(consensus_engine_has_lease(engine, now), i == 2);
+        teardown(NULL);
+    }
+}
+
 static void test_an_own_skip_ends_older_leases(void **state)
 {
     (void)state;
@@ -1793,6 +1840,8 @@ int main(void)
         CASE(test_who_abstains_signs_nothing_for_now),
         CASE(test_who_abstains_does_not_lead),
         CASE(test_an_own_skip_ends_older_leases),
+        CASE(test_who_is_out_hands_its_lead_on),
+        CASE(test_who_is_out_gets_no_lease),
         CASE(test_who_goes_on_after_the_end_has_no_lease),
         CASE(test_the_lease_begins_when_it_was_sent),
         CASE(test_to_resign_ends_the_lease_first),
