@@ -521,6 +521,12 @@ enum node_reason node_admission_judge_member(struct node_refusal *out, struct no
     return NODE_REASON_NONE;
 }
 
+bool node_admission_is_seat_gone(enum node_reason reason)
+{
+    return reason == NODE_REASON_NO_SEAT || reason == NODE_REASON_OWNER_CHANGED ||
+           reason == NODE_REASON_INACTIVE || reason == NODE_REASON_EXPIRED;
+}
+
 enum node_reason node_admission_recheck(struct node_refusal *out,
                                         const struct node_admission *admission,
                                         const struct node_facts *facts)

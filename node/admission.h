@@ -106,6 +106,11 @@ enum node_reason node_admission_judge_member(struct node_refusal *out, struct no
                                              const struct gossip_signed_record *record,
                                              const void *proof, size_t proof_len);
 
+/* Is it that the seat is gone (sold, given back, switched off, ended), and nothing said of the
+ * keys? Then who votes in the epoch goes on doing so, docs/consensus.md, "Two stages". A seat that
+ * is suspended, or an app or root that is not trusted, has no such claim. */
+bool node_admission_is_seat_gone(enum node_reason reason);
+
 /* Lines 7 to 15 again, for each session and each listed member when the snapshot is new. */
 enum node_reason node_admission_recheck(struct node_refusal *out,
                                         const struct node_admission *admission,

@@ -131,7 +131,10 @@ static void put_voters(struct base_buf *out, const json_t *json)
         base_buf_puts(out, "\t");
         cli_field(out, member, "weight");
         base_buf_puts(out, json_is_true(json_object_get(member, "heard")) ? "\tyes\t" : "\tNO\t");
-        cli_field(out, member, "standing");
+        if (json_is_true(json_object_get(member, "sold")))
+            base_buf_puts(out, "sold, votes until the next epoch");
+        else
+            cli_field(out, member, "standing");
         base_buf_puts(out, "\n");
     }
 }

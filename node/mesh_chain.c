@@ -289,7 +289,12 @@ static bool refresh(struct mesh *m)
     /* While the endpoints are silent members may still find each other again, for --rpc-grace;
      * that nobody else comes in is seen to when a session is judged. */
     m->env.ready = m->seat == MESH_SEAT_OK && m->gossip != NULL && !m->leaving && known && !is_late;
-    if (ready == m->env.ready) return false;
+    bool votes_only = m->env.votes_only;
+    bool is_moved = mesh_consensus_voters(m, &m->env.voters, &m->env.voter_count);
+    m->env.votes_only = m->seat == MESH_SEAT_MISSING && !m->leaving && known && !is_late &&
+                        node_admission_is_seat_gone(m->seat_refusal.reason) &&
+                        mesh_consensus_is_voter(m, &m->identity.keys.node_key);
+    if (ready == m->env.ready && votes_only == m->env.votes_only && !is_moved) return false;
     mesh_dirty(m);
     return true;
 }

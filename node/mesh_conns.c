@@ -40,13 +40,19 @@ static struct mesh_conn **bucket_of(struct mesh *m, const struct base_key33 *key
     return &m->conns_by_key[hash % MESH_CONN_BUCKETS];
 }
 
-struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key)
+struct mesh_conn *mesh_conn_any(struct mesh *m, const struct base_key33 *key)
 {
     for (struct mesh_conn *c = *bucket_of(m, key); c != NULL; c = c->next_of_key) {
         if (!c->is_up || c->is_closing) continue;
         if (base_key33_equal(node_session_remote(c->session), key)) return c;
     }
     return NULL;
+}
+
+struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key)
+{
+    struct mesh_conn *c = mesh_conn_any(m, key);
+    return c != NULL && !node_session_is_for_votes(c->session) ? c : NULL;
 }
 
 void mesh_conn_is_up(struct mesh_conn *c)

@@ -13,6 +13,7 @@
 #include "consensus/wire.h"
 
 #define FOUND_MS       3000
+#define FORMER_MS      10000                /* whose seat is gone learns how its last epoch ended */
 #define REPLACE_STATUS UINT32_C(0x24000001) /* a newer one makes an older one useless */
 #define NONCE_BITS     24                   /* of one run; above it the incarnation */
 #define SHOWN_BYTES    128                  /* of a key or value, in an event */
@@ -58,12 +59,32 @@ static int verify_entry(void *ctx, const struct base_slice *body, const struct b
 
 /* ---- what it wants done ---- */
 
+static bool is_in(const struct base_key33 *list, size_t count, const struct base_key33 *key)
+{
+    for (size_t i = 0; i < count; i++)
+        if (base_key33_equal(&list[i], key)) return true;
+    return false;
+}
+
+/* Who voted in the epoch before is told how it ended, and of nothing that came after it. */
+static bool is_former(const struct mesh_consensus *mc, const struct base_key33 *key)
+{
+    return !is_in(mc->voters, mc->voter_count, key);
+}
+
+static bool may_go(const struct mesh *m, const struct mesh_conn *c, const struct base_key33 *key,
+                   uint8_t type)
+{
+    if (!node_session_is_for_votes(c->session) || !is_former(m->consensus, key)) return true;
+    return type == CONSENSUS_FRAME_EPOCH || type == consensus_frame_type(CONSENSUS_MSG_STATUS);
+}
+
 static void send_to(struct mesh *m, const struct base_key33 *key,
                     const struct consensus_cluster_action *a)
 {
-    struct mesh_conn *c = mesh_conn_of(m, key);
+    struct mesh_conn *c = mesh_conn_any(m, key);
     struct node_session_event ev = {.kind = NODE_SESSION_EV_QUEUE};
-    if (c == NULL) return;
+    if (c == NULL || !may_go(m, c, key, a->u.send.type)) return;
     ev.queue.type = a->u.send.type;
     ev.queue.body = a->u.send.body.data;
     ev.queue.len = a->u.send.body.len;
@@ -257,6 +278,53 @@ static void on_copy(struct mesh *m)
                 " with this key, then start again");
 }
 
+/* Another epoch: those that are not in it any more go behind. */
+static void voters_take(struct mesh *m)
+{
+    struct consensus_cluster_view v;
+    struct mesh_consensus *mc = m->consensus;
+    size_t count = 0;
+    consensus_cluster_view(&v, mc->cluster, mesh_now());
+    if (!v.has_epoch || base_hash32_equal(&v.epoch_id, &mc->voters_of)) return;
+    struct base_key33 *former = calloc(mc->voter_count + 1, sizeof *former);
+    if (former == NULL) {
+        mesh_fail(m, 1, "out of memory");
+        return;
+    }
+    memcpy(former, mc->voters, mc->voter_count * sizeof *former);
+    for (size_t i = 0; i < v.epoch->member_count; i++)
+        if (consensus_cluster_weight(mc->cluster, i) > 0)
+            mc->voters[count++] = v.epoch->members[i].seat.key;
+    mc->former_count = 0;
+    for (size_t i = 0; i < mc->voter_count; i++)
+        if (!is_in(mc->voters, count, &former[i]))
+            mc->voters[count + mc->former_count++] = former[i];
+    mc->voter_count = count;
+    mc->voters_of = v.epoch_id;
+    mc->former_until_ms = mesh_now() + FORMER_MS;
+    mc->voters_moved = true;
+    free(former);
+}
+
+bool mesh_consensus_voters(struct mesh *m, const struct base_key33 **list, size_t *count)
+{
+    struct mesh_consensus *mc = m->consensus;
+    if (mc == NULL || mc->cluster == NULL) return false;
+    bool is_over = mc->former_count > 0 && mesh_now() >= mc->former_until_ms;
+    bool is_moved = mc->voters_moved || is_over;
+    if (is_over) mc->former_count = 0;
+    mc->voters_moved = false;
+    *list = mc->voters;
+    *count = mc->voter_count + mc->former_count;
+    return is_moved;
+}
+
+bool mesh_consensus_is_voter(const struct mesh *m, const struct base_key33 *key)
+{
+    const struct mesh_consensus *mc = m->consensus;
+    return mc != NULL && is_in(mc->voters, mc->voter_count + mc->former_count, key);
+}
+
 /* Some are true at each heartbeat of a peer: told once until something else is. */
 static void on_note(struct mesh *m, const struct consensus_cluster_action *a)
 {
@@ -265,6 +333,7 @@ static void on_note(struct mesh *m, const struct consensus_cluster_action *a)
     bool is_news = a->u.note.note == CONSENSUS_NOTE_EPOCH || mc->last_note != a->u.note.note;
     mc->last_note = a->u.note.note;
     if (a->u.note.note == CONSENSUS_NOTE_MUTE) return; /* told with its cause */
+    if (a->u.note.note == CONSENSUS_NOTE_EPOCH) voters_take(m);
     mesh_dirty(m);
     if (a->u.note.note == CONSENSUS_NOTE_COPY) on_copy(m);
     if (!is_news) return;
@@ -636,6 +705,7 @@ int mesh_consensus_new(struct mesh *m)
         return rv;
     }
     mesh_consensus_lost_start(m);
+    voters_take(m); /* as restored */
     mesh_consensus_chain(m);
     return BASE_OK;
 }

@@ -32,6 +32,13 @@ struct mesh_consensus {
     size_t seats_seen;
     bool has_leader;
     struct base_key33 leader;
+    /* Who votes; behind them who did in the epoch before, for a moment: it is told how that ended.
+     */
+    struct base_key33 voters[2 * CONSENSUS_MEMBERS_MAX];
+    size_t voter_count, former_count;
+    struct base_hash32 voters_of; /* the epoch's id */
+    uint64_t former_until_ms;
+    bool voters_moved;
     enum consensus_cluster_note last_note;
     struct { /* who waits for an entry to be final */
         uint64_t tag;

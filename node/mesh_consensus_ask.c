@@ -231,6 +231,8 @@ static json_t *voter(struct mesh *m, const struct consensus_cluster_view *v, siz
         out, "weight",
         json_integer((json_int_t)consensus_cluster_weight(m->consensus->cluster, i)));
     json_object_set_new(out, "standing", json_string(standing_name(it->standing)));
+    json_object_set_new(out, "sold",
+                        json_boolean(consensus_cluster_is_out(m->consensus->cluster, i)));
     json_object_set_new(out, "heard", json_boolean(is_heard));
     json_object_set_new(out, "self", json_boolean(i == v->self));
     return out;
@@ -496,7 +498,7 @@ static void submit(struct mesh *m, struct node_command *command,
                                        : 503,
                    rv == BASE_ETOOBIG ? "a key takes 128 bytes, a value 1024, a request 64"
                    : rv == BASE_ESTATE
-                       ? "this node has no vote in the current epoch: see `nftmesh epoch show`"
+                       ? "this node has no seat in the current epoch: see `nftmesh epoch show`"
                    : rv == BASE_EFULL ? "too many of this node's entries are under way: try again"
                                       : base_strerror(rv));
 }
@@ -666,7 +668,7 @@ void mesh_consensus_figures(struct mesh *m)
 {
     struct consensus_cluster_view v;
     struct node_metrics *x = m->metrics;
-    uint64_t present = 0, now_ms = mesh_now();
+    uint64_t present = 0, sold = 0, now_ms = mesh_now();
     if (m->consensus == NULL) return;
     node_metric_set(&x->consensus_on, 1);
     if (m->consensus->cluster == NULL) {
@@ -674,9 +676,11 @@ void mesh_consensus_figures(struct mesh *m)
         return;
     }
     consensus_cluster_view(&v, m->consensus->cluster, now_ms);
-    for (size_t i = 0; v.has_epoch && i < v.epoch->member_count; i++)
-        if (consensus_cluster_heard(m->consensus->cluster, i, HEARD_MS))
-            present += consensus_cluster_weight(m->consensus->cluster, i);
+    for (size_t i = 0; v.has_epoch && i < v.epoch->member_count; i++) {
+        uint64_t weight = consensus_cluster_weight(m->consensus->cluster, i);
+        if (consensus_cluster_heard(m->consensus->cluster, i, HEARD_MS)) present += weight;
+        if (consensus_cluster_is_out(m->consensus->cluster, i)) sold += weight;
+    }
     node_metric_set(&x->epoch, v.has_epoch ? v.epoch->number : 0);
     node_metric_set(&x->slot, v.engine.frontier);
     node_metric_set(&x->final_slot,
@@ -687,6 +691,7 @@ void mesh_consensus_figures(struct mesh *m)
     node_metric_set(&x->quorum_weight, v.quorum);
     node_metric_set(&x->voting_weight, v.total);
     node_metric_set(&x->voting_weight_heard, present);
+    node_metric_set(&x->voting_weight_sold, sold);
     node_metric_set(&x->consensus_refused, v.refused + v.engine.refused);
     node_metric_set(&x->consensus_mute, is_mute(m, &v) ? 1 : 0);
     node_metric_set(&x->consensus_abstains, v.engine.abstains ? 1 : 0);

@@ -520,6 +520,8 @@ static bool target_is_needed(struct mesh *m, const struct mesh_target *t)
     if (t->command != NULL) return true;
     if (mesh_budget_is_barred(m, &t->key)) return false;
     if (t->wanted) return true;
+    if (m->env.votes_only) /* to those that our vote is for */
+        return mesh_consensus_is_voter(m, &t->key) && mesh_conn_any(m, &t->key) == NULL;
     return !mesh_member_is_alive(m, &t->key) && mesh_conn_of(m, &t->key) == NULL;
 }
 
@@ -571,6 +573,12 @@ static void visit_target(struct mesh *m, struct mesh_target *t, uint64_t now_ms)
     want_failed(m, t);
 }
 
+/* Without a seat only for our vote. */
+static bool may_dial(const struct mesh *m)
+{
+    return m->env.ready || m->env.votes_only;
+}
+
 static bool is_asking(const struct mesh *m)
 {
     for (size_t i = 0; i < m->bootstrap_count; i++)
@@ -582,7 +590,7 @@ void mesh_dial_step(struct mesh *m, uint64_t now_ms)
 {
     m->dial_moved = true;
     bool asking = is_asking(m);
-    if (m->gossip == NULL || m->leaving || m->stopping || !m->env.ready) return;
+    if (m->gossip == NULL || m->leaving || m->stopping || !may_dial(m)) return;
     for (size_t i = 0; i < m->bootstrap_count && !asking; i++) {
         struct mesh_bootstrap *b = &m->bootstraps[i];
         if (b->done || b->next_ms > now_ms) continue;
@@ -612,7 +620,7 @@ static uint64_t look_for_due(const struct mesh *m)
 /* Asked on every turn of the loop, and the answer seldom changes. */
 uint64_t mesh_dial_deadline_ms(struct mesh *m)
 {
-    if (m->gossip == NULL || m->leaving || !m->env.ready) return UINT64_MAX;
+    if (m->gossip == NULL || m->leaving || !may_dial(m)) return UINT64_MAX;
     if (m->dial_moved) m->dial_due_ms = look_for_due(m);
     m->dial_moved = false;
     return m->dial_due_ms;

@@ -65,6 +65,20 @@ static void member_remove(struct mesh *m, const struct base_key33 *key)
     m->member_count--;
 }
 
+/* Listed no more. Who may still vote is on its account as before. */
+static void member_unlist(struct mesh *m, const struct base_key33 *key)
+{
+    const struct mesh_conn *c = mesh_conn_any(m, key);
+    const struct mesh_member *member = mesh_member_find(m, key);
+    if (member == NULL) return;
+    bool votes = c != NULL && node_session_is_for_votes(c->session);
+    const struct node_peer_budget budget = member->budget;
+    member_remove(m, key);
+    if (!votes && !node_peer_budget_is_barred(&budget, mesh_now())) return;
+    struct mesh_member *again = mesh_member_put(m, key);
+    if (again != NULL) again->budget = budget;
+}
+
 uint64_t mesh_seat_weight(const struct mesh *m, const struct base_key33 *key)
 {
     const struct chain_seat *seat =
@@ -124,7 +138,7 @@ static void on_state(struct mesh *m, const struct gossip_action *a)
     if (member != NULL) member->state_wall_ms = mesh_wall();
     mesh_handler_state(m, a);
     mesh_consensus_state(m, a);
-    if (a->u.state.to == GOSSIP_NONE) member_remove(m, &a->key);
+    if (a->u.state.to == GOSSIP_NONE) member_unlist(m, &a->key);
     mesh_event_begin(&e, m, BASE_LOG_INFO, "gossip", event_name(a));
     if (gossip_member_find(&view, m->gossip, &a->key) == BASE_OK &&
         gossip_record_decode(&record, view.record.data, view.record.len) == BASE_OK) {
@@ -434,7 +448,8 @@ static void recheck_member(struct mesh *m, size_t index, bool *removed)
     bool own = node_identity_owns(&m->identity, &key);
     *removed = false;
     if (gossip_member_find(&view, m->gossip, &key) != BASE_OK) {
-        if (own || mesh_conn_of(m, &key) != NULL) return; /* PEER_UP may be on its way */
+        if (own || mesh_conn_any(m, &key) != NULL) return; /* PEER_UP may be on its way */
+        if (mesh_budget_is_barred(m, &key)) return; /* and stays so, when it comes for its vote */
         member_remove(m, &key);
         *removed = true;
         return;

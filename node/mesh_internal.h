@@ -366,6 +366,9 @@ void mesh_consensus_peer(struct mesh *m, const struct base_key33 *key, bool is_u
 void mesh_consensus_state(struct mesh *m, const struct gossip_action *a);
 void mesh_consensus_timer(struct mesh *m, uint64_t now_ms);
 uint64_t mesh_consensus_deadline_ms(const struct mesh *m);
+/* Who votes, for the sessions' env. True: another list than the last time. */
+bool mesh_consensus_voters(struct mesh *m, const struct base_key33 **list, size_t *count);
+bool mesh_consensus_is_voter(const struct mesh *m, const struct base_key33 *key);
 
 /* mesh_consensus_lost.c: why it votes for nothing for now. False: its votes are not lost. */
 bool mesh_consensus_loss(const struct mesh *m, char *out, size_t cap);
@@ -380,7 +383,10 @@ const char *mesh_consensus_mute(const struct mesh *m); /* why it signs nothing; 
 
 /* mesh_conns.c */
 struct mesh_conn *mesh_conn_find(struct mesh *m, node_link_id link);
-struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key); /* up, the one used */
+struct mesh_conn *mesh_conn_any(struct mesh *m,
+                                const struct base_key33 *key); /* up, the one used */
+/* The same, unless it is for votes alone: nothing of membership goes there. */
+struct mesh_conn *mesh_conn_of(struct mesh *m, const struct base_key33 *key);
 struct mesh_conn *mesh_conn_new(struct mesh *m, node_link_id link,
                                 bool dialed); /* NULL: no memory */
 void mesh_conn_free(struct mesh_conn *c);

@@ -41,7 +41,7 @@ static void close_later(struct mesh_conn *c, enum node_reason reason)
 
 void mesh_conn_close(struct mesh *m, const struct base_key33 *key, enum node_reason reason)
 {
-    struct mesh_conn *c = mesh_conn_of(m, key);
+    struct mesh_conn *c = mesh_conn_any(m, key);
     if (c != NULL) close_later(c, reason);
 }
 
@@ -177,7 +177,7 @@ static void on_judged(struct mesh_conn *c, const struct node_session_peer *peer)
 {
     struct mesh *m = c->mesh;
     struct node_session_event ev = {.kind = NODE_SESSION_EV_ADMIT};
-    struct mesh_conn *old = mesh_conn_of(m, &peer->facts.node_key);
+    struct mesh_conn *old = mesh_conn_any(m, &peer->facts.node_key);
     if (peer->shown->has_bundle) on_waiting(c, &peer->shown->bundle);
     if (!m->chain_fresh && !mesh_member_is_listed(m, &peer->facts.node_key)) {
         ev.kind = NODE_SESSION_EV_DENY;
@@ -251,12 +251,26 @@ static void settle_pair(struct mesh_conn *old, struct mesh_conn *c,
     }
 }
 
+/* Its seat is gone, or ours: gossip knows this link no more. */
+static void on_votes(struct mesh_conn *c)
+{
+    struct mesh_event e;
+    struct mesh *m = c->mesh;
+    const struct base_key33 *key = &node_session_peer(c->session)->facts.node_key;
+    mesh_event_begin(&e, m, BASE_LOG_INFO, "consensus", "votes_only");
+    mesh_event_key(&e, "peer", key);
+    mesh_event_end(&e);
+    mesh_gossip_later(m, GOSSIP_EV_PEER_DOWN, key, GOSSIP_UNDECIDED, 0);
+    mesh_dirty(m);
+}
+
 static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
 {
     struct mesh *m = c->mesh;
     uint64_t took_ms = mesh_now() - c->start_ms;
     struct mesh_member *member = mesh_member_put(m, &peer->facts.node_key);
-    struct mesh_conn *old = mesh_conn_of(m, &peer->facts.node_key);
+    struct mesh_conn *old = mesh_conn_any(m, &peer->facts.node_key);
+    bool votes_only = node_session_is_for_votes(c->session);
     c->up_wall_ms = mesh_wall();
     mesh_conn_is_up(c);
     c->is_counted = true;
@@ -264,7 +278,7 @@ static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
     node_metric_inc(&m->metrics->links_established);
     node_metrics_handshake(m->metrics, "ok", took_ms);
     node_metrics_admission(m->metrics, "admitted", "", took_ms);
-    if (member != NULL) {
+    if (member != NULL && !votes_only) {
         member->facts = peer->facts;
         member->proved_by_session = true;
         member->verified_block = m->snapshot->block.number;
@@ -272,10 +286,12 @@ static void on_up(struct mesh_conn *c, const struct node_session_peer *peer)
     mesh_dial_up(m, &peer->facts.node_key);
     mesh_dirty(m);
     mesh_authority_greet(c);
+    if (votes_only) node_session_forget(c->session);
     if (old != NULL)
         settle_pair(old, c, peer);
-    else
+    else if (!votes_only)
         mesh_gossip_later(m, GOSSIP_EV_PEER_UP, &peer->facts.node_key, GOSSIP_UNDECIDED, 0);
+    if (votes_only) on_votes(c);
     mesh_consensus_peer(m, &peer->facts.node_key, true);
 }
 
@@ -289,8 +305,9 @@ static void on_down(struct mesh_conn *c, const struct node_session_action *a)
     mesh_log(m, BASE_LOG_DEBUG, "link", "link_down", "%s: %s%s", c->remote,
              node_reason_name(a->down.reason), a->down.by_peer ? " (by the peer)" : "");
     mesh_dirty(m);
-    if (mesh_conn_of(m, &copy) != NULL) return; /* the other pipe of a pair goes on */
-    mesh_gossip_later(m, GOSSIP_EV_PEER_DOWN, &copy, GOSSIP_UNDECIDED, 0);
+    if (mesh_conn_any(m, &copy) != NULL) return; /* the other pipe of a pair goes on */
+    if (!node_session_is_for_votes(c->session))
+        mesh_gossip_later(m, GOSSIP_EV_PEER_DOWN, &copy, GOSSIP_UNDECIDED, 0);
     mesh_consensus_peer(m, &copy, false);
 }
 
@@ -318,6 +335,7 @@ static void on_frame(struct mesh_conn *c, const struct node_session_action *a)
 static void on_renew(struct mesh_conn *c)
 {
     struct base_key33 key = node_session_peer(c->session)->facts.node_key;
+    if (node_session_is_for_votes(c->session)) return; /* it ends with the epoch */
     c->renew_ms = mesh_now() + RENEW_RETRY_MS;
     mesh_conn_due(c);
     mesh_dial_want(c->mesh, &key);
@@ -346,6 +364,9 @@ static void perform(struct mesh_conn *c, const struct node_session_action *a)
         break;
     case NODE_SESSION_UP:
         on_up(c, a->peer);
+        break;
+    case NODE_SESSION_VOTES:
+        on_votes(c);
         break;
     case NODE_SESSION_DOWN:
         on_down(c, a);

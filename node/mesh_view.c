@@ -80,6 +80,8 @@ static void add_links(struct mesh *m, struct node_view *view)
                                       .dialed = c->dialed,
                                       .since_ms = c->up_wall_ms,
                                       .rtt_ms = -1};
+        /* One that is for votes alone is the epoch's affair: `quorum` shows whose. */
+        if (c->session != NULL && node_session_is_for_votes(c->session)) continue;
         if (c->session != NULL) {
             struct node_session_stats stats = node_session_stats(c->session);
             const struct base_key33 *key = node_session_remote(c->session);

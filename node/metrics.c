@@ -423,6 +423,9 @@ static void render_consensus(struct base_buf *out, const struct node_metrics *m)
             value_of(&m->voting_weight));
     put_one(out, "voting_weight_heard", "gauge", "Weight of those heard of in the last seconds.",
             value_of(&m->voting_weight_heard));
+    put_one(out, "voting_weight_sold", "gauge",
+            "Weight whose seats are gone, and that votes until the next epoch.",
+            value_of(&m->voting_weight_sold));
     put_one(out, "evidence_total", "counter", "Members that were proved to have voted twice.",
             value_of(&m->evidence));
     put_family(out, "log_entries_total", "counter",

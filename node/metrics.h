@@ -56,7 +56,8 @@ struct node_metrics {
     /* Gauges; without consensus all are zero, and not shown. */
     _Atomic uint64_t consensus_on, consensus_mute, consensus_abstains, consensus_lost, epoch, slot,
         final_slot, window, is_leader;
-    _Atomic uint64_t lease_remaining_ms, quorum_weight, voting_weight, voting_weight_heard;
+    _Atomic uint64_t lease_remaining_ms, quorum_weight, voting_weight, voting_weight_heard,
+        voting_weight_sold;
     struct node_metric_histogram peer_rtt;           /* seconds */
     struct node_metric_histogram handshake_duration; /* seconds */
     struct node_metric_histogram admission_duration; /* seconds: dial or accept to READY */

@@ -15,12 +15,18 @@ static struct item *find_replaceable(struct node_session *s, uint32_t replace, s
     return NULL;
 }
 
+bool node__session_is_membership(uint8_t type)
+{
+    return type < ATTEST_FRAME_CONSENSUS && type != NODE_FRAME_AUTHORITY;
+}
+
 static int queue_frame(struct node_session *s, const struct node_session_event *ev)
 {
     struct item **link = NULL;
     uint8_t type = ev->queue.type;
     size_t len = ev->queue.len;
     if (s->phase != UP) return BASE_ESTATE;
+    if (s->votes_only && node__session_is_membership(type)) return BASE_ESTATE;
     if (type < ATTEST_FRAME_GOSSIP || type > ATTEST_FRAME_CONSENSUS + 0xf) return BASE_EINVAL;
     if (len > attest_frame_body_max(type)) return BASE_ETOOBIG;
     struct item *old = find_replaceable(s, ev->queue.replace, &link);
@@ -45,6 +51,48 @@ static int queue_frame(struct node_session *s, const struct node_session_event *
     return BASE_OK;
 }
 
+static bool is_voter(const struct node_session *s)
+{
+    for (size_t i = 0; i < s->env->voter_count; i++)
+        if (base_key33_equal(&s->env->voters[i], &s->remote)) return true;
+    return false;
+}
+
+bool node__session_may_vote(const struct node_session *s, enum node_reason reason)
+{
+    return node_admission_is_seat_gone(reason) && is_voter(s);
+}
+
+bool node__session_is_idle(const struct node_session *s)
+{
+    return s->env->votes_only && !is_voter(s);
+}
+
+/* What has been queued of membership is not said any more. */
+static void drop_gossip(struct node_session *s)
+{
+    struct item **link = &s->head;
+    while (*link != NULL) {
+        struct item *item = *link;
+        if (!node__session_is_membership(item->type)) {
+            link = &item->next;
+            continue;
+        }
+        *link = item->next;
+        s->queue_count--;
+        s->queue_bytes -= item->len;
+        free(item);
+    }
+    s->tail = link;
+}
+
+static void end_with(struct node_session *s, enum node_reason reason,
+                     const struct node_refusal *refusal, struct node_session_actions *out)
+{
+    node__session_go_down(s, reason, out)->down.refusal = *refusal;
+    node__session_say_bye(s, reason, node_code_name((uint8_t)node_reason_code(reason)));
+}
+
 /* A new snapshot is judged before the next frame. */
 static void judge_again(struct node_session *s, struct node_session_actions *out)
 {
@@ -52,14 +100,26 @@ static void judge_again(struct node_session *s, struct node_session_actions *out
     bool in = s->phase == WAITS_VERDICT || s->phase == WAITS_READY || s->phase == OWES_READY ||
               s->phase == UP;
     if (!in || s->env->admission->snapshot == NULL) return;
-    if (node_admission_recheck(&refusal, s->env->admission, &s->peer.facts) == NODE_REASON_NONE)
-        return;
-    if (s->phase != UP) {
-        node__session_refuse_with(s, &refusal, NULL, out);
+    enum node_reason reason = node_admission_recheck(&refusal, s->env->admission, &s->peer.facts);
+    bool was = s->votes_only, is_out = reason != NODE_REASON_NONE;
+    if (is_out && !node__session_may_vote(s, reason)) {
+        if (s->phase != UP)
+            node__session_refuse_with(s, &refusal, NULL, out);
+        else
+            end_with(s, NODE_REASON_EVICTED, &refusal, out);
         return;
     }
-    node__session_go_down(s, NODE_REASON_EVICTED, out)->down.refusal = refusal;
-    node__session_say_bye(s, NODE_REASON_EVICTED, node_code_name(NODE_CODE_EVICTED));
+    s->votes_only = is_out || s->env->votes_only;
+    if (s->phase != UP || (s->votes_only == was && !node__session_is_idle(s))) return;
+    if (node__session_is_idle(s)) {
+        end_with(s, NODE_REASON_LEAVING, &refusal, out);
+    } else if (was) { /* our vote is over; or both are members again, and make a whole session */
+        s->votes_only = true;
+        end_with(s, s->env->ready ? NODE_REASON_RENEWED : NODE_REASON_LEAVING, &refusal, out);
+    } else {
+        drop_gossip(s);
+        node__session_add(out, NODE_SESSION_VOTES);
+    }
 }
 
 static int admit(struct node_session *s)
@@ -260,6 +320,11 @@ bool node_session_is_up(const struct node_session *session)
 bool node_session_is_dialed(const struct node_session *session)
 {
     return session->dialed;
+}
+
+bool node_session_is_for_votes(const struct node_session *session)
+{
+    return session->votes_only;
 }
 
 const struct base_key33 *node_session_remote(const struct node_session *session)

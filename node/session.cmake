@@ -22,9 +22,11 @@ nftmesh_test(test_node_session_prototype LABELS unit
   SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session_prototype.c
           ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
   DEPS node_session)
-nftmesh_test(test_node_session LABELS unit
-  SOURCES ${CMAKE_SOURCE_DIR}/tests/test_node_session.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
-  DEPS node_session)
+foreach(test test_node_session test_node_session_votes)
+  nftmesh_test(${test} LABELS unit
+    SOURCES ${CMAKE_SOURCE_DIR}/tests/${test}.c ${CMAKE_SOURCE_DIR}/tests/mesh_fixture.c
+    DEPS node_session)
+endforeach()
 nftmesh_fuzz(fuzz_node_body DEPS node_session CORPUS tests/fuzz/corpus/node_body)
 nftmesh_fuzz(fuzz_bundle DEPS node_session CORPUS tests/fuzz/corpus/bundle)
 nftmesh_fuzz(fuzz_node_session

@@ -53,8 +53,13 @@ struct node_session_env {
     const struct gossip_signed_record *record;       /* ours now, by identity->keys */
     const struct gossip_signed_record *other_record; /* by identity->other; NULL without one */
     struct node_ephemerals *ephemerals;
-    bool ready; /* our own seat stands: else HELLO is answered with not_ready */
-    bool busy;  /* over budget: a newcomer is refused as busy */
+    /* Who votes in the epoch, or did a moment ago: a link with one whose seat is gone is for its
+     * vote alone, which are the frames from 0x20 on, and for owners' words (AUTHORITY). */
+    const struct base_key33 *voters;
+    size_t voter_count;
+    bool votes_only; /* our own seat is gone, and we are one of them: no link is more than that */
+    bool ready;      /* our own seat stands: else HELLO is answered with not_ready */
+    bool busy;       /* over budget: a newcomer is refused as busy */
 };
 
 enum node_session_event_kind {
@@ -127,6 +132,7 @@ enum node_session_action_kind {
     NODE_SESSION_SEND = 1, /* give these bytes to the link; SENT follows. At most one a step */
     NODE_SESSION_JUDGED,   /* lines 0 to 18 hold. Line 19 is the mesh's: ADMIT or DENY */
     NODE_SESSION_UP,       /* the peer is in */
+    NODE_SESSION_VOTES,    /* after UP: from here on for votes alone */
     NODE_SESSION_DOWN,     /* once after each UP */
     NODE_SESSION_WAITING,  /* before REFUSED: the peer's authorisation cannot be judged yet, and may
                             * count later. To be offered to the authority */
@@ -203,10 +209,10 @@ void node_session_free(struct node_session *session); /* zeroes keys; NULL is fi
  * and CLOSE. Errors are for our own events, which then have no effect:
  *   OPEN       BASE_EKEY: entropy is no scalar (draw again) or remote no point;
  *              BASE_EINVAL: remote is a node key of our own
- *   QUEUE      BASE_ESTATE: not up; BASE_EFULL: 64 frames or the bytes' bound; BASE_ETOOBIG: above
- *              its type's bound; BASE_EINVAL: a type below 0x10 or above 0x2f; BASE_ENOMEM
- *   CHALLENGE  BASE_ESTATE: not up; BASE_EFULL: one is under way or was within the last second
- *   ADMIT, DENY  BASE_ESTATE: there is no JUDGED to answer (any more) */
+ *   QUEUE      BASE_ESTATE: not up, or for votes alone and this is none; BASE_EFULL: 64 frames or
+ * the bytes' bound; BASE_ETOOBIG: above its type's bound; BASE_EINVAL: a type below 0x10 or above
+ * 0x2f; BASE_ENOMEM CHALLENGE  BASE_ESTATE: not up; BASE_EFULL: one is under way or was within the
+ * last second ADMIT, DENY  BASE_ESTATE: there is no JUDGED to answer (any more) */
 int node_session_step(struct node_session *session, uint64_t now_ms,
                       const struct node_session_event *ev, struct node_session_actions *out);
 /* When to step with TIMER, unless something happens first; UINT64_MAX: no need. */
@@ -214,6 +220,8 @@ uint64_t node_session_deadline_ms(const struct node_session *session);
 
 bool node_session_is_up(const struct node_session *session);
 bool node_session_is_dialed(const struct node_session *session);
+/* It carries votes, and nothing of membership: that of one end's seat is gone. At UP, or later. */
+bool node_session_is_for_votes(const struct node_session *session);
 /* NULL before the peer's static key is proved (dialed: before OPEN). */
 const struct base_key33 *node_session_remote(const struct node_session *session);
 /* NULL before JUDGED. */
@@ -226,6 +234,7 @@ struct node_session_stats {
     uint64_t bytes_sent, bytes_received;   /* of the link's messages, acts included */
     uint64_t acks_sent;
     uint64_t unknown_types; /* frames counted and ignored */
+    uint64_t unheard;       /* of gossip, on a link that is for votes alone */
     uint64_t up_since_ms;   /* 0: not up */
     size_t queued, unacknowledged;
 };

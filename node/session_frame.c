@@ -88,6 +88,10 @@ static void read_when_up(struct node_session *s, const struct attest_frame *fram
         s->stats.unknown_types++;
         return;
     }
+    if (s->votes_only && node__session_is_membership(frame->type)) {
+        s->stats.unheard++; /* it may not know yet that it is out */
+        return;
+    }
     struct node_session_action *action = node__session_add(out, NODE_SESSION_FRAME);
     action->frame.type = frame->type;
     action->frame.body = frame->body;

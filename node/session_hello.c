@@ -146,8 +146,9 @@ void node__session_read_act3(struct node_session *s, const uint8_t *data, size_t
     enum node_reason reason = node_admission_judge_static(
         &refusal, s->env->admission, s->env->identity, &s->remote, s->met_ourselves);
     bool ours = reason == NODE_REASON_SELF || reason == NODE_REASON_COPY;
-    if (!ours && (!s->env->ready || reason == NODE_REASON_NOT_READY)) return;
-    if (reason != NODE_REASON_NONE)
+    bool can_judge = s->env->ready || s->env->votes_only;
+    if (!ours && (!can_judge || reason == NODE_REASON_NOT_READY)) return;
+    if (reason != NODE_REASON_NONE && !node__session_may_vote(s, reason))
         node__session_refuse_with(s, &refusal, NULL, out);
     else if (s->env->busy)
         node__session_refuse_plain(s, NODE_REASON_BUSY, "over budget", out);
@@ -183,7 +184,7 @@ void node__session_read_hello(struct node_session *s, const struct attest_frame 
     };
     struct attest_hello hello;
     struct node_refusal refusal;
-    if (!s->env->ready) {
+    if (s->env->votes_only ? node__session_is_idle(s) : !s->env->ready) {
         node__session_refuse_plain(s, NODE_REASON_NOT_READY, "no seat of our own", out);
         return;
     }
@@ -196,10 +197,15 @@ void node__session_read_hello(struct node_session *s, const struct attest_frame 
         &refusal, &hello, &s->peer.facts, &s->peer.shown->bundle, s->env->admission, &in);
     if (reason == NODE_REASON_NOT_YET || reason == NODE_REASON_VERIFYING)
         node__session_add(out, NODE_SESSION_WAITING)->bundle = &s->peer.shown->bundle;
-    if (reason != NODE_REASON_NONE) {
+    bool is_out = node__session_may_vote(s, reason);
+    if (reason != NODE_REASON_NONE && !is_out) {
         node__session_refuse_with(s, &refusal, NULL, out);
         return;
     }
+    if (is_out) /* the handshake has proved the key, which the epoch knows */
+        s->peer.facts = (struct node_facts){s->remote, hello.proof_key, hello.token_id,
+                                            hello.instance, hello.app_id};
+    s->votes_only = is_out || s->env->votes_only;
     keep_peer(s, &hello);
     s->phase = WAITS_VERDICT;
     node__session_add(out, NODE_SESSION_JUDGED)->peer = &s->peer;

@@ -48,6 +48,7 @@ struct node_session {
     struct attest_cipher cipher;
     struct node_session_peer peer;
     bool judged;                  /* peer is valid */
+    bool votes_only;              /* nothing of membership */
     uint64_t now_ms, deadline_ms; /* of handshake or linger */
     enum node_reason why;         /* of LINGERS and CLOSED */
 
@@ -90,6 +91,13 @@ struct node_session {
 bool node__session_is_urgent(uint8_t type);
 /* Is a frame that wants it still unacknowledged, or no room for another one? */
 bool node__session_waits(const struct node_session *s);
+
+/* Not on a link for votes. An owner's word is: it may be why a seat is gone, or back. */
+bool node__session_is_membership(uint8_t type);
+/* This reason to refuse it leaves a peer its vote. */
+bool node__session_may_vote(const struct node_session *s, enum node_reason reason);
+/* Our own seat is gone, and the peer is none of those that our vote is for. */
+bool node__session_is_idle(const struct node_session *s);
 
 /* session_send.c: ways to end, and what leaves when. */
 struct node_session_action *node__session_add(struct node_session_actions *out,

@@ -387,6 +387,9 @@ static void perform(struct fixture_link *link, size_t i, const struct node_sessi
         assert(end->ups == 0 && end->refusals == 0);
         end->ups++;
         break;
+    case NODE_SESSION_VOTES:
+        end->votes++;
+        break;
     case NODE_SESSION_DOWN:
         assert(end->ups == 1 && end->downs == 0);
         end->downs++;

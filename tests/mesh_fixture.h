@@ -91,7 +91,7 @@ struct fixture_end {
     bool hold_sent;    /* the link is full: no SENT */
     bool pipe_closed;  /* CLOSE was performed */
     /* What happened, and the last of each. */
-    unsigned ups, downs, refusals, closes, judged, waiting, renewals, answers, sends;
+    unsigned ups, downs, refusals, closes, judged, waiting, renewals, answers, sends, votes;
     unsigned frames[FIXTURE_FRAMES];
     struct node_session_action refused, down, answer;
     enum node_reason close;

@@ -20,7 +20,7 @@ static struct mesh *m;
 static struct node_config config;
 static uint8_t record_body[GOSSIP_RECORD_BYTES_MAX];
 static size_t record_len;
-static unsigned failed_dials, asked;
+static unsigned failed_dials, asked, dials;
 
 uint64_t mesh_now(void)
 {
@@ -84,6 +84,19 @@ struct mesh_conn *mesh_conn_of(struct mesh *mesh, const struct base_key33 *key)
     return NULL;
 }
 
+struct mesh_conn *mesh_conn_any(struct mesh *mesh, const struct base_key33 *key)
+{
+    (void)mesh;
+    (void)key;
+    return NULL;
+}
+
+bool mesh_consensus_is_voter(const struct mesh *mesh, const struct base_key33 *key)
+{
+    (void)mesh;
+    return key->bytes[2] % 2 == 0;
+}
+
 int mesh_conn_dial(struct mesh *mesh, node_link_id *out, const char *url,
                    const struct base_key33 *key, bool trusted)
 {
@@ -92,6 +105,7 @@ int mesh_conn_dial(struct mesh *mesh, node_link_id *out, const char *url,
     (void)url;
     (void)key;
     (void)trusted;
+    dials++;
     return BASE_EFULL;
 }
 
@@ -215,7 +229,7 @@ static int setup(void **state)
     m->env.ready = true;
     m->chain_fresh = true;
     base_prng_init(&m->prng, 1);
-    failed_dials = asked = 0;
+    failed_dials = asked = dials = 0;
     return m->targets != NULL ? 0 : -1;
 }
 
@@ -319,6 +333,27 @@ static void test_a_bootstrap_that_waits_for_another_is_not_due(void **state)
     assert_int_equal(asked, 1);
 }
 
+/* Without a seat nobody is dialled, but those that our vote is for, where we still have one. */
+static void test_without_a_seat_only_voters_are_dialled(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i <= 5; i++) { /* 2 and 4 vote */
+        assert_int_equal(find(i), BASE_OK);
+        target_of(i)->answered = true;
+        target_of(i)->next_ms = 0;
+    }
+    m->env.ready = false;
+    mesh_dial_step(m, mesh_now());
+    assert_int_equal(dials, 0);
+    assert_true(mesh_dial_deadline_ms(m) == UINT64_MAX);
+    m->env.votes_only = true;
+    assert_true(mesh_dial_deadline_ms(m) <= mesh_now());
+    mesh_dial_step(m, mesh_now());
+    assert_int_equal(dials, 2);
+    want(2); /* of gossip's wishes none */
+    assert_int_equal(failed_dials, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -327,6 +362,7 @@ int main(void)
         TEST(test_who_is_needed_is_not_pushed_out),
         TEST(test_who_falls_silent_is_a_hint_again),
         TEST(test_a_bootstrap_that_waits_for_another_is_not_due),
+        TEST(test_without_a_seat_only_voters_are_dialled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

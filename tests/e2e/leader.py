@@ -17,12 +17,12 @@ from mesh import wait_for  # noqa: E402
 QUICK = ["--epoch-gap", "1s"]
 
 
-def cluster(w, *names, options=None, **more):
+def cluster(w, *names, options=None, gap=QUICK, **more):
     """Nodes that are all in one epoch, with a leader."""
     nodes = []
     for name in names:
         nodes.append(w.node(name, bootstrap=[w.mesh_url(nodes[0])] if nodes else [],
-                            extra=QUICK + (options or []), **more))
+                            extra=gap + (options or []), **more))
     together(*nodes)
     led(*nodes)
     return nodes
@@ -182,6 +182,58 @@ def a_seat_that_is_sold_has_no_vote(w):
     del nodes[4].token
     led(*nodes[:4], members=4)
     expect("it is out", all(m["name"] != "s5" for m in epoch(nodes[0])["members"]))
+
+
+def sell(w, nodes):
+    for n in nodes:
+        w.chain.contract_call(w.contract, "burn(uint256)", n.token, sender=w.chain.as_wallet(n.wallet.address))
+        del n.token
+
+
+def sold(node):
+    """Whose seats are gone, in the epoch as this node knows it, and heard of."""
+    return sum(m["sold"] and m["heard"] for m in epoch(node).get("members", []))
+
+
+@test
+def a_third_is_sold_at_once(w):
+    """No quorum is left without the sellers: out of every table at once, they vote until the epoch ends."""
+    nodes = cluster(w, "t1", "t2", "t3", "t4", "t5", "t6", "t7", gap=["--epoch-gap", "40s"])
+    rest, sellers = nodes[:4], nodes[4:]
+    status, answer = write(rest[0], op="add", key="n", request="before")
+    expect(f"{answer}", answer.get("value") == 1)
+    number, keys = epoch(rest[0])["number"], {n.key() for n in sellers}
+    sell(w, sellers)
+    for n in rest:
+        wait_for(lambda: f"the sellers are in no table of {n.short}: {sorted(n.names())}",
+                 lambda n=n: n.names("alive") == {r.short for r in rest}, 30)
+        links = n.get("/v1/peers")["peers"]
+        expect(f"nor among the peers: {links}", not keys & {p["node"] for p in links})
+    expect(f"between the stages: {epoch(rest[1])}", epoch(rest[1])["number"] == number)
+    for n in rest:
+        wait_for(lambda: f"{n.short} hears their votes: {epoch(n)}", lambda n=n: sold(n) == 3, 20)
+    out = ask(rest[1], "quorum")
+    expect(out, out.count("sold, votes until the next epoch") == 3 and "there is a quorum" in out)
+    expect("the gauge", rest[1].metric("nftmesh_voting_weight_sold") == 3)
+    wait_for(lambda: f"one that stays leads: {leader(rest[1])}", lambda: leader(rest[1])["leader"] and
+             leader(rest[1])["leader"]["node"] not in keys, 30)
+    expect("who is out asks for nothing", write(sellers[0], op="put", key="a", value="b")[0] == 409)
+    # They come again to one that was away, too.
+    rest[0].kill()
+    rest[0].start()
+    wait_for(lambda: f"their votes are heard again: {epoch(rest[0])}",
+             lambda: sold(rest[0]) == 3 or epoch(rest[0]).get("number", 0) > number, 60)
+    expect("in the same epoch", epoch(rest[0])["number"] == number)
+    led(*rest, members=4, deadline=120)
+    status, answer = write(rest[0], op="add", key="n", request="after")
+    expect(f"{answer}", answer.get("value") == 2)
+    for n in rest:
+        expect("nobody was accused", not n.events("equivocation"))
+        expect("the gauge", n.metric("nftmesh_voting_weight_sold") == 0)
+    time.sleep(12)
+    heard = [n.metric("nftmesh_consensus_received_total") for n in sellers]
+    time.sleep(3)
+    expect("their sessions have ended", heard == [n.metric("nftmesh_consensus_received_total") for n in sellers])
 
 
 @test

@@ -168,6 +168,7 @@ static void perform(size_t i, const struct node_session_action *a)
         sides[i].is_up = true;
         break;
     case NODE_SESSION_DOWN:
+    case NODE_SESSION_VOTES:
     case NODE_SESSION_WAITING:
     case NODE_SESSION_REFUSED:
     case NODE_SESSION_FRAME:

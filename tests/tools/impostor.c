@@ -351,6 +351,7 @@ static void perform(struct impostor *im, const struct node_session_action *a)
     case NODE_SESSION_DOWN:
         flood_ended(im, a);
         break;
+    case NODE_SESSION_VOTES:
     case NODE_SESSION_WAITING:
     case NODE_SESSION_FRAME:
     case NODE_SESSION_ANSWER:
