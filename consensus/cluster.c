@@ -491,6 +491,7 @@ static void tell_leader(struct consensus_cluster *c)
 static void settle(struct consensus_cluster *c)
 {
     cluster_epoch_timer(c);
+    cluster_owed_tell(c);
     cluster_fetch_timer(c);
     cluster_pending(c);
     offer_entries(c);

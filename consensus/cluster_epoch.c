@@ -9,6 +9,8 @@
 
 #define ASK_AGAIN_MS 500
 #define BACKOFF_MAX  6 /* doublings, of gap_s, between proposals that came to nothing */
+#define HOPELESS     2 /* so many in a row, of whomever */
+#define OWED_SLOTS   5 /* K: final ones that a leader has to end an epoch that is due */
 
 /* ---- what we have seen of the chain ---- */
 
@@ -222,6 +224,12 @@ int cluster_epoch_compute(struct consensus_cluster *c, struct consensus_epoch *o
     return BASE_EINVAL;
 }
 
+bool cluster_may_end(const struct consensus_cluster *c)
+{
+    bool is_hopeless = c->owed.closings >= HOPELESS && c->now_ms < c->owed.from_ms;
+    return c->is_due && c->now_ms >= c->try_ms && !is_hopeless;
+}
+
 /* The newest of ours that a quorum has reached, so that it can judge it. */
 static const struct consensus_block *block_to_propose(const struct consensus_cluster *c)
 {
@@ -246,12 +254,15 @@ bool cluster_epoch_propose(struct consensus_cluster *c, uint64_t slot,
         if (!consensus_epoch_is_due(&c->epoch, &w)) return false;
         if (payload == NULL) return true;
         int rv = record_with(c, &next, &c->sets[i], block, slot, c->state);
-        if (rv == BASE_ETOOBIG) cluster_note(c, CONSENSUS_NOTE_TOO_MANY, NULL);
         if (rv == BASE_OK) {
             rv = consensus_epoch_digest(&payload->next, &next);
             consensus_epoch_free(&next);
         }
-        if (rv != BASE_OK) return false;
+        if (rv == BASE_ETOOBIG) cluster_note(c, CONSENSUS_NOTE_TOO_MANY, NULL);
+        if (rv != BASE_OK) { /* the log goes on meanwhile */
+            c->try_ms = c->now_ms + c->config.gap_s * 1000;
+            return false;
+        }
         payload->is_closing = true;
         payload->block = block->number;
         payload->block_hash = block->hash;
@@ -262,6 +273,68 @@ bool cluster_epoch_propose(struct consensus_cluster *c, uint64_t slot,
         return true;
     }
     return false;
+}
+
+/* ---- a leader that does not propose ---- */
+
+/* By what a quorum has read, and not by us alone: a leader whose endpoints are slow owes nothing.
+ */
+static bool is_owed(struct consensus_cluster *c)
+{
+    struct consensus_epoch next;
+    struct base_hash32 digest;
+    if (!c->is_due || c->now_ms < c->owed.from_ms) return false;
+    const struct consensus_block *block = block_to_propose(c);
+    for (size_t i = 0; block != NULL && i < c->set_count; i++) {
+        if (block->number < c->sets[i].first.number || block->number > c->sets[i].last.number)
+            continue;
+        if (record_with(c, &next, &c->sets[i], block, 0, c->state) != BASE_OK) return false;
+        bool is_record =
+            consensus_epoch_digest(&digest, &next) == BASE_OK; /* it may be too large */
+        consensus_epoch_free(&next);
+        return is_record;
+    }
+    return false;
+}
+
+void cluster_owed_count(struct consensus_cluster *c, uint64_t slot)
+{
+    uint64_t window = slot / c->config.params.window_slots;
+    struct cluster_owed *owed = &c->owed;
+    if (owed->slots == 0 || owed->window != window) {
+        owed->window = window;
+        owed->slots = 0;
+        owed->since_ms = c->now_ms;
+    }
+    owed->slots = is_owed(c) ? owed->slots + 1 : 0;
+}
+
+/* If that came to nothing the next one is demanded the later the more there have been, and
+ * proposed: each costs its leader the window, and the log is not to stand still for what a third
+ * cannot see. By whom we agree with alone, so that a liar delays nothing; and a leader may have
+ * died of it. */
+void cluster_owed_seen(struct consensus_cluster *c, uint64_t slot)
+{
+    struct cluster_owed *owed = &c->owed;
+    if (owed->closings > 0 && owed->closing_slot == slot) return;
+    owed->closing_slot = slot;
+    owed->slots = 0;
+    owed->from_ms = c->now_ms + (c->config.gap_s * 1000 << owed->closings) + ASK_AGAIN_MS;
+    if (owed->closings < BACKOFF_MAX) owed->closings++;
+}
+
+/* Under load slots are short, and what a quorum has read is told once in slot_ms: so much time as
+ * these slots take when there is nothing to do. */
+void cluster_owed_tell(struct consensus_cluster *c)
+{
+    int rv;
+    struct consensus_event ev = {.type = CONSENSUS_EV_OVERDUE};
+    struct cluster_owed *owed = &c->owed;
+    uint64_t until_ms = owed->since_ms + (uint64_t)OWED_SLOTS * c->config.params.slot_ms;
+    if (c->closing.is_on || owed->slots <= OWED_SLOTS || c->now_ms < until_ms) return;
+    owed->slots = 0; /* the next leader has as many */
+    ev.u.overdue = owed->window;
+    cluster_engine_step(c, &ev, &rv);
 }
 
 /* ---- an epoch begins ---- */
@@ -385,6 +458,7 @@ static void begin(struct consensus_cluster *c, struct consensus_epoch *next,
     c->epochs_seen++;
     c->closing = (struct cluster_closing){0};
     c->is_next_unproved = false;
+    c->owed = (struct cluster_owed){0};
     c->tries = 0;
     c->try_ms = 0;
     c->is_told = false;

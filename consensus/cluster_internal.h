@@ -77,6 +77,12 @@ struct cluster_closing { /* an entry that is final has ended the epoch */
     struct consensus_payload payload; /* its entries are none */
     uint64_t ask_ms;
 };
+struct cluster_owed {       /* what the leader has not done yet: end the epoch (S2) */
+    uint64_t window, slots; /* that became final in this window, with it being due all the while */
+    uint64_t since_ms;
+    uint64_t closing_slot, closings; /* candidates that would have ended it rightly; the last one */
+    uint64_t from_ms;                /* nothing is owed before */
+};
 struct cluster_stored { /* numbers of operations that are votes */
     uint64_t number, engine_number;
     uint64_t run; /* of which engine */
@@ -105,6 +111,7 @@ struct consensus_cluster {
     struct cluster_closing closing;
     bool is_next_unproved; /* nobody shows how this epoch ended: as one who comes late, then */
     bool is_due;           /* the next record would differ */
+    struct cluster_owed owed;
     unsigned tries;
     uint64_t try_ms; /* no proposal of an epoch before */
     uint64_t lease_from_ms;
@@ -180,9 +187,14 @@ void cluster_epoch_due(struct consensus_cluster *c); /* anew: is another one due
 int cluster_epoch_compute(struct consensus_cluster *c, struct consensus_epoch *out,
                           uint64_t closing_slot, const struct consensus_payload *payload,
                           const struct consensus_state *state);
+bool cluster_may_end(const struct consensus_cluster *c); /* it is due, and we may try (again) */
 /* Which block the next epoch is to be of, when this slot closes this one. False: none yet. */
 bool cluster_epoch_propose(struct consensus_cluster *c, uint64_t slot,
                            struct consensus_payload *payload);
+/* A slot has become final: has the leader had its time to end an epoch that is due? */
+void cluster_owed_count(struct consensus_cluster *c, uint64_t slot);
+void cluster_owed_seen(struct consensus_cluster *c, uint64_t slot); /* that has been proposed */
+void cluster_owed_tell(struct consensus_cluster *c);                /* after a step */
 void cluster_epoch_close(struct consensus_cluster *c); /* what the closing entry brings about */
 int cluster_epoch_offered(struct consensus_cluster *c, const struct base_key33 *from,
                           const struct base_slice *body);

@@ -215,7 +215,7 @@ static size_t host_fill(void *ctx, uint64_t slot, const struct consensus_above *
     p->has_state = p->is_closing = false;
     if (above->is_closed || c->state == NULL) return 0;
     /* The end of an epoch stands on what is final alone: until that is so, nothing is added. */
-    if (c->is_due && c->now_ms >= c->try_ms && cluster_epoch_propose(c, slot, NULL)) {
+    if (cluster_may_end(c) && cluster_epoch_propose(c, slot, NULL)) {
         if (above->has_entries || !cluster_epoch_propose(c, slot, p)) return 0;
     } else {
         fill_state(c);
@@ -267,7 +267,10 @@ static enum consensus_judgement judge_closing(struct consensus_cluster *c, uint6
     struct consensus_payload closing = *p;
     if (above->has_entries) return CONSENSUS_NOT_YET; /* until they are final */
     int rv = cluster_epoch_compute(c, &next, slot, &closing, c->state);
-    if (rv == BASE_OK) consensus_epoch_free(&next);
+    if (rv == BASE_OK) {
+        consensus_epoch_free(&next);
+        cluster_owed_seen(c, slot);
+    }
     if (rv == BASE_EINVAL) cluster_note(c, CONSENSUS_NOTE_EPOCH_DIFFERS, NULL);
     return rv == BASE_OK ? CONSENSUS_VALID : CONSENSUS_NOT_YET;
 }
@@ -408,6 +411,7 @@ void cluster_final(struct consensus_cluster *c, uint64_t slot, const struct base
         c->closing.payload.count = 0; /* it borrows nothing */
     }
     if (p->count > 0) cluster_epoch_due(c); /* somebody may be suspended now */
+    cluster_owed_count(c, slot);
 }
 
 /* ---- our own entries, on their way ---- */
@@ -515,7 +519,7 @@ uint64_t cluster_pending_deadline_ms(const struct consensus_cluster *c)
 bool cluster_has_entries(const struct consensus_cluster *c)
 {
     if (!is_leading(c) || c->state == NULL) return false;
-    if (c->is_due && c->now_ms >= c->try_ms &&
+    if (cluster_may_end(c) &&
         cluster_epoch_propose((struct consensus_cluster *)(uintptr_t)c, 0, NULL))
         return true;
     uint64_t final_slot = final_slot_of(c);

@@ -90,7 +90,7 @@ int consensus_engine_new(struct consensus_engine **out, const struct consensus_c
     e->first_leader = c->first_leader;
     e->host = c->host;
     e->now_ms = e->started_ms = now_ms;
-    e->active = e->notar_top = CONSENSUS_NO_SLOT;
+    e->active = e->notar_top = e->overdue = CONSENSUS_NO_SLOT;
     e->final_slot = e->top_slot = e->began_slot = c->final_slot;
     e->final_hash = c->final_slot == CONSENSUS_NO_SLOT ? c->genesis : c->final_hash;
     e->lease_from_ms = c->lease_from_ms;
@@ -610,6 +610,9 @@ static int dispatch(struct consensus_engine *e, const struct consensus_event *ev
         return BASE_OK;
     case CONSENSUS_EV_SHOWN:
         return engine_shown(e, ev->from, ev->u.shown);
+    case CONSENSUS_EV_OVERDUE:
+        e->overdue = ev->u.overdue;
+        return BASE_OK;
     }
     return BASE_EINVAL;
 }

@@ -157,6 +157,7 @@ enum consensus_event_type {
     CONSENSUS_EV_DEAD,         /* what membership says of a voter; of us: we lead no more */
     CONSENSUS_EV_STATE,        /* the log's state as of this candidate is held: go on from there */
     CONSENSUS_EV_HEAD,         /* the block that we judge by */
+    CONSENSUS_EV_OVERDUE,      /* the leader of this window withholds what it owes (S2) */
     CONSENSUS_EV_SHOWN         /* what a voter holds of our votes */
 };
 #define CONSENSUS_VOTE_KINDS 4
@@ -185,6 +186,7 @@ struct consensus_event {
         } state;
         uint64_t head;
         const struct consensus_shown *shown;
+        uint64_t overdue;
     } u;
 };
 

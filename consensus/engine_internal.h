@@ -91,6 +91,7 @@ struct consensus_engine {
     uint64_t active;                  /* window; CONSENSUS_NO_SLOT before the first step */
     uint64_t skip_ms, fin_ms, end_ms; /* T_skip, T_fin, and the window's own end */
     uint64_t short_skip_ms;           /* instead of T_skip, when the leader is gone */
+    uint64_t overdue;                 /* window whose leader withholds; CONSENSUS_NO_SLOT */
     uint64_t propose_ms;              /* not before */
     uint64_t paced_ms;                /* with entries: as if each had waited for the one before */
     uint64_t wait_ms;                 /* L2: a vote that waits until then */

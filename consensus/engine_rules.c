@@ -378,6 +378,7 @@ static bool is_skip_due(struct consensus_engine *e, const struct engine_window *
     if (e->now_ms >= e->short_skip_ms) return true;
     if (e->now_ms >= e->skip_ms || e->now_ms >= e->fin_ms || e->now_ms >= e->end_ms) return true;
     if (w != NULL && leader < e->voters.count && w->skips.list[leader].is_held) return true;
+    if (e->overdue == e->active) return true;
     /* The window cannot go on: whoever has not skipped stands in the way. */
     if (!is_beyond_final(e, w, engine_window_last(e, e->active)) && !is_leader_guilty(e, e->active))
         return false;

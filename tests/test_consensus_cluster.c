@@ -59,6 +59,8 @@ struct node {
     struct base_key33 key;
     uint32_t life;
     bool is_up, is_cut, is_deaf;
+    bool is_blind;  /* its endpoints are silent */
+    bool is_astray; /* they show it other blocks */
     uint64_t runs;
     struct op *ops; /* not on disk yet */
     size_t op_count;
@@ -96,9 +98,10 @@ static struct world {
     bool is_done[TAGS];
     uint64_t tags;
     uint32_t loss_percent;
-    uint64_t gap_s;
-    bool no_states;            /* none arrives */
-    bool no_heads;             /* the endpoints are silent */
+    uint64_t gap_s, disk_ms;
+    uint64_t crowd_from; /* from this block on there are more seats than a record holds; 0: never */
+    bool no_states;      /* none arrives */
+    bool no_heads;       /* the endpoints are silent */
     struct base_hash32 wanted; /* the state that was asked for last */
 } w;
 
@@ -302,7 +305,7 @@ static void on_store(size_t at, const struct consensus_cluster_action *a)
         a->u.store.number,  a->u.store.kind, a->u.store.epoch,
         a->u.store.first,   a->u.store.last, copy_of(a->u.store.body.data, a->u.store.body.len),
         a->u.store.body.len};
-    push((struct item){.at_ms = w.now_ms + base_prng_between(&w.prng, 0, 4),
+    push((struct item){.at_ms = w.now_ms + w.disk_ms + base_prng_between(&w.prng, 0, 4),
                        .from = at,
                        .to = at,
                        .life = n->life,
@@ -408,12 +411,34 @@ static struct base_hash32 block_hash(uint64_t number)
     return hash;
 }
 
+#define CROWD 1000
+
+/* The seats of the block, and so many others that nobody runs. */
+static size_t crowd_of(struct consensus_seat crowd[CROWD], uint64_t number)
+{
+    size_t count = w.blocks[number].count;
+    memcpy(crowd, w.blocks[number].seats, count * sizeof *crowd);
+    for (size_t i = count; i < CROWD; i++) {
+        crowd[i] = (struct consensus_seat){.key = {{3}}, .token = base_u256_from_u64(1000 + i)};
+        base_put_u64be(crowd[i].key.bytes + 1, i);
+        crowd[i].signer = address_of(&crowd[i].key);
+        crowd[i].weight = 1;
+    }
+    return CROWD;
+}
+
 static void see_block(size_t at, uint64_t number)
 {
+    static struct consensus_seat crowd[CROWD];
     struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_CHAIN};
     ev.u.chain.block = (struct consensus_block){number, block_hash(number), 1000000 + 2 * number};
+    if (w.nodes[at].is_astray) ev.u.chain.block.hash.bytes[0] ^= 0xff;
     ev.u.chain.seats = w.blocks[number].seats;
     ev.u.chain.seat_count = w.blocks[number].count;
+    if (w.crowd_from > 0 && number >= w.crowd_from) {
+        ev.u.chain.seat_count = crowd_of(crowd, number);
+        ev.u.chain.seats = crowd;
+    }
     assert_int_equal(step(at, &ev), BASE_OK);
 }
 
@@ -425,7 +450,7 @@ static void mine(void)
     memcpy(w.blocks[w.head].seats, w.seats, sizeof w.seats);
     w.blocks[w.head].count = w.seat_count;
     for (size_t i = 0; i < w.count; i++)
-        if (w.nodes[i].is_up)
+        if (w.nodes[i].is_up && !w.nodes[i].is_blind)
             push((struct item){.at_ms = w.now_ms + base_prng_between(&w.prng, 0, 1500),
                                .to = i,
                                .from = i,
@@ -896,19 +921,39 @@ static void sell_out(size_t node)
     }
 }
 
+/* In an epoch that does not end for a while. */
+static void begin_long(uint64_t seed, size_t count, uint64_t gap_s, uint32_t window_slots)
+{
+    begin(seed, count);
+    w.gap_s = gap_s;
+    w.params.window_slots = window_slots;
+    for (size_t i = 0; i < count; i++)
+        seat_put(i, 1);
+    run_ms(BLOCK_MS + 100);
+    for (size_t i = 0; i < count; i++)
+        start(i);
+    run_ms(10 * S);
+    while (holder() == count)
+        run_ms(100);
+}
+
 /* More than a third of the weight at once: no quorum without the sellers, and so they end the epoch
  * with the others. */
 static void test_a_third_is_sold_at_once(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 10; seed++) {
-        begin_running(seed, 7);
+        begin_long(seed, 7, 40, 600);
         uint64_t tag = add(0, "n", "before");
         run_ms(1 * S);
         assert_true(w.is_done[tag]);
         for (size_t i = 4; i < 7; i++)
             sell_out(i);
-        run_ms(20 * S);
+        run_ms(15 * S);
+        assert_true(holder() < 4);
+        assert_true(view_of(0).engine.window <= 4); /* and goes on leading */
+        assert_int_equal(view_of(0).epoch->number, 0);
+        run_ms(30 * S);
         for (size_t i = 0; i < 4; i++) {
             assert_int_equal(view_of(i).epoch->number, 1);
             assert_int_equal(view_of(i).epoch->member_count, 4);
@@ -924,22 +969,6 @@ static void test_a_third_is_sold_at_once(void **state)
     }
 }
 
-/* In an epoch that does not end for a while. */
-static void begin_long(uint64_t seed, size_t count)
-{
-    begin(seed, count);
-    w.gap_s = 100000;
-    w.params.window_slots = 5;
-    for (size_t i = 0; i < count; i++)
-        seat_put(i, 1);
-    run_ms(BLOCK_MS + 100);
-    for (size_t i = 0; i < count; i++)
-        start(i);
-    run_ms(10 * S);
-    while (holder() == count)
-        run_ms(100);
-}
-
 static size_t member_of(size_t at, size_t node)
 {
     return consensus_epoch_find(view_of(at).epoch, &w.nodes[node].key);
@@ -949,7 +978,7 @@ static void test_who_is_sold_votes_and_does_nothing_else(void **state)
 {
     struct base_hash32 id;
     (void)state;
-    begin_long(21, 5);
+    begin_long(21, 5, 100000, 5);
     size_t sold = holder(), other = (sold + 1) % 5;
     sell_out(sold);
     run_ms(6 * S);
@@ -979,7 +1008,7 @@ static void test_who_is_sold_holds_nobody_up(void **state)
 {
     uint64_t seen = 0, since_ms = 0, longest_ms = 0;
     (void)state;
-    begin_long(22, 5);
+    begin_long(22, 5, 100000, 5);
     seat_sell(2);
     run_ms(4 * S);
     w.nodes[2].is_cut = true; /* and membership says nothing of it */
@@ -991,6 +1020,155 @@ static void test_who_is_sold_holds_nobody_up(void **state)
     }
     assert_true(view_of(0).engine.window > 15); /* so that its turn was there */
     assert_true(longest_ms < 4 * S);
+    end();
+}
+
+/* ---- a leader that does not end the epoch ---- */
+
+/* It has read nothing of what is due; so many others that make a quorum have. */
+static void test_who_does_not_end_the_epoch_is_skipped(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 31; seed <= 34; seed++) {
+        begin_running(seed, 5);
+        size_t lead = holder();
+        w.nodes[lead].is_blind = true;
+        run_ms(3 * S);
+        seat_put((lead + 1) % 5, 2);
+        run_ms(25 * S);
+        struct consensus_cluster_view view = view_of((lead + 1) % 5);
+        assert_int_equal(view.epoch->number, 1);
+        assert_false(base_key33_equal(&view.epoch->first, &w.nodes[lead].key));
+        w.nodes[lead].is_blind = false;
+        run_ms(10 * S);
+        check_together();
+        end();
+    }
+}
+
+/* Five slots are five slots, however long each takes. */
+static void test_a_leader_has_its_slots(void **state)
+{
+    uint64_t before, seen;
+    (void)state;
+    begin(35, 5);
+    w.disk_ms = 1000;
+    w.params.skip_ms = w.params.lease_ms = 9000;
+    for (size_t i = 0; i < 5; i++)
+        seat_put(i, 1);
+    run_ms(BLOCK_MS + 100);
+    for (size_t i = 0; i < 5; i++)
+        start(i);
+    run_ms(30 * S);
+    size_t lead = holder(), other = (lead + 1) % 5;
+    assert_true(lead < 5);
+    w.nodes[lead].is_blind = true;
+    seat_put(other, 2);
+    before = seen = view_of(other).engine.final_slot;
+    for (int i = 0; i < 600 && view_of(other).engine.window == 0; i++) {
+        seen = view_of(other).engine.final_slot;
+        run_ms(100);
+    }
+    assert_int_equal(view_of(other).engine.window, 1);
+    assert_in_range(seen, before + 6, before + 20);
+    end();
+}
+
+/* Two have slow endpoints, the leader among them: what the others have read is no quorum's view,
+ * and it ends the epoch itself as soon as it sees why. */
+static void test_who_leads_and_is_slow_owes_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 31; seed <= 34; seed++) {
+        begin_running(seed, 5);
+        size_t lead = holder();
+        w.nodes[lead].is_blind = w.nodes[(lead + 2) % 5].is_blind = true;
+        run_ms(3 * S);
+        seat_put((lead + 1) % 5, 2);
+        run_ms(60 * S);
+        assert_int_equal(holder(), lead);
+        assert_int_equal(view_of(lead).epoch->number, 0);
+        assert_int_equal(view_of(lead).engine.window, 0);
+        w.nodes[lead].is_blind = w.nodes[(lead + 2) % 5].is_blind = false;
+        run_ms(15 * S);
+        check_together();
+        assert_int_equal(view_of(lead).epoch->number, 1);
+        assert_true(base_key33_equal(&view_of(lead).epoch->first, &w.nodes[lead].key));
+        end();
+    }
+}
+
+/* Under load slots are short, and what others have read takes a heartbeat to be known: whoever ends
+ * the epoch as soon as it can is not skipped. */
+static void test_a_leader_has_its_time_under_load(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 41; seed <= 52; seed++) {
+        begin(seed, 5);
+        w.params.slot_ms = 3000;
+        w.params.skip_ms = w.params.lease_ms = 9000;
+        for (size_t i = 0; i < 5; i++)
+            seat_put(i, 1);
+        run_ms(BLOCK_MS + 100);
+        for (size_t i = 0; i < 5; i++)
+            start(i);
+        run_ms(20 * S);
+        size_t lead = holder();
+        assert_true(lead < 5);
+        for (size_t i = 1; i <= 2; i++) { /* whose heartbeats come a second after the others' */
+            crash((lead + i) % 5);
+            run_ms(4 * S - w.now_ms % (3 * S) + 150);
+            start((lead + i) % 5);
+            run_ms(8 * S);
+        }
+        assert_int_equal(holder(), lead);
+        seat_put((lead + 1) % 5, 2);
+        for (int i = 0; i < 150; i++) {
+            (void)add((size_t)i % 5, "n", "");
+            run_ms(100);
+        }
+        assert_int_equal(view_of(lead).epoch->number, 1);
+        assert_true(base_key33_equal(&view_of(lead).epoch->first, &w.nodes[lead].key));
+        end();
+    }
+}
+
+/* No record holds so many: there is no end of the epoch that anybody could propose. */
+static void test_nobody_owes_what_cannot_be(void **state)
+{
+    (void)state;
+    begin_running(52, 4);
+    size_t lead = holder();
+    w.crowd_from = w.head + 2;
+    run_ms(30 * S);
+    uint64_t tag = add(0, "n", "");
+    run_ms(10 * S);
+    assert_true(w.is_done[tag]);
+    assert_int_equal(holder(), lead);
+    assert_int_equal(view_of(lead).engine.window, 0);
+    end();
+}
+
+/* Two of five are shown other blocks: no end of the epoch has a quorum, whoever proposes it. The
+ * log goes on: it is not asked of each leader again and again. */
+static void test_what_comes_to_nothing_is_asked_for_less_and_less(void **state)
+{
+    unsigned done = 0;
+    (void)state;
+    begin_running(51, 5);
+    w.nodes[3].is_astray = w.nodes[4].is_astray = true;
+    run_ms(4 * S);
+    seat_put(0, 2);
+    run_ms(120 * S);
+    uint64_t window = view_of(0).engine.window;
+    for (int i = 0; i < 24; i++) {
+        uint64_t tag = add(0, "n", "");
+        run_ms(5 * S);
+        if (w.is_done[tag]) done++;
+    }
+    assert_true(done > 20);
+    assert_true(view_of(0).engine.window <= window + 10);
+    assert_int_equal(view_of(0).epoch->number, 0);
     end();
 }
 
@@ -1842,6 +2020,12 @@ int main(void)
         cmocka_unit_test(test_a_third_is_sold_at_once),
         cmocka_unit_test(test_who_is_sold_votes_and_does_nothing_else),
         cmocka_unit_test(test_who_is_sold_holds_nobody_up),
+        cmocka_unit_test(test_who_does_not_end_the_epoch_is_skipped),
+        cmocka_unit_test(test_a_leader_has_its_slots),
+        cmocka_unit_test(test_who_leads_and_is_slow_owes_nothing),
+        cmocka_unit_test(test_a_leader_has_its_time_under_load),
+        cmocka_unit_test(test_nobody_owes_what_cannot_be),
+        cmocka_unit_test(test_what_comes_to_nothing_is_asked_for_less_and_less),
         cmocka_unit_test(test_entries_of_all),
         cmocka_unit_test(test_a_client_counts),
         cmocka_unit_test(test_all_restart),

@@ -673,6 +673,24 @@ static void test_a_dead_leader_is_skipped_soon(void **state)
     assert_non_null(stores(BASE_VOTE_SKIP));
 }
 
+/* What the log above says is owed is asked of this window's leader, and of no later one. */
+static void test_a_leader_that_withholds_is_skipped(void **state)
+{
+    struct consensus_event ev = {.type = CONSENSUS_EV_OVERDUE};
+    (void)state;
+    begin(3);
+    timer();
+    ev.u.overdue = 1;
+    assert_int_equal(feed(&ev), BASE_OK);
+    assert_null(stores(BASE_VOTE_SKIP));
+    ev.u.overdue = 0;
+    assert_int_equal(feed(&ev), BASE_OK);
+    assert_non_null(stores(BASE_VOTE_SKIP));
+    store_all();
+    skip_window_zero();
+    assert_null(stores(BASE_VOTE_SKIP));
+}
+
 /* NOTARs alone do not keep a window alive. */
 static void test_without_finals_a_window_ends(void **state)
 {
@@ -1833,6 +1851,7 @@ int main(void)
         CASE(test_of_two_candidates_one_may_become_final),
         CASE(test_who_skips_later_slots_is_not_followed_at_once),
         CASE(test_a_dead_leader_is_skipped_soon),
+        CASE(test_a_leader_that_withholds_is_skipped),
         CASE(test_without_finals_a_window_ends),
         CASE(test_faults_are_found_across_kinds),
         CASE(test_nothing_is_said_before_it_is_stored),
