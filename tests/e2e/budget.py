@@ -12,12 +12,22 @@ import mesh  # noqa: E402
 from cases import APP_ID, World, expect, main, test, together  # noqa: E402
 from mesh import wait_for  # noqa: E402
 
+QUICK = ["--epoch-gap", "1s"]
 
-def insider(w):
-    """A member's own keys, with its node stopped: what the impostor needs to be that member."""
-    node = w.node("insider")
+
+def insider(w, a, is_sold):
+    """A member's own keys, with its node stopped: what the impostor needs to be that member. Sold: its
+    seat is gone, and its vote is not."""
+    node = w.node("insider", extra=QUICK)
     keys = mesh.keys_of(node, APP_ID)
+    if is_sold:
+        wait_for(lambda: f"it votes: {a.get('/v1/epoch')}",
+                 lambda: len((a.get("/v1/epoch") or {}).get("members", [])) == 3, 60)
     node.kill()
+    if is_sold:
+        w.chain.contract_call(w.contract, "burn(uint256)", node.token, sender=w.chain.as_wallet(node.wallet.address))
+        del node.token
+        wait_for("it is in no table", lambda: "insider" not in {m["name"] for m in a.members()}, 30)
     return keys
 
 
@@ -26,9 +36,9 @@ def flood(w, target, keys, kind):
     return mesh.member_liar(target, keys, w.chain, w.host.kms_root(), flood=kind)
 
 
-def over_budget(w, kind, what):
-    a, b = w.pair(f"{kind}-a", f"{kind}-b")
-    keys, height = insider(w), w.chain.height()
+def over_budget(w, kind, what, is_sold=False):
+    a, b = w.pair(f"{kind}-a", f"{kind}-b", extra=QUICK)
+    keys, height = insider(w, a, is_sold), w.chain.height()
     wait_for("a judges by a block that has the insider's seat",
              lambda: a.metric("nftmesh_chain_ref_block") >= height, 30)
     since, began = time.time(), time.monotonic()
@@ -67,6 +77,12 @@ def a_member_that_floods_is_slowed_and_then_closed(w):
 @test
 def a_member_that_forges_is_slowed_and_then_closed(w):
     over_budget(w, "forgeries", "statements")
+
+
+@test
+def who_is_sold_and_floods_is_slowed_and_then_closed(w):
+    """Nothing that it says of membership is read; and that costs it as much as anybody."""
+    over_budget(w, "bytes", "bytes", is_sold=True)
 
 
 @test
