@@ -259,8 +259,9 @@ def whose_votes_are_damaged_is_a_member_and_no_voter(w):
     broken = nodes[3]
     broken.kill()
     path = votes_of(broken)
-    with open(path, "r+b") as f:
-        f.write(b"damaged" * 1000)
+    for part in (path, path + "-wal"):  # which may hold these pages, too
+        with open(part, "r+b") as f:
+            f.write(b"damaged" * 1000)
     broken.start()
     together(*nodes)
     led(*nodes[:3], members=4)
