@@ -3,6 +3,9 @@ nftmesh_library(node_ask SOURCES chain_client.c agent_client.c pins_store.c
   DEPS node_http_client node_surface attest chain base)
 target_compile_definitions(node_ask PRIVATE _GNU_SOURCE)
 
+nftmesh_library(node_consensus_told SOURCES consensus_told.c DEPS consensus gossip chain base)
+nftmesh_test(test_node_consensus_told LABELS unit DEPS node_consensus_told)
+
 # The daemon: drives the cores, performs their actions.
 nftmesh_library(node_dial_rules SOURCES dial_rules.c DEPS node_surface base)
 target_compile_definitions(node_dial_rules PRIVATE _GNU_SOURCE)
@@ -30,7 +33,7 @@ nftmesh_library(node_mesh
   SOURCES mesh.c mesh_authority.c mesh_boot.c mesh_budget.c mesh_chain.c mesh_consensus.c mesh_consensus_ask.c mesh_consensus_lost.c mesh_conns.c mesh_contract.c mesh_control.c mesh_dial.c mesh_event.c mesh_expiry.c mesh_gossip.c mesh_handler.c mesh_info.c
           mesh_links.c mesh_view.c mesh_wallet.c
   DEPS node_handlers node_peer_budget node_transfer_store node_wallet_work node_wallet node_contract_info node_dial_rules node_ask node_binding node_session node_link
-       node_http_client node_surface node_version node_consensus_store consensus gossip chain attest base
+       node_http_client node_surface node_version node_consensus_store node_consensus_told consensus gossip chain attest base
        PkgConfig::UV PkgConfig::JANSSON)
 target_compile_definitions(node_mesh PRIVATE _GNU_SOURCE)
 # Single rooms of it, the others played by the test.

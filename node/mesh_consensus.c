@@ -11,11 +11,11 @@
 #include "base/err.h"
 #include "base/keccak256.h"
 #include "consensus/wire.h"
+#include "node/consensus_told.h"
 
 #define FOUND_MS       3000
 #define FORMER_MS      10000                /* whose seat is gone learns how its last epoch ended */
 #define REPLACE_STATUS UINT32_C(0x24000001) /* a newer one makes an older one useless */
-#define NONCE_BITS     24                   /* of one run; above it the incarnation */
 #define SHOWN_BYTES    128                  /* of a key or value, in an event */
 #define PATH_BYTES     NODE_STORE_PATH_BYTES
 
@@ -448,10 +448,7 @@ void mesh_consensus_peer(struct mesh *m, const struct base_key33 *key, bool is_u
 void mesh_consensus_state(struct mesh *m, const struct gossip_action *a)
 {
     struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_DEAD, .key = a->key};
-    enum gossip_state to = a->u.state.to;
-    if (to == GOSSIP_SUSPECT) return;
-    ev.u.is_dead = to != GOSSIP_ALIVE;
-    (void)mesh_consensus_step(m, &ev);
+    if (node_consensus_is_news(&ev.u.is_dead, a->u.state.to)) (void)mesh_consensus_step(m, &ev);
 }
 
 void mesh_consensus_timer(struct mesh *m, uint64_t now_ms)
@@ -483,12 +480,6 @@ static void on_written(void *ctx, uint64_t number, int rv, const char *why)
 
 /* ---- the chain ---- */
 
-static bool counts(const struct chain_snapshot *s, const struct chain_seat *seat)
-{
-    return seat->has_keys && seat->active && seat->expires_at > s->block.time_s &&
-           seat->suspended_until <= s->block.time_s;
-}
-
 /* Nobody founds a cluster before it has looked for one. */
 static bool has_looked(const struct mesh *m)
 {
@@ -508,16 +499,7 @@ void mesh_consensus_chain(struct mesh *m)
         return;
     struct consensus_seat *seats = calloc(s->by_key_count + 1, sizeof *seats);
     if (seats == NULL) return; /* the next block brings it */
-    for (size_t i = 0; i < s->by_key_count; i++) {
-        const struct chain_seat *seat = &s->seats[s->by_key[i]];
-        struct consensus_seat *to = &seats[ev.u.chain.seat_count];
-        if (!counts(s, seat) || base_ecdsa_address(&to->signer, &seat->node_key) != BASE_OK)
-            continue;
-        to->key = seat->node_key;
-        to->token = seat->token_id;
-        to->weight = seat->weight;
-        ev.u.chain.seat_count++;
-    }
+    ev.u.chain.seat_count = node_consensus_seats(seats, s);
     ev.u.chain.seats = seats;
     ev.u.chain.block = (struct consensus_block){s->block.number, s->block.hash, s->block.time_s};
     mc->chain_seen = s->block.number;
@@ -556,11 +538,6 @@ static struct base_hash32 settings_hash(const struct mesh *m)
     return hash;
 }
 
-static uint32_t lower(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 static int cluster_new(struct mesh *m)
 {
     struct consensus_cluster_config config = {
@@ -570,20 +547,14 @@ static int cluster_new(struct mesh *m)
         .contract = m->config->contract,
         .gap_s = m->config->epoch_gap_ms / 1000,
         .found_ms = FOUND_MS,
-        .nonce = m->start_incarnation << NONCE_BITS,
+        .nonce = node_consensus_nonce(m->start_incarnation),
         .is_log_fresh = !m->consensus->has_voted,
         .is_log_lost = m->consensus->has_loss,
         .lost_block = m->consensus->loss.block,
         .host = {m, sign, verify, sign_entry, verify_entry},
     };
-    consensus_params_default(&config.params);
-    config.params.window_slots = (uint32_t)m->config->window_slots;
-    config.params.lease_ms = (uint32_t)m->config->lease_ms;
-    config.params.skip_ms = (uint32_t)m->config->skip_ms;
-    /* Several heartbeats a lease, and before anybody is taken for silent. */
-    config.params.slot_ms = lower(config.params.slot_ms, config.params.lease_ms / 3);
-    config.params.slot_ms = lower(config.params.slot_ms, config.params.skip_ms / 3);
-    config.params.pace_ms = lower(config.params.pace_ms, config.params.slot_ms / 2);
+    node_consensus_params(&config.params, (uint32_t)m->config->window_slots,
+                          (uint32_t)m->config->lease_ms, (uint32_t)m->config->skip_ms);
     return consensus_cluster_new(&m->consensus->cluster, &config, mesh_now());
 }
 
