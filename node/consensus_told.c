@@ -7,8 +7,8 @@
 
 static bool counts(const struct chain_snapshot *s, const struct chain_seat *seat)
 {
-    return seat->has_keys && seat->active && seat->expires_at > s->block.time_s &&
-           seat->suspended_until <= s->block.time_s;
+    return seat->has_keys && seat->active && base_address_equal(&seat->owner, &seat->bound_by) &&
+           seat->expires_at > s->block.time_s && seat->suspended_until <= s->block.time_s;
 }
 
 size_t node_consensus_seats(struct consensus_seat *out, const struct chain_snapshot *s)

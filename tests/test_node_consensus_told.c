@@ -70,13 +70,14 @@ static void test_who_does_not_count(void **state)
     struct chain_seat seats[SEATS];
     struct consensus_seat out[SEATS];
     (void)state;
-    for (int what = 0; what < 5; what++) {
+    for (int what = 0; what < 6; what++) {
         fill(seats);
         if (what == 0) seats[1].active = false;
         if (what == 1) seats[1].expires_at = NOW_S;
         if (what == 2) seats[1].suspended_until = NOW_S + 1;
         if (what == 3) seats[1].has_keys = false;
-        if (what == 4)
+        if (what == 4) seats[1].owner.bytes[0] ^= 1; /* sold */
+        if (what == 5)
             memset(seats[1].node_key.bytes + 1, 0xff, BASE_KEY33_BYTES - 1); /* no point */
         assert_int_equal(counted(out, seats), SEATS - 1);
         assert_true(base_key33_equal(&out[0].key, &seats[0].node_key));
