@@ -517,8 +517,8 @@ int consensus_state_apply(struct consensus_state *s, const struct consensus_mome
     if (e->epoch > at->epoch || at->epoch - e->epoch > 1) return BASE_OK;
     if (consensus_voter_find(at->voters, &e->submitter) == at->voters->count) return BASE_OK;
     int rv = take_turn(s, at, e, &out->outcome);
+    changed(s); /* a nonce that was used is used again in this epoch */
     if (rv != BASE_OK || out->outcome != CONSENSUS_DONE) return rv;
-    changed(s);
     switch (e->kind) {
     case CONSENSUS_ENTRY_PUT:
         return pair_put(s, &e->u.put.key, &e->u.put.value, &out->outcome);

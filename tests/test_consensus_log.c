@@ -508,6 +508,28 @@ static void test_sessions_end(void **state)
     consensus_state_free(fresh);
 }
 
+/* Goal: who has the state, and who gets a copy of it, go on with the same one.
+ * Method: an entry that was done comes again in the next epoch, after the digest was asked for. */
+static void test_a_used_nonce_is_in_the_digest(void **state)
+{
+    struct base_hash32 a, b;
+    struct consensus_state *copy;
+    struct consensus_entry e = entry_of(CONSENSUS_ENTRY_PUT, 1, 9);
+    (void)state;
+    assert_int_equal(apply(&e).outcome, CONSENSUS_DONE);
+    consensus_state_turn(s, 4);
+    at.epoch = 4;
+    assert_int_equal(consensus_state_digest(s, &a), BASE_OK);
+    assert_int_equal(apply(&e).outcome, CONSENSUS_NONCE_USED);
+    assert_int_equal(consensus_state_copy(&copy, s), BASE_OK);
+    consensus_state_turn(s, 5);
+    consensus_state_turn(copy, 5);
+    assert_int_equal(consensus_state_digest(s, &a), BASE_OK);
+    assert_int_equal(consensus_state_digest(copy, &b), BASE_OK);
+    assert_memory_equal(&a, &b, sizeof a);
+    consensus_state_free(copy);
+}
+
 static void test_evidence_suspends_twice_as_long_each_time(void **state)
 {
     struct base_key33 guilty = key_of(2), other = key_of(3);
@@ -675,6 +697,7 @@ int main(void)
         STATE(test_nonces),
         STATE(test_void_entries),
         STATE(test_sessions_end),
+        STATE(test_a_used_nonce_is_in_the_digest),
         STATE(test_evidence_suspends_twice_as_long_each_time),
         STATE(test_a_challenge_takes_more_than_two_thirds),
         STATE(test_a_third_dismisses_a_challenge),
