@@ -561,6 +561,20 @@ int consensus_cluster_restore_state(struct consensus_cluster *c, uint64_t epoch,
     return c->is_broken ? BASE_ENOMEM : BASE_OK;
 }
 
+/* Two may have founded, and both epochs have the number 0: votes in the one that was given up are
+ * not of this one, as their signatures show. */
+static bool is_of_this_epoch(const struct consensus_cluster *c,
+                             const struct consensus_record *record)
+{
+    const struct consensus_cluster_host *host = &c->config.host;
+    if (c->epoch.number != 0 || c->self >= c->epoch.member_count) return true;
+    if (record->kind == CONSENSUS_RECORD_CERT)
+        return consensus_cert_check(record->cert, &c->epoch_id, &c->voters, host->verify,
+                                    host->ctx) == CONSENSUS_CERT_GOOD;
+    return host->verify(host->ctx, &record->vote, &record->sig,
+                        &c->epoch.members[c->self].seat.signer) == BASE_OK;
+}
+
 int consensus_cluster_restore_vote(struct consensus_cluster *c, uint64_t epoch,
                                    const struct base_slice *body)
 {
@@ -572,8 +586,9 @@ int consensus_cluster_restore_vote(struct consensus_cluster *c, uint64_t epoch,
         rv = consensus_votelog_decode(&logged, &c->epoch_id, body->data, body->len);
     else
         return rv;
-    if (rv == BASE_OK && logged.record.kind == CONSENSUS_RECORD_FINAL) c->has_finalised = true;
-    if (rv == BASE_OK && c->self < c->epoch.member_count && !cluster_is_lost(c))
+    bool is_ours = rv == BASE_OK && is_of_this_epoch(c, &logged.record);
+    if (is_ours && logged.record.kind == CONSENSUS_RECORD_FINAL) c->has_finalised = true;
+    if (is_ours && c->self < c->epoch.member_count && !cluster_is_lost(c))
         rv = consensus_engine_restore(c->engine, &logged.record);
     consensus_votelog_free(&logged);
     return rv;
