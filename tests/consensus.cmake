@@ -4,10 +4,15 @@ set(liars double_voter.c equivocator.c forger.c jumper.c late_sender.c lease.c o
     stale.c withholder.c wrong_epoch.c)
 list(TRANSFORM liars PREPEND ${sim}/consensus_liars/)
 
+# Judges and liars, for whole meshes as well (sim.cmake).
+add_library(consensus_judges OBJECT
+  ${sim}/consensus_message.c ${sim}/consensus_look.c ${sim}/consensus_check.c ${sim}/consensus_model.c
+  ${sim}/consensus_liar.c ${liars})
+target_include_directories(consensus_judges PUBLIC ${CMAKE_SOURCE_DIR} ${sim})
+
 add_library(consensus_sim STATIC
-  ${sim}/consensus_world.c ${sim}/consensus_look.c ${sim}/consensus_check.c
-  ${sim}/consensus_model.c ${sim}/consensus_liar.c ${sim}/consensus_seed.c
-  ${sim}/consensus_twins.c ${liars})
+  ${sim}/consensus_world.c ${sim}/consensus_seed.c ${sim}/consensus_twins.c
+  $<TARGET_OBJECTS:consensus_judges>)
 target_include_directories(consensus_sim PUBLIC ${CMAKE_SOURCE_DIR} ${sim})
 target_link_libraries(consensus_sim PUBLIC consensus base)
 

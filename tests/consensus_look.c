@@ -7,31 +7,31 @@ static unsigned long long number(uint64_t n)
     return n;
 }
 
-static void compare_slot(struct world *w, size_t member, const struct engine_slot *s)
+static void compare_slot(struct check *c, const struct model *m, size_t member,
+                         const struct engine_slot *s)
 {
-    if (s->is_notarised && !model_is_notarised(w->model, s->slot, &s->notar_cert.hash))
-        check_fail(w->check, "model: member %zu holds a NOTAR certificate of slot %llu", member,
+    if (s->is_notarised && !model_is_notarised(m, s->slot, &s->notar_cert.hash))
+        check_fail(c, "model: member %zu holds a NOTAR certificate of slot %llu", member,
                    number(s->slot));
-    if (s->final_cert.count > 0 && !model_has_final_cert(w->model, s->slot, &s->final_cert.hash))
-        check_fail(w->check, "model: member %zu holds a FINAL certificate of slot %llu", member,
+    if (s->final_cert.count > 0 && !model_has_final_cert(m, s->slot, &s->final_cert.hash))
+        check_fail(c, "model: member %zu holds a FINAL certificate of slot %llu", member,
                    number(s->slot));
 }
 
-static void compare(struct world *w, size_t member, const struct consensus_engine *e)
+static void compare(struct check *c, struct model *m, size_t member,
+                    const struct consensus_engine *e)
 {
     for (size_t i = 0; i < e->slot_count; i++)
-        compare_slot(w, member, e->slots[i]);
+        compare_slot(c, m, member, e->slots[i]);
     for (size_t i = 0; i < e->window_count; i++)
-        if (e->windows[i]->is_certified && !model_is_skipped(w->model, e->windows[i]->cert.first))
-            check_fail(w->check, "model: member %zu holds a SKIP certificate from slot %llu on",
-                       member, number(e->windows[i]->cert.first));
-    if (e->final_slot != CONSENSUS_NO_SLOT &&
-        !model_is_final(w->model, e->final_slot, &e->final_hash))
-        check_fail(w->check, "model: member %zu calls slot %llu final", member,
-                   number(e->final_slot));
+        if (e->windows[i]->is_certified && !model_is_skipped(m, e->windows[i]->cert.first))
+            check_fail(c, "model: member %zu holds a SKIP certificate from slot %llu on", member,
+                       number(e->windows[i]->cert.first));
+    if (e->final_slot != CONSENSUS_NO_SLOT && !model_is_final(m, e->final_slot, &e->final_hash))
+        check_fail(c, "model: member %zu calls slot %llu final", member, number(e->final_slot));
 }
 
-static void measure(struct world *w, size_t member, const struct consensus_engine *e)
+static void measure(struct check *c, size_t member, const struct consensus_engine *e)
 {
     struct check_held held = {
         .slots = e->slot_count, .windows = e->window_count, .finals = e->final_count};
@@ -45,14 +45,12 @@ static void measure(struct world *w, size_t member, const struct consensus_engin
         held.lowest = e->slots[0]->slot;
         held.highest = e->slots[e->slot_count - 1]->slot;
     }
-    check_held(w->check, member, &held);
+    check_held(c, member, &held);
 }
 
-void world_compare(struct world *w)
+void look_at_engine(struct check *c, struct model *m, size_t member,
+                    const struct consensus_engine *e)
 {
-    for (size_t i = 0; i < w->members; i++) {
-        if (w->nodes[i].engine == NULL || !world_is_honest(w, i)) continue;
-        compare(w, w->nodes[i].member, w->nodes[i].engine);
-        measure(w, w->nodes[i].member, w->nodes[i].engine);
-    }
+    compare(c, m, member, e);
+    measure(c, member, e);
 }

@@ -6,6 +6,7 @@
 /* One number, one history of a cluster: members, weights, clocks, faults of the network, of disks
  * and of processes, and in most of them liars below a third of the weight. Then calm, in which only
  * the liars go on, and everything honest has to become final again. */
+#define SEC                UINT64_C(1000000) /* microseconds */
 #define CONSENSUS_SEED_ALL (UINT32_C(1) << WORLD_LIARS_COUNT)
 
 struct consensus_seed {

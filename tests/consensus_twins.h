@@ -9,6 +9,7 @@
  * and of FINALs, SKIPs and certificates; and for how long they hold.
  *
  * Source: Bano et al., Twins: BFT Systems Made Robust (OPODIS 2021). */
+#define SEC             UINT64_C(1000000) /* microseconds */
 #define TWINS_SLOTS     8
 #define TWINS_STEPS_MAX 100000 /* thousands are usual, nine thousand seen */
 

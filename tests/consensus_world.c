@@ -75,35 +75,7 @@ static void tell_message(const struct world *w, size_t at, const char *what,
     tell(w, at, what, BASE_VOTE_CAND, m->u.cand.slot, &hash);
 }
 
-/* ---- copies: what a step says is borrowed ---- */
-
-static size_t body_bytes(const struct consensus_message *m)
-{
-    if (m->type == CONSENSUS_MSG_CAND) return m->u.cand.payload.len;
-    return m->type == CONSENSUS_MSG_CERT ? m->u.cert.count * sizeof *m->u.cert.votes : 0;
-}
-
-struct world_message *world_message_new(const struct consensus_message *m)
-{
-    size_t bytes = body_bytes(m);
-    struct world_message *copy = malloc(sizeof *copy + bytes);
-    assert(copy != NULL);
-    *copy = (struct world_message){.uses = 1, .m = *m};
-    if (bytes == 0) return copy;
-    if (m->type == CONSENSUS_MSG_CAND) {
-        memcpy(copy + 1, m->u.cand.payload.data, bytes);
-        copy->m.u.cand.payload.data = (const uint8_t *)(copy + 1);
-    } else {
-        memcpy(copy + 1, m->u.cert.votes, bytes);
-        copy->m.u.cert.votes = (struct consensus_cert_vote *)(copy + 1);
-    }
-    return copy;
-}
-
-void world_message_drop(struct world_message *copy)
-{
-    if (--copy->uses == 0) free(copy);
-}
+/* ---- copies of records: what a step says is borrowed ---- */
 
 static void *copy_of(const void *data, size_t len)
 {
@@ -134,35 +106,6 @@ static void record_free(struct world_record *r)
 }
 
 /* ---- what the log above would say ---- */
-
-static uint64_t mix(uint64_t state, uint64_t word)
-{
-    state = (state ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    return state ^ state >> 32;
-}
-
-/* A keyed hash, and a quick one: nobody here tries to break it. */
-struct base_sig65 world_signature(const struct base_eth_address *signer,
-                                  const struct base_vote *vote)
-{
-    struct base_sig65 sig = {{0}};
-    uint64_t h = base_get_u64be(signer->bytes);
-    for (size_t i = 0; i < 32; i += 8)
-        h = mix(mix(h, base_get_u64be(vote->epoch_id.bytes + i)),
-                base_get_u64be(vote->hash.bytes + i));
-    h = mix(mix(mix(h, (uint64_t)vote->kind), vote->first), vote->last);
-    base_put_u64be(sig.bytes, h);
-    base_put_u64be(sig.bytes + 8, mix(h, 1));
-    return sig;
-}
-
-int world_verify(void *ctx, const struct base_vote *vote, const struct base_sig65 *sig,
-                 const struct base_eth_address *signer)
-{
-    struct base_sig65 good = world_signature(signer, vote);
-    (void)ctx;
-    return memcmp(good.bytes, sig->bytes, sizeof good.bytes) == 0 ? BASE_OK : BASE_ESIG;
-}
 
 static int host_sign(void *ctx, const struct base_vote *vote, struct base_sig65 *sig)
 {
@@ -203,6 +146,17 @@ static size_t host_fill(void *ctx, uint64_t slot, const struct consensus_above *
     base_put_u64be(to + 16, f->slot);
     memcpy(to + 24, f->hash.bytes, 32);
     return STATED_BYTES;
+}
+
+size_t world_other_payload(struct world *w, size_t at, uint8_t *out, size_t cap,
+                           const struct consensus_candidate *c)
+{
+    (void)w;
+    (void)at;
+    assert(c->payload.len > 8 && c->payload.len <= cap);
+    memcpy(out, c->payload.data, c->payload.len);
+    out[8] ^= 0x80; /* the instance's number: nobody asks */
+    return c->payload.len;
 }
 
 /* A state is valid when we know the same; one that we do not know yet may still be. */
@@ -515,6 +469,13 @@ size_t world_holder(const struct world *w)
             consensus_engine_has_lease(w->nodes[i].engine, world_clock_ms(&w->nodes[i])))
             return i;
     return w->count;
+}
+
+void world_compare(struct world *w)
+{
+    for (size_t i = 0; i < w->members; i++)
+        if (w->nodes[i].engine != NULL && world_is_honest(w, i))
+            look_at_engine(w->check, w->model, w->nodes[i].member, w->nodes[i].engine);
 }
 
 /* ---- steps ---- */

@@ -13,7 +13,6 @@
  * every step the checkers look (consensus_check.h), and the reference model (consensus_model.h) has
  * heard every message that was sent. docs/consensus.md, "Tests". */
 #define WORLD_NODES 16 /* instances: members, and twins of the first ones */
-#define SEC         UINT64_C(1000000)
 
 struct world_liar;
 struct world_message { /* one copy, however many are to get it */
@@ -118,11 +117,16 @@ uint64_t world_random(struct world *w, uint64_t below);
 void world_send(struct world *w, size_t from, size_t to, const struct consensus_message *m);
 void world_send_later(struct world *w, size_t from, size_t to, const struct consensus_message *m,
                       uint64_t later_us);
+/* Another payload than this candidate's, as good as that one, always the same. Its length. */
+size_t world_other_payload(struct world *w, size_t at, uint8_t *out, size_t cap,
+                           const struct consensus_candidate *c);
 struct base_sig65 world_signature(const struct base_eth_address *signer,
                                   const struct base_vote *vote);
 int world_verify(void *ctx, const struct base_vote *vote, const struct base_sig65 *sig,
                  const struct base_eth_address *signer);
-/* What is inside the engines, against the model and the bounds of what is held. */
+/* What is inside of an engine, against the model and the bounds of what is held; of all. */
+void look_at_engine(struct check *c, struct model *m, size_t member,
+                    const struct consensus_engine *e);
 void world_compare(struct world *w);
 
 #endif

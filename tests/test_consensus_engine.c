@@ -10,7 +10,7 @@
 
 #include "consensus_world.h"
 
-#define S SEC
+#define S UINT64_C(1000000)
 
 static struct world w;
 

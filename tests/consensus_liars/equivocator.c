@@ -1,24 +1,21 @@
 /* As a leader it makes two candidates of each slot, shows one to each half, and votes for both. */
-#include <string.h>
-
 #include "consensus_liar.h"
 
-#define PAYLOAD_MAX 64
+#define PAYLOAD_MAX 512
 
 struct memory {
     uint64_t slot; /* the last one that it made a second candidate for, plus one */
     struct base_hash32 hash;
 };
 
-/* The same, but for a byte that means nothing. */
+/* The same, but for something that means little. */
 static void tell_second(struct world_liar *l, size_t to, const struct consensus_message *m)
 {
     struct memory *memory = l->memory;
     struct consensus_message other = *m;
     uint8_t payload[PAYLOAD_MAX];
-    memcpy(payload, m->u.cand.payload.data, m->u.cand.payload.len);
-    payload[8] ^= 0x80;
-    other.u.cand.payload.data = payload;
+    size_t len = world_other_payload(l->w, l->at, payload, sizeof payload, &m->u.cand);
+    other.u.cand.payload = (struct base_slice){payload, len};
     memory->hash = liar_sign_cand(l, &other.u.cand);
     memory->slot = m->u.cand.slot + 1;
     liar_tell(l, to, &other);
@@ -30,7 +27,7 @@ static bool says(struct world_liar *l, size_t to, const struct consensus_message
     const struct base_vote *v = &m->u.vote.vote;
     if (liar_is_first_half(l, to)) return true;
     if (m->type == CONSENSUS_MSG_CAND) {
-        if (!liar_is_own(l, &m->u.cand) || m->u.cand.payload.len > PAYLOAD_MAX) return true;
+        if (!liar_is_own(l, &m->u.cand)) return true;
         tell_second(l, to, m);
         return liar_random(l, 8) == 0; /* sometimes somebody sees both */
     }
