@@ -61,6 +61,8 @@ static void perform(struct sim *s, uint32_t i, const struct gossip_action *act,
         s->nodes[i].incarnation = s->nodes[i].disk_incarnation = act->u.self.incarnation;
         break;
     case GOSSIP_ACT_STATE:
+        sim__votes_member(s, i, act);
+        break;
     case GOSSIP_ACT_EVENT:
     case GOSSIP_ACT_NOTE:
         break; /* the checkers have read them */
@@ -144,7 +146,7 @@ static void frame_arrives(struct sim *s, const struct sim__event *ev)
     struct sim__node *n = &s->nodes[ev->node];
     const struct sim__end *end = sim__end_of(s, ev->node, ev->peer);
     if (end->generation != ev->generation || !end->is_up) return;
-    if (is_hidden(s, ev)) return;
+    if (sim__votes_frame(s, ev) || is_hidden(s, ev)) return;
     struct gossip_event in = {.type = GOSSIP_EV_FRAME, .key = s->nodes[ev->peer].key};
     in.u.frame.type = ev->type;
     in.u.frame.body = (struct base_slice){ev->bytes, ev->len};
@@ -212,6 +214,13 @@ static void happen(struct sim *s, const struct sim__event *ev)
         break;
     case SIM__LIAR:
         liar_acts(s, ev->node);
+        break;
+    case SIM__VOTES_TIMER:
+    case SIM__VOTES_STORED:
+    case SIM__VOTES_LATE:
+    case SIM__VOTES_LIAR:
+    case SIM__VOTES_TRAP:
+        sim__votes_happen(s, ev);
         break;
     }
 }
@@ -314,6 +323,7 @@ void sim_free(struct sim *s)
         sim__event_free(sim__queue_pop(s));
     for (size_t w = 0; w < (size_t)s->count * s->count; w++)
         sim__way_drop(&s->ways[w]);
+    sim__votes_free(s);
     sim__chain_free(s);
     free(s->queue);
     free(s->nodes);

@@ -130,6 +130,45 @@ int sim_sign(uint32_t i, enum base_statement kind, const void *body, size_t len,
 void sim_accuse(struct sim *s, uint32_t liar, uint32_t target, enum base_statement kind);
 void sim_mute(struct sim *s, uint32_t i, bool mute); /* its relays answer nothing but nacks */
 
+/* ---- consensus: with sim_votes() each node carries a core of it, too (docs/simulation.md) ---- */
+struct sim_votes_setup {
+    uint32_t window_slots, lease_ms, skip_ms;
+    uint32_t gap_s;        /* between two epochs */
+    uint32_t store_max_ms; /* until a write is on disk */
+};
+void sim_votes(struct sim *s, const struct sim_votes_setup *setup); /* before the first start */
+bool sim_has_votes(const struct sim *s);
+/* A kind of tests/consensus_liars. False: there is none of that name. Before its start. */
+bool sim_votes_make_liar(struct sim *s, uint32_t i, const char *kind);
+bool sim_votes_is_liar(const struct sim *s, uint32_t i);
+void sim_votes_count(struct sim *s, uint32_t i);  /* a client has i add one, perhaps again */
+void sim_votes_resign(struct sim *s, uint32_t i); /* if it leads */
+/* The next leader that shows a candidate is killed within 4 ms, before or after anybody has voted,
+ * and started again. */
+void sim_votes_trap(struct sim *s);
+/* A log that was refused is moved away: its node begins an empty one at its next start, and knows
+ * that it has voted up to the chain's head. */
+void sim_votes_forget(struct sim *s, uint32_t i);
+/* Does so much of the weight run, honest and able to vote, that the log has to go on? */
+bool sim_votes_may_go_on(struct sim *s);
+void sim_votes_mark(struct sim *s); /* what is final now */
+/* All honest members that run and have a seat are in one epoch, and something above what was final
+ * at the mark is for each of them; somebody leads. */
+bool sim_votes_go_on(struct sim *s);
+/* What honest members that went on hold at the end, against each other and against the model. */
+void sim_votes_judge_end(struct sim *s);
+struct sim_votes_figures {
+    uint64_t finals, skip_certs, faults, leases, epochs, states, entries, told;
+    uint64_t lost;        /* logs of votes that were refused */
+    uint64_t begun_anew;  /* of those, by an empty one */
+    uint64_t trapped;     /* leaders that died over a candidate */
+    uint64_t lost_writes; /* that nobody had heard of */
+    uint64_t is_beyond;   /* liars came to hold a third of an epoch: nothing is promised then */
+    uint64_t refounded;   /* seats had changed hands, and who came found nobody: likewise */
+};
+struct sim_votes_figures sim_votes_figures(const struct sim *s);
+void sim_votes_print(struct sim *s, FILE *to); /* where each core is */
+
 /* ---- without a simulator: what it uses, for tests of one core ---- */
 struct gossip_crypto sim_crypto(uint32_t i); /* a keyed hash in the place of a signature */
 struct base_key33 sim_key_of(uint32_t i);

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "sim_internal.h"
 
-#define SETTINGS "finality=simulated"
+const char *const SIM__SETTINGS = "finality=simulated";
 
 /* ---- in the place of the curve ---- */
 
@@ -135,7 +135,7 @@ void sim__admission_init(struct sim *s)
                                            .chain_id = SIM__CHAIN_ID,
                                            .contract = SIM__CONTRACT,
                                            .domain = *sim__domain(),
-                                           .settings = SETTINGS};
+                                           .settings = SIM__SETTINGS};
     for (uint32_t i = 0; i < s->count; i++) {
         s->nodes[i].proof_key = key_called("proof key", i);
         s->nodes[i].instance = instance_of(i);
@@ -170,7 +170,7 @@ static size_t hello_make(struct sim *s, uint8_t *out, uint32_t j, enum base_role
                                  .features = ATTEST_FEATURES,
                                  .chain_id = SIM__CHAIN_ID,
                                  .contract = SIM__CONTRACT,
-                                 .settings = sim__slice(SETTINGS),
+                                 .settings = sim__slice(SIM__SETTINGS),
                                  .instance = instance_of(j),
                                  .start_incarnation = n->started_incarnation,
                                  .record = {record->body, record->body_len},

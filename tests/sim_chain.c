@@ -42,6 +42,16 @@ bool sim__block_counts(const struct sim__block *block, uint32_t i)
     return block->counts[i];
 }
 
+uint32_t sim__block_weight(const struct sim__block *block, uint32_t i)
+{
+    return block->seats[i].weight;
+}
+
+void sim__block_keep(struct sim__block *block)
+{
+    block->users++;
+}
+
 void sim__block_release(struct sim__block *block)
 {
     if (block == NULL || --block->users > 0) return;
@@ -212,6 +222,7 @@ static void block_put(struct sim *s, struct sim__block *b)
         c->tail_count--;
     }
     c->tail[c->tail_count++] = b;
+    sim__votes_block(s, b);
 }
 
 /* Takes the first tx_count of the pool. */
@@ -322,6 +333,7 @@ static void recheck_all(struct sim *s, uint32_t i)
         }
         if (is_linked) sim__send_close(s, i, j, sim__end_of(s, i, j)->generation);
         sim__end_of(s, i, j)->is_up = false;
+        if (is_linked) sim__votes_peer(s, i, j, false);
         if (is_listed) evict(s, i, j);
     }
 }
@@ -342,13 +354,16 @@ void sim__snapshot_arrives(struct sim *s, const struct sim__event *ev)
     struct sim__node *n = &s->nodes[ev->node];
     if (n->outage_ms != 0) {
         n->is_out = s->now_ms - n->outage_ms > OUTAGE_STALE_MS;
+        sim__votes_silence(s, ev->node, s->now_ms - n->outage_ms);
         return;
     }
     n->is_out = false;
+    sim__votes_silence(s, ev->node, 0);
     if (!reference_move(n, ev->block)) return;
     recheck_all(s, ev->node);
     struct gossip_event moved = {.type = GOSSIP_EV_SNAPSHOT_MOVED};
     if (n->core != NULL) sim__step(s, ev->node, &moved);
+    sim__votes_chain(s, ev->node);
     if (n->wants_start) {
         n->wants_start = false;
         sim__process_start(s, ev->node, n->start_via);

@@ -65,7 +65,7 @@ uint32_t sim__index(const struct sim *s, const struct base_key33 *key)
 
 /* ---- the trace ---- */
 
-static void trace_word(struct sim *s, uint64_t word)
+void sim__trace(struct sim *s, uint64_t word)
 {
     s->trace = (s->trace ^ word) * 0x100000001b3;
     s->trace ^= s->trace >> 29;
@@ -73,11 +73,11 @@ static void trace_word(struct sim *s, uint64_t word)
 
 static void trace_bytes(struct sim *s, const struct base_slice *bytes)
 {
-    trace_word(s, bytes->len);
+    sim__trace(s, bytes->len);
     for (size_t i = 0; i + 8 <= bytes->len; i += 8)
-        trace_word(s, base_get_u64be(bytes->data + i));
+        sim__trace(s, base_get_u64be(bytes->data + i));
     for (size_t i = bytes->len - bytes->len % 8; i < bytes->len; i++)
-        trace_word(s, bytes->data[i]);
+        sim__trace(s, bytes->data[i]);
 }
 
 /* ---- after every step ---- */
@@ -118,7 +118,7 @@ static void check_state(struct sim *s, uint32_t i, const struct gossip_action *a
         return;
     }
     struct sim__seen *seen = &n->seen[j];
-    trace_word(s, (uint64_t)to << 32 | act->u.state.reason);
+    sim__trace(s, (uint64_t)to << 32 | act->u.state.reason);
     if (s->verbose != NULL) state_print(s, s->verbose, i, j, act);
     if (s->trace_to != NULL) state_print(s, s->trace_to, i, j, act);
     if (seen->state != from || from == to)
@@ -175,7 +175,7 @@ static void check_send(struct sim *s, uint32_t i, const struct gossip_action *ac
     static struct gossip_frame frame;
     uint32_t j = sim__index(s, &act->key);
     const struct base_slice *body = &act->u.send.body;
-    trace_word(s, act->u.send.type);
+    sim__trace(s, act->u.send.type);
     trace_bytes(s, body);
     if (s->trace_to != NULL)
         fprintf(s->trace_to, "%8llu n%u: %s to n%u, %zu bytes\n", (unsigned long long)s->now_ms, i,
@@ -269,8 +269,8 @@ void sim__check_reset(struct sim *s, uint32_t i)
 void sim__check_step(struct sim *s, uint32_t i, const struct gossip_event *ev, int rv,
                      const struct gossip_actions *out)
 {
-    trace_word(s, s->now_ms << 16 | i);
-    trace_word(s, (uint64_t)ev->type << 32 | (uint32_t)rv);
+    sim__trace(s, s->now_ms << 16 | i);
+    sim__trace(s, (uint64_t)ev->type << 32 | (uint32_t)rv);
     if (s->trace_to != NULL)
         fprintf(s->trace_to, "%8llu n%u: event %d: %d, %zu actions\n",
                 (unsigned long long)s->now_ms, i, (int)ev->type, rv, out->count);
@@ -282,7 +282,7 @@ void sim__check_step(struct sim *s, uint32_t i, const struct gossip_event *ev, i
         if (act->type == GOSSIP_ACT_EVENT) check_event(s, i, act);
         if (act->type == GOSSIP_ACT_SELF && act->u.self.incarnation < s->nodes[i].incarnation)
             sim__fail(s, "node %u: its own incarnation went back", i);
-        trace_word(s, act->type);
+        sim__trace(s, act->type);
     }
     check_table(s, i);
 }

@@ -388,6 +388,7 @@ void sim_faults_run(struct sim_faults *f, uint64_t ms)
         sim_run(f->s, 1 + sim_random(f->s, f->gap_ms));
         flaps_turn(f);
         strike(f);
+        if (sim_has_votes(f->s)) sim_seed_votes_strike(f->s);
     }
 }
 

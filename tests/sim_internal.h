@@ -15,6 +15,7 @@
  *   sim_admission.c  node/admission.c over that chain, with a keyed hash for the curve
  *   sim_check.c      what must hold after every step
  *   sim_look.c       what a test may ask
+ *   sim_votes*.c     a consensus core in each node, if that is wanted (sim_votes.h)
  *   sim_parts.c      keys, records and signatures of one node */
 enum sim__what {
     SIM__TIMER = 1,
@@ -27,7 +28,12 @@ enum sim__what {
     SIM__STUCK,
     SIM__SNAPSHOT,
     SIM__BLOCK,
-    SIM__LIAR
+    SIM__LIAR,
+    SIM__VOTES_TIMER,
+    SIM__VOTES_STORED,
+    SIM__VOTES_LATE,
+    SIM__VOTES_LIAR,
+    SIM__VOTES_TRAP
 };
 
 struct sim__block;
@@ -135,6 +141,7 @@ struct sim {
     bool reorders, is_quiet;
     uint64_t quiet_ms;
     struct sim_load load_max;
+    struct sim__votes *votes; /* NULL: gossip alone */
     /* Frames of liars that were read, processes that started; a part is forgotten each second. */
     uint64_t lies, starts, second;
     FILE *verbose, *trace_to;
@@ -200,9 +207,12 @@ void sim__snapshot_arrives(struct sim *s, const struct sim__event *ev);
 void sim__snapshot_now(struct sim *s, uint32_t i); /* a start reads the head */
 const struct chain_snapshot *sim__block_snapshot(const struct sim__block *block);
 bool sim__block_counts(const struct sim__block *block, uint32_t i);
+uint32_t sim__block_weight(const struct sim__block *block, uint32_t i);
+void sim__block_keep(struct sim__block *block); /* sim__block_release() then */
 
 /* sim_admission.c: node i judges j, by the block that it judges by */
 void sim__admission_init(struct sim *s);
+extern const char *const SIM__SETTINGS;
 void sim__seat_keys(struct chain_seat *seat, uint32_t i); /* what a registration of i stores */
 void sim__proof_of(uint8_t out[NODE_PROOF_BYTES], uint32_t i);
 enum node_reason sim__judge_hello(struct sim *s, uint32_t i, uint32_t j, enum base_role role,
@@ -211,7 +221,22 @@ enum gossip_verdict sim__judge_member(struct sim *s, uint32_t i, const struct go
 enum node_reason sim__recheck(struct sim *s, uint32_t i, uint32_t j);
 uint64_t sim__weight_of(const struct sim *s, uint32_t i, uint32_t j);
 
+/* sim_votes.c; nothing without consensus */
+void sim__votes_start(struct sim *s, uint32_t i);
+void sim__votes_end(struct sim *s, uint32_t i);
+void sim__votes_disk(struct sim *s, uint32_t i);  /* its log is refused from now on */
+void sim__votes_clock(struct sim *s, uint32_t i); /* when its timer is due has moved */
+void sim__votes_chain(struct sim *s, uint32_t i);
+void sim__votes_silence(struct sim *s, uint32_t i, uint64_t ms); /* of its endpoints, so far */
+void sim__votes_block(struct sim *s, struct sim__block *block);
+void sim__votes_peer(struct sim *s, uint32_t i, uint32_t j, bool is_up);
+void sim__votes_member(struct sim *s, uint32_t i, const struct gossip_action *act);
+bool sim__votes_frame(struct sim *s, const struct sim__event *ev); /* it was consensus' */
+void sim__votes_happen(struct sim *s, const struct sim__event *ev);
+void sim__votes_free(struct sim *s);
+
 /* sim_check.c */
+void sim__trace(struct sim *s, uint64_t word);
 void sim__index_build(struct sim *s);
 uint32_t sim__index(const struct sim *s, const struct base_key33 *key); /* s->count: nobody's */
 void sim__fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -18,6 +18,7 @@ void sim__link_close(struct sim *s, uint32_t i, uint32_t j, uint32_t generation)
     if (s->nodes[i].core == NULL) return;
     struct gossip_event ev = {.type = GOSSIP_EV_PEER_DOWN, .key = s->nodes[j].key};
     sim__step(s, i, &ev);
+    sim__votes_peer(s, i, j, false);
 }
 
 /* The close travels behind the frames before it. */
@@ -96,6 +97,7 @@ static void peer_up(struct sim *s, uint32_t i, uint32_t j,
     ev.u.peer_up.dialed = dialed;
     *sim__end_of(s, i, j) = (struct sim__end){true, sim__link_of(s, i, j)->generation};
     sim__step(s, i, &ev);
+    sim__votes_peer(s, i, j, true);
 }
 
 /* The handshake is through: the dialler is up as it sends READY, the other when it gets it. */

@@ -3,15 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "consensus_liar.h"
 #include "sim_seed.h"
 
-#define MEMBERS_MIN 2
-#define MEMBERS_MAX 1000 /* there are seats for some more */
+#define MEMBERS_MIN  2
+#define MEMBERS_MAX  1000 /* there are seats for some more */
+#define MEMBERS_VOTE 50   /* with consensus */
 
 struct command {
     struct sim_seed_options seed;
     uint64_t count;
-    const char *net, *faults, *liars; /* as given, for the line that repeats a failure */
+    const char *net, *faults, *liars,
+        *byzantine; /* as given, for the line that repeats a failure */
     bool verbose;
     const char *trace;
 };
@@ -23,7 +26,8 @@ static const struct {
 
 static const char *const USAGE =
     "usage: nftmesh-sim [--seed N] [--nodes N] [--count C] [--minutes M] [--net NET]\n"
-    "                   [--faults LIST] [--liars LIST] [--verbose] [--trace FILE]\n"
+    "                   [--faults LIST] [--liars LIST] [--consensus on|off]\n"
+    "                   [--byzantine LIST] [--verbose] [--trace FILE]\n"
     "\n"
     "Runs a mesh of N nodes in virtual time, from one seed, C times with the next seed each: it\n"
     "forms, faults strike for M minutes while some members lie, the network calms down, and then\n"
@@ -39,6 +43,12 @@ static const char *const USAGE =
     "  --faults LIST  exactly these, e.g. loss,flap; all; none; by default each seed draws half\n"
     "  --liars LIST   exactly these kinds; all; none; by default half of the seeds have some.\n"
     "                 Liars stay below a third of the weight\n"
+    "  --consensus ON on: every node carries a consensus core as well, and votes, leads, keeps a\n"
+    "                 log and loses writes; its checkers look after every step, too, and the log\n"
+    "                 must go on after calm whenever enough of the weight runs (off). Up to 50\n"
+    "                 members\n"
+    "  --byzantine L  members whose consensus lies, exactly these kinds; all; none; by default\n"
+    "                 half of the seeds have some. Up to 13 members; with --consensus on\n"
     "  --verbose      every change of state in every table, on standard error\n"
     "  --trace FILE   every step and every frame, to hold two runs side by side\n";
 
@@ -50,10 +60,14 @@ static void help(void)
     printf("\nliars:\n");
     for (size_t k = 0; k < SIM_LIARS_COUNT; k++)
         printf("  %-13s %s\n", SIM_LIARS[k]->name, SIM_LIARS[k]->lie);
+    printf("\nbyzantine:\n");
+    for (size_t k = 0; k < WORLD_LIARS_COUNT; k++)
+        printf("  %-18s %s\n", WORLD_LIARS[k]->name, WORLD_LIARS[k]->lie);
     printf("\nexamples:\n"
            "  nftmesh-sim --seed 1 --count 1000 --nodes 8\n"
            "  nftmesh-sim --seed 42 --nodes 20 --faults halves,crash --liars none --verbose\n"
-           "  nftmesh-sim --nodes 30 --faults none --liars slanderer,mute\n");
+           "  nftmesh-sim --nodes 30 --faults none --liars slanderer,mute\n"
+           "  nftmesh-sim --nodes 8 --consensus on --faults crash,pause --byzantine equivocator\n");
 }
 
 /* ---- arguments ---- */
@@ -73,6 +87,11 @@ static const char *fault_name(size_t at)
 static const char *liar_name(size_t at)
 {
     return SIM_LIARS[at]->name;
+}
+
+static const char *byzantine_name(size_t at)
+{
+    return WORLD_LIARS[at]->name;
 }
 
 /* A list of names, all or none. False names the one that does not exist. */
@@ -121,6 +140,8 @@ static const struct option OPTIONS[] = {{"seed", required_argument, NULL, 's'},
                                         {"net", required_argument, NULL, 't'},
                                         {"faults", required_argument, NULL, 'f'},
                                         {"liars", required_argument, NULL, 'l'},
+                                        {"consensus", required_argument, NULL, 'k'},
+                                        {"byzantine", required_argument, NULL, 'b'},
                                         {"verbose", no_argument, NULL, 'v'},
                                         {"trace", required_argument, NULL, 'o'},
                                         {"help", no_argument, NULL, 'h'},
@@ -152,6 +173,15 @@ static bool take(struct command *c, int option)
         c->liars = optarg;
         c->seed.draw_liars = false;
         return names(&c->seed.liars, optarg, liar_name, SIM_LIARS_COUNT);
+    case 'k':
+        c->seed.votes = strcmp(optarg, "on") == 0;
+        if (c->seed.votes || strcmp(optarg, "off") == 0) return true;
+        fprintf(stderr, "nftmesh-sim: --consensus is on or off, not `%s`\n", optarg);
+        return false;
+    case 'b':
+        c->byzantine = optarg;
+        c->seed.draw_byzantine = false;
+        return names(&c->seed.byzantine, optarg, byzantine_name, WORLD_LIARS_COUNT);
     case 'v':
         c->seed.verbose = stderr;
         return true;
@@ -179,6 +209,7 @@ static void say_failure(const struct command *c, const struct sim_seed_result *r
 {
     list("faults:", r->faults, fault_name, SIM_FAULTS_COUNT);
     list("liars:", r->liars, liar_name, SIM_LIARS_COUNT);
+    if (c->seed.votes) list("byzantine:", r->byzantine, byzantine_name, WORLD_LIARS_COUNT);
     fprintf(stderr, "seed %llu: %s\nto repeat it: build/nftmesh-sim --seed %llu --nodes %u",
             (unsigned long long)c->seed.seed, r->wrong, (unsigned long long)c->seed.seed,
             c->seed.nodes);
@@ -186,14 +217,67 @@ static void say_failure(const struct command *c, const struct sim_seed_result *r
     if (c->net != NULL) fprintf(stderr, " --net %s", c->net);
     if (c->faults != NULL) fprintf(stderr, " --faults %s", c->faults);
     if (c->liars != NULL) fprintf(stderr, " --liars %s", c->liars);
+    if (c->seed.votes) fprintf(stderr, " --consensus on");
+    if (c->byzantine != NULL) fprintf(stderr, " --byzantine %s", c->byzantine);
     fprintf(stderr, " --verbose\n");
+}
+
+struct sums {
+    uint64_t hash, frames, lied, refused, calm_ms;
+    uint64_t byzantine, halts, beyond, refounded, go_on_ms;
+    struct sim_votes_figures votes;
+};
+
+static void add(struct sums *all, const struct sim_seed_result *r)
+{
+    all->hash = (all->hash ^ r->trace) * 0x100000001b3;
+    if (r->load.frames > all->frames) all->frames = r->load.frames;
+    if (r->calm_ms > all->calm_ms) all->calm_ms = r->calm_ms;
+    all->lied += r->liar_count > 0;
+    all->refused += r->refused;
+    all->byzantine += r->byzantine_count > 0;
+    all->halts += r->halts;
+    all->refounded += r->votes.refounded;
+    all->beyond += r->votes.is_beyond;
+    if (r->go_on_ms > all->go_on_ms) all->go_on_ms = r->go_on_ms;
+    all->votes.finals += r->votes.finals;
+    all->votes.epochs += r->votes.epochs;
+    all->votes.skip_certs += r->votes.skip_certs;
+    all->votes.faults += r->votes.faults;
+    all->votes.entries += r->votes.entries;
+    all->votes.told += r->votes.told;
+    all->votes.states += r->votes.states;
+    all->votes.lost += r->votes.lost;
+    all->votes.lost_writes += r->votes.lost_writes;
+    all->votes.begun_anew += r->votes.begun_anew;
+    all->votes.trapped += r->votes.trapped;
+}
+
+static void say_votes(const struct sums *all)
+{
+    const struct sim_votes_figures *v = &all->votes;
+    printf("consensus: %llu with byzantine members, %llu finals, %llu epochs, %llu skip "
+           "certificates, %llu proofs of guilt, %llu entries, %llu clients told, %llu jumps to a "
+           "state, %llu leaders killed over a candidate, %llu writes and %llu logs lost, "
+           "%llu begun anew; final again at most %llu ms after calm, %llu times too little weight "
+           "to go on; %llu seeds in "
+           "which liars came to hold a third, %llu in which seats changed hands and a second log "
+           "began\n",
+           (unsigned long long)all->byzantine, (unsigned long long)v->finals,
+           (unsigned long long)v->epochs, (unsigned long long)v->skip_certs,
+           (unsigned long long)v->faults, (unsigned long long)v->entries,
+           (unsigned long long)v->told, (unsigned long long)v->states,
+           (unsigned long long)v->trapped, (unsigned long long)v->lost_writes,
+           (unsigned long long)v->lost, (unsigned long long)v->begun_anew,
+           (unsigned long long)all->go_on_ms, (unsigned long long)all->halts,
+           (unsigned long long)all->beyond, (unsigned long long)all->refounded);
 }
 
 int main(int argc, char **argv)
 {
     struct command c = {.count = 1};
     struct sim_seed_result r;
-    uint64_t hash = 0, frames = 0, lied = 0, refused = 0, calm = 0;
+    struct sums all = {0};
     int option;
     sim_seed_options_default(&c.seed);
     while ((option = getopt_long(argc, argv, "h", OPTIONS, NULL)) != -1) {
@@ -202,6 +286,10 @@ int main(int argc, char **argv)
             return 0;
         }
         if (!take(&c, option)) return 2;
+    }
+    if (c.seed.votes && c.seed.nodes > MEMBERS_VOTE) {
+        fprintf(stderr, "nftmesh-sim: with consensus at most %d nodes\n", MEMBERS_VOTE);
+        return 2;
     }
     if (optind < argc) {
         fprintf(stderr, "nftmesh-sim: `%s` is no option: see --help\n", argv[optind]);
@@ -213,17 +301,14 @@ int main(int argc, char **argv)
             say_failure(&c, &r);
             return 1;
         }
-        hash = (hash ^ r.trace) * 0x100000001b3;
-        if (r.load.frames > frames) frames = r.load.frames;
-        if (r.calm_ms > calm) calm = r.calm_ms;
-        lied += r.liar_count > 0;
-        refused += r.refused;
+        add(&all, &r);
     }
     printf("sim: %llu seeds, %u nodes, %llu with liars, %llu refused by admission, at most %llu "
            "frames a node and second, right at most %llu ms after calm, trace hash %016llx\n",
-           (unsigned long long)c.count, c.seed.nodes, (unsigned long long)lied,
-           (unsigned long long)refused, (unsigned long long)frames, (unsigned long long)calm,
-           (unsigned long long)hash);
+           (unsigned long long)c.count, c.seed.nodes, (unsigned long long)all.lied,
+           (unsigned long long)all.refused, (unsigned long long)all.frames,
+           (unsigned long long)all.calm_ms, (unsigned long long)all.hash);
+    if (c.seed.votes) say_votes(&all);
     if (c.seed.trace != NULL) fclose(c.seed.trace);
     return 0;
 }

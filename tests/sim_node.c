@@ -39,13 +39,15 @@ void sim_clock(struct sim *s, uint32_t i, int32_t rate_ppm, int32_t wall_skew_s)
     n->timer_armed = false; /* when it is due has moved */
     n->timer_ms = 0;
     sim__timer_arm(s, i);
+    sim__votes_clock(s, i);
 }
 
 /* ---- a stopped process ---- */
 
 static bool is_for_process(enum sim__what what)
 {
-    return what != SIM__DIAL && what != SIM__STUCK && what != SIM__BLOCK && what != SIM__LIAR;
+    return what != SIM__DIAL && what != SIM__STUCK && what != SIM__BLOCK && what != SIM__LIAR &&
+           what != SIM__VOTES_LATE && what != SIM__VOTES_LIAR && what != SIM__VOTES_TRAP;
 }
 
 /* It finds everything when it goes on, in the order in which it came. */
@@ -86,6 +88,7 @@ void sim_resume(struct sim *s, uint32_t i)
 void sim__process_end(struct sim *s, uint32_t i, bool visible)
 {
     struct sim__node *n = &s->nodes[i];
+    sim__votes_end(s, i);
     gossip_free(n->core);
     n->core = NULL;
     n->process++;
@@ -147,6 +150,7 @@ void sim__process_start(struct sim *s, uint32_t i, uint32_t via)
     sim__timer_arm(s, i);
     if (via != i) sim__dial(s, i, via);
     sim__registry_dial_soon(s, i);
+    sim__votes_start(s, i);
 }
 
 void sim_links_max(struct sim *s, uint32_t links_max)
@@ -190,12 +194,14 @@ void sim_disk(struct sim *s, uint32_t i, enum sim_disk what)
         n->disk_incarnation = 0;
     else
         n->disk_incarnation -= back;
+    sim__votes_disk(s, i);
 }
 
 void sim_leave(struct sim *s, uint32_t i)
 {
     struct gossip_event ev = {.type = GOSSIP_EV_LEAVE};
     if (s->nodes[i].core == NULL || s->nodes[i].is_paused) return;
+    sim_votes_resign(s, i);
     s->nodes[i].has_left = true;
     sim__step(s, i, &ev);
 }

@@ -27,7 +27,9 @@ void sim_seed_options_default(struct sim_seed_options *o)
                                    .draw_faults = true,
                                    .draw_liars = true,
                                    .faults = SIM_ALL,
-                                   .liars = SIM_ALL};
+                                   .liars = SIM_ALL,
+                                   .draw_byzantine = true,
+                                   .byzantine = SIM_ALL};
 }
 
 struct story {
@@ -116,6 +118,7 @@ static void prepare(struct story *t)
     if (t->o->nodes > LARGE) sim_chain(t->s, BLOCK_MS, LAG_MS); /* each block judges everybody */
     sim_run(t->s, 5 * SEC);                                     /* a few blocks */
     place_liars(t);
+    if (t->o->votes) sim_seed_votes_prepare(t->s, t->o, t->out);
 }
 
 /* ---- what must be ---- */
@@ -147,6 +150,14 @@ static uint32_t any_member(struct story *t)
     return count;
 }
 
+/* The log, where there is one. */
+static void go_on(struct story *t)
+{
+    const char *wrong =
+        t->o->votes && t->out->wrong[0] == 0 ? sim_seed_votes_go_on(t->s, t->out) : NULL;
+    if (wrong != NULL) fail(t, wrong);
+}
+
 static void form(struct story *t)
 {
     for (uint32_t i = 0; i < t->o->nodes; i++) {
@@ -154,6 +165,7 @@ static void form(struct story *t)
         sim_run(t->s, 10);
     }
     if (!sim_until(t->s, all_settled, FORM_MS)) fail(t, "never formed");
+    go_on(t);
 }
 
 static void calm(struct story *t)
@@ -165,6 +177,7 @@ static void calm(struct story *t)
     t->out->calm_ms = sim_now_ms(t->s) - since;
     sim_run(t->s, AFTER_MS);
     if (!sim_until(t->s, all_settled, AGAIN_MS)) fail(t, "tables wrong again after calm");
+    go_on(t);
 }
 
 /* The liars are alone with a healthy mesh, and then one of it dies. */
@@ -187,6 +200,12 @@ static void last_event(struct story *t)
     if (!sim_until(t->s, all_heard, EVENT_MS)) fail(t, "an event did not reach everybody");
 }
 
+static void repair(struct story *t)
+{
+    const char *wrong = t->o->votes ? sim_seed_votes_end(t->s, t->o, t->out) : NULL;
+    if (wrong != NULL) fail(t, wrong);
+}
+
 static void tables_print(struct sim *s, FILE *to)
 {
     for (uint32_t i = 0; i < sim_node_count(s); i++) {
@@ -200,7 +219,8 @@ static void tables_print(struct sim *s, FILE *to)
 
 void sim_seed_run(struct sim_seed_result *out, const struct sim_seed_options *o)
 {
-    void (*const chapters[])(struct story *) = {prepare, form, NULL, calm, quiet, last_event};
+    void (*const chapters[])(struct story *) = {prepare, form,       NULL,  calm,
+                                                quiet,   last_event, repair};
     uint32_t slots = o->nodes + o->nodes / SPARE_PART + 1;
     struct story t = {.o = o, .out = out};
     *out = (struct sim_seed_result){0};
@@ -215,9 +235,13 @@ void sim_seed_run(struct sim_seed_result *out, const struct sim_seed_options *o)
         if (sim_failure(t.s) != NULL) fail(&t, "");
     }
     out->ok = out->wrong[0] == 0;
-    if (!out->ok) tables_print(t.s, stderr);
+    if (!out->ok) {
+        tables_print(t.s, stderr);
+        sim_votes_print(t.s, stderr);
+    }
     out->trace = sim_trace(t.s);
     out->refused = sim_refused_count(t.s);
     out->load = sim_load_max(t.s);
+    out->votes = sim_votes_figures(t.s);
     sim_free(t.s);
 }

@@ -25,6 +25,9 @@ struct sim_seed_options {
     bool draw_faults, draw_liars;
     uint64_t faults; /* which may be drawn, or which there are: bit f is SIM_FAULTS[f] */
     uint64_t liars;  /* bit k is SIM_LIARS[k] */
+    bool votes;      /* each node carries a consensus core as well */
+    bool draw_byzantine;
+    uint64_t byzantine; /* members whose consensus lies: bit k is WORLD_LIARS[k] */
     FILE *verbose, *trace;
 };
 void sim_seed_options_default(struct sim_seed_options *o);
@@ -38,8 +41,21 @@ struct sim_seed_result {
     uint32_t liar_count, liar_permille; /* of the nodes; of the weight */
     uint64_t refused;
     struct sim_load load;
+    uint64_t byzantine;
+    uint32_t byzantine_count;
+    uint32_t halts;    /* times at which too little of the weight ran to go on */
+    uint64_t go_on_ms; /* from calm to something new that is final, for all */
+    struct sim_votes_figures votes;
 };
 void sim_seed_run(struct sim_seed_result *out, const struct sim_seed_options *o);
+
+/* ---- sim_seed_votes.c: the same with consensus; NULL, or what went wrong ---- */
+void sim_seed_votes_prepare(struct sim *s, const struct sim_seed_options *o,
+                            struct sim_seed_result *out);
+void sim_seed_votes_strike(struct sim *s);
+const char *sim_seed_votes_go_on(struct sim *s, struct sim_seed_result *out);
+const char *sim_seed_votes_end(struct sim *s, const struct sim_seed_options *o,
+                               struct sim_seed_result *out);
 
 /* ---- sim_faults.c ---- */
 struct sim_flap {
