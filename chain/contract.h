@@ -12,6 +12,7 @@ void chain_contract_call_members_page(struct base_buf *out, uint64_t offset, uin
 void chain_contract_call_root_epoch_of(struct base_buf *out, const struct base_eth_address *root);
 void chain_contract_call_owner_of(struct base_buf *out, const struct base_u256 *token_id);
 void chain_contract_call_nonce_of(struct base_buf *out, const struct base_u256 *token_id);
+void chain_contract_call_balance_of(struct base_buf *out, const struct base_eth_address *owner);
 void chain_contract_call_mint(struct base_buf *out, const struct base_eth_address *to);
 void chain_contract_call_register_instance(struct base_buf *out, const struct base_u256 *token_id,
                                            const struct base_eth_address *instance);

@@ -36,6 +36,11 @@ void chain_contract_call_nonce_of(struct base_buf *out, const struct base_u256 *
     chain_abi_call_u256(out, "nonceOf(uint256)", token_id);
 }
 
+void chain_contract_call_balance_of(struct base_buf *out, const struct base_eth_address *owner)
+{
+    chain_abi_call_address(out, "balanceOf(address)", owner);
+}
+
 void chain_contract_call_mint(struct base_buf *out, const struct base_eth_address *to)
 {
     chain_abi_call_address(out, "mintNodeAccess(address)", to);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/u256.h"
+#include "chain/contract.h"
 #include "chain/prototype.h"
 #include "node/cli_wallet.h"
 #include "node/mint_prototype.h"
@@ -25,11 +26,13 @@ static const struct node_option mint_options[] = {
      .help = "Who gets the seat; the sender by default.",
      .check = cli_check_address,
      .kind = NODE_OPTION_TEXT},
+    {.name = "once",
+     .help = "Only when they have none yet: then it can be repeated, after a kill, say."},
     SENDING,
 };
 static const struct node_option_table mint_table = {
     .command = "nftmesh mint",
-    .usage = "[--to 0x..] [options]",
+    .usage = "[--to 0x..] [--once] [options]",
     .intro = "Mints a seat. The contract's owner mints to anybody, free; others to themselves at "
              "the exact price of the moment, when minting is public.",
     .outro = "Example:\n  nftmesh mint --to 0x.. --rpc http://127.0.0.1:8545 --chain-id 31337 \\\n"
@@ -105,6 +108,11 @@ static int send_put(struct node_wallet *w, struct node_wallet_sent *sent,
     return rv;
 }
 
+static void say_stands(bool json)
+{
+    puts(json ? "{\"stands\":true}" : "it is so already; nothing was sent");
+}
+
 static int send_order(struct node_wallet *w, const struct token_verb *verb,
                       const struct node_options *options)
 {
@@ -116,7 +124,7 @@ static int send_order(struct node_wallet *w, const struct token_verb *verb,
     base_u256_format(order.number, &order.token);
     int rv = verb->stands != NULL ? read_seat(w, &order, why) : BASE_OK;
     if (rv == BASE_OK && verb->stands != NULL && verb->stands(&order)) {
-        puts(json ? "{\"stands\":true}" : "it is so already; nothing was sent");
+        say_stands(json);
         return CLI_OK;
     }
     if (rv == BASE_OK) rv = send_put(w, &sent, verb, &order, why);
@@ -304,6 +312,27 @@ static int weight(int argc, char **argv)
 
 /* ---- mint ---- */
 
+/* After what the wallet has pending, which may be the mint of the same command before. */
+static int has_seat(struct node_wallet *w, bool *out, const struct base_eth_address *owner,
+                    char *why)
+{
+    struct base_buf calldata, data;
+    struct base_u256 balance;
+    base_buf_init(&calldata, 64);
+    base_buf_init(&data, 256);
+    chain_contract_call_balance_of(&calldata, owner);
+    int rv = node_wallet_settle(w, why);
+    if (rv == BASE_OK) rv = node_wallet_view(w, &data, &calldata, why);
+    if (rv == BASE_OK && chain_contract_decode_u256(&balance, data.data, data.len) != BASE_OK) {
+        snprintf(why, WHY, "balanceOf(): an answer of another form: is this our contract?");
+        rv = BASE_EMALFORMED;
+    }
+    if (rv == BASE_OK) *out = !base_is_zero(balance.bytes, sizeof balance.bytes);
+    base_buf_deinit(&data);
+    base_buf_deinit(&calldata);
+    return rv;
+}
+
 static int mint_to(struct node_wallet *w, struct node_wallet_sent *sent,
                    const struct base_eth_address *to, char *why)
 {
@@ -325,11 +354,17 @@ static int mint(int argc, char **argv)
     if (!cli_parse(&options, &status, &mint_table, argc, argv)) return status;
     status = cli_sender_open(&w, options, "mint");
     if (status == CLI_OK) {
+        bool stands = false;
+        int rv = BASE_OK;
         to = w.address;
         if (node_options_count(options, "to") > 0)
             (void)base_address_parse(&to, node_options_text(options, "to"));
-        if (mint_to(&w, &sent, &to, why) != BASE_OK)
+        if (node_options_flag(options, "once")) rv = has_seat(&w, &stands, &to, why);
+        if (rv == BASE_OK && !stands) rv = mint_to(&w, &sent, &to, why);
+        if (rv != BASE_OK)
             status = cli_error(CLI_FAILED, "mint", "%s", why);
+        else if (stands)
+            say_stands(cli_is_json(options));
         else
             cli_sent_print(&w, &sent, sent.has_minted ? &sent.minted : NULL, "minted",
                            cli_is_json(options));

@@ -166,6 +166,7 @@ static const struct {
     {"instanceToToken(address)", put_instance_to_token},
     {"walletToTokenId(address)", put_wallet_to_token_id},
     {"mintNodeAccess(address)", chain_contract_call_mint},
+    {"balanceOf(address)", chain_contract_call_balance_of},
     {"setKmsRootAddress(address)", chain_contract_call_set_kms_root},
 };
 static const struct {

@@ -462,6 +462,27 @@ def cut_verb(verb, passes):
     return run
 
 
+def cut_mint(passes):
+    def run(w):
+        w.slow()
+        wallet = w.wallet()
+        proxy = CutProxy(w.chain, 1, passes)
+        p = start(w, "mint", "--once", wallet=wallet, rpc=proxy.url)
+        wait_for("the endpoint falls silent", proxy.silent.wait, 60)
+        p.kill()
+        proxy.close()
+        out = w.json("mint", "--once", wallet=wallet)
+        expect(f"{out}", out == {"stands": True} if passes else [out["token"]] == w.tokens(wallet))
+        expect(f"{w.sent(wallet)} transactions", w.sent(wallet) == 1 and len(w.tokens(wallet)) == 1)
+        w.json("mint", wallet=wallet)
+        expect("without it one more", len(w.tokens(wallet)) == 2)
+    run.__name__ = f"mint_once_killed_{'after' if passes else 'before'}_its_transaction_and_completed"
+    return run
+
+
+for cut_passes in (False, True):
+    test(cut_mint(cut_passes))
+
 for cut_of in ("deactivate", "transfer"):
     for cut_passes in (False, True):
         test(cut_verb(cut_of, cut_passes))
