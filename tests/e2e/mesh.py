@@ -83,6 +83,7 @@ class Process:
     def __init__(self, argv, name, env=None, log_path=None):
         self.name = name
         self.lines = []
+        self._drained = False
         self.log_path = log_path
         self._log = open(log_path, "ab", buffering=0) if log_path else None
         self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -101,7 +102,16 @@ class Process:
         return "\n".join(line for _, line in list(self.lines))
 
     def alive(self):
-        return self.p.poll() is None
+        if self.p.poll() is None:
+            return True
+        self._drain()
+        return False
+
+    def _drain(self):
+        """Once it has ended its last words are read, too; a child of its own may keep the pipe open."""
+        if not self._drained:
+            self._reader.join(2)
+            self._drained = True
 
     def signal(self, number):
         with contextlib.suppress(ProcessLookupError):
@@ -110,7 +120,7 @@ class Process:
     def kill(self):
         self.signal(signal.SIGKILL)
         self.p.wait()
-        self._reader.join(2)
+        self._drain()
 
     def stop(self, deadline_s=10):
         """SIGTERM, then its exit status; Failed when it does not end."""
@@ -120,7 +130,7 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
             raise Failed(f"{self.name} did not end within {deadline_s} s of SIGTERM") from None
-        self._reader.join(2)
+        self._drain()
         return self.p.returncode
 
 
