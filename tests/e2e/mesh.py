@@ -613,7 +613,8 @@ class Node(Process):
                 continue
             with contextlib.suppress(ValueError):
                 e = json.loads(line)
-                if ev is None or e.get("ev") == ev:
+                late = e.get("ts", at) + 0.001 <= since  # happened before, and was read after
+                if not late and (ev is None or e.get("ev") == ev):
                     e["at"] = at
                     found.append(e)
         return found
