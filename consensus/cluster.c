@@ -54,6 +54,7 @@ void consensus_cluster_free(struct consensus_cluster *c)
     consensus_engine_free(c->engine);
     consensus_epoch_free(&c->epoch);
     consensus_state_free(c->state);
+    cluster_next_forget(c);
     for (size_t i = 0; i < c->set_count; i++)
         free(c->sets[i].seats);
     for (size_t i = 0; i < c->shot_count; i++)
@@ -579,8 +580,11 @@ int consensus_cluster_restore_vote(struct consensus_cluster *c, uint64_t epoch,
                                    const struct base_slice *body)
 {
     struct consensus_logged logged;
+    bool is_of_now = c->has_epoch && epoch == c->epoch.number;
+    if (consensus_votelog_is_next(body->data, body->len)) /* no vote */
+        return is_of_now ? cluster_next_restore(c, body) : BASE_OK;
     c->config.is_log_fresh = false;
-    if (!c->has_epoch || epoch != c->epoch.number) return BASE_OK; /* of one that is over */
+    if (!is_of_now) return BASE_OK; /* of one that is over */
     int rv = c->engine == NULL ? cluster_engine_start(c, true) : BASE_OK;
     if (rv == BASE_OK)
         rv = consensus_votelog_decode(&logged, &c->epoch_id, body->data, body->len);

@@ -61,8 +61,8 @@ int consensus_cluster_new(struct consensus_cluster **out,
 void consensus_cluster_free(struct consensus_cluster *c);
 
 /* What was stored, given back before the first step: the last epoch, then the last state if there
- * is one, then the votes in that epoch in their order. first as in the store's action.
- * BASE_EMALFORMED, BASE_EINVAL: not ours. BASE_ENOMEM. */
+ * is one, then the votes in that epoch in their order, and what is a row among them. first as in
+ * the store's action. BASE_EMALFORMED, BASE_EINVAL: not ours. BASE_ENOMEM. */
 int consensus_cluster_restore_epoch(struct consensus_cluster *c, const struct base_slice *body);
 int consensus_cluster_restore_state(struct consensus_cluster *c, uint64_t epoch, uint64_t first,
                                     const struct base_slice *body);
@@ -138,7 +138,8 @@ enum consensus_cluster_action_type {
 enum consensus_store_kind {
     CONSENSUS_STORE_EPOCH = 1,
     CONSENSUS_STORE_STATE,
-    CONSENSUS_STORE_VOTE
+    CONSENSUS_STORE_VOTE,
+    CONSENSUS_STORE_NEXT /* the next epoch's record, as we have found it: a row among the votes */
 };
 struct consensus_fault_proof {
     enum consensus_fault fault;
@@ -159,9 +160,9 @@ struct consensus_cluster_action { /* borrowed until the next step */
             uint64_t number;
             enum consensus_store_kind kind;
             uint64_t epoch;
-            /* VOTE: the slots that it is about. STATE: it is as of the slot before first (0: the
-             * epoch's beginning); votes of former epochs, and up to there, are not needed any more.
-             */
+            /* VOTE, NEXT: the slots that it is about. STATE: it is as of the slot before first (0:
+             * the epoch's beginning); such rows of former epochs, and up to there, are not needed
+             * any more. */
             uint64_t first, last;
             struct base_slice body;
         } store;

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/keccak256.h"
+#include "consensus/votelog.h"
 
 #define ASK_AGAIN_MS 500
 #define BACKOFF_MAX  6 /* doublings, of gap_s, between proposals that came to nothing */
@@ -204,11 +205,60 @@ static bool may_be_at(const struct consensus_cluster *c, size_t set, uint64_t bl
            block > c->sets[set + 1].last.number;
 }
 
-int cluster_epoch_compute(struct consensus_cluster *c, struct consensus_epoch *out,
-                          uint64_t closing_slot, const struct consensus_payload *p,
-                          const struct consensus_state *state)
+/* ---- records that may come to be ---- */
+
+static const struct cluster_next *next_find(const struct consensus_cluster *c,
+                                            const struct base_hash32 *digest)
 {
-    const struct consensus_block block = {p->block, p->block_hash, p->block_time_s};
+    for (size_t i = 0; i < c->next_count; i++)
+        if (base_hash32_equal(&c->nexts[i].digest, digest)) return &c->nexts[i];
+    return NULL;
+}
+
+/* Takes next. */
+static void next_push(struct consensus_cluster *c, struct consensus_epoch *next,
+                      const struct base_hash32 *digest)
+{
+    if (c->next_count == CLUSTER_NEXTS) consensus_epoch_free(&c->nexts[--c->next_count].record);
+    memmove(&c->nexts[1], &c->nexts[0], c->next_count * sizeof c->nexts[0]);
+    c->nexts[0] = (struct cluster_next){*digest, *next};
+    c->next_count++;
+    *next = (struct consensus_epoch){0};
+}
+
+int cluster_next_keep(struct consensus_cluster *c, struct consensus_epoch *next,
+                      const struct base_hash32 *digest)
+{
+    size_t len;
+    int rv = BASE_OK;
+    if (next_find(c, digest) == NULL) {
+        rv = consensus_votelog_next_encode(c->scratch, &len, CONSENSUS_LOG_BYTES_MAX, next);
+        if (rv == BASE_OK) {
+            (void)cluster_store(c, CONSENSUS_STORE_NEXT, next->closing_slot, next->closing_slot,
+                                c->scratch, len);
+            next_push(c, next, digest);
+        }
+    }
+    consensus_epoch_free(next);
+    if (rv == BASE_ENOMEM) c->is_broken = true;
+    return rv;
+}
+
+void cluster_next_forget(struct consensus_cluster *c)
+{
+    while (c->next_count > 0)
+        consensus_epoch_free(&c->nexts[--c->next_count].record);
+}
+
+static struct consensus_block block_of(const struct consensus_payload *p)
+{
+    return (struct consensus_block){p->block, p->block_hash, p->block_time_s};
+}
+
+static int compute(struct consensus_cluster *c, struct consensus_epoch *out, uint64_t closing_slot,
+                   const struct consensus_payload *p, const struct consensus_state *state)
+{
+    const struct consensus_block block = block_of(p);
     struct base_hash32 digest;
     if (c->set_count == 0 || block.number > c->blocks[0].number) return BASE_ENOTFOUND;
     if (!is_late_enough(c, &block) || !is_block_plausible(c, &block)) return BASE_EINVAL;
@@ -222,6 +272,20 @@ int cluster_epoch_compute(struct consensus_cluster *c, struct consensus_epoch *o
         if (rv != BASE_OK) return rv;
     }
     return BASE_EINVAL;
+}
+
+/* What we found before counts as long as it may: the sets of its block were in memory only. When a
+ * quorum has ended the epoch with it no other view of the chain matters any more. */
+int cluster_epoch_compute(struct consensus_cluster *c, struct consensus_epoch *out,
+                          uint64_t closing_slot, const struct consensus_payload *p,
+                          const struct consensus_state *state)
+{
+    const struct consensus_block block = block_of(p);
+    const struct cluster_next *next = next_find(c, &p->next);
+    int rv = compute(c, out, closing_slot, p, state);
+    if (rv == BASE_OK || rv == BASE_ENOMEM || next == NULL) return rv;
+    if (!c->closing.is_on && !is_block_plausible(c, &block)) return rv;
+    return consensus_epoch_copy(out, &next->record);
 }
 
 bool cluster_may_end(const struct consensus_cluster *c)
@@ -457,6 +521,7 @@ static void begin(struct consensus_cluster *c, struct consensus_epoch *next,
     c->has_finalised = false;
     c->epochs_seen++;
     c->closing = (struct cluster_closing){0};
+    cluster_next_forget(c);
     c->is_next_unproved = false;
     c->owed = (struct cluster_owed){0};
     c->tries = 0;
@@ -761,4 +826,19 @@ int cluster_epoch_restore(struct consensus_cluster *c, const struct base_slice *
     c->lease_from_ms = c->now_ms + lease_wait_ms(c);
     cluster_proof_add(c, record.number, &id, body->data, body->len);
     return BASE_OK;
+}
+
+/* Two may have founded: one that would have followed the other founding is of no use. */
+int cluster_next_restore(struct consensus_cluster *c, const struct base_slice *body)
+{
+    struct consensus_epoch next;
+    struct base_hash32 digest;
+    int rv = consensus_votelog_next_decode(&next, body->data, body->len);
+    if (rv != BASE_OK) return rv;
+    if (!is_ours(c, &next) || next.number != c->epoch.number + 1) rv = BASE_EINVAL;
+    if (rv == BASE_OK) rv = consensus_epoch_digest(&digest, &next);
+    if (rv == BASE_OK && base_hash32_equal(&next.previous, &c->epoch_id))
+        next_push(c, &next, &digest);
+    consensus_epoch_free(&next);
+    return rv;
 }

@@ -14,6 +14,7 @@
 #define CLUSTER_HISTORY 256 /* final candidates whose state's digest is known */
 #define CLUSTER_SHOTS   16  /* encoded states */
 #define CLUSTER_PROOFS  8   /* of epochs, newest first */
+#define CLUSTER_NEXTS   4   /* records of the next epoch that may come to be */
 #define CLUSTER_REF_GAP 32  /* final slots between two candidates that name a state */
 
 struct cluster_set { /* seats, and the blocks at which we have seen just these */
@@ -77,6 +78,10 @@ struct cluster_closing { /* an entry that is final has ended the epoch */
     struct consensus_payload payload; /* its entries are none */
     uint64_t ask_ms;
 };
+struct cluster_next { /* what a candidate ends this epoch with, as we have found it */
+    struct base_hash32 digest;
+    struct consensus_epoch record; /* its closing hash is zero */
+};
 struct cluster_owed {       /* what the leader has not done yet: end the epoch (S2) */
     uint64_t window, slots; /* that became final in this window, with it being due all the while */
     uint64_t since_ms;
@@ -109,6 +114,8 @@ struct consensus_cluster {
     uint64_t run;                  /* engines so far */
     struct consensus_state *state; /* NULL: not held */
     struct cluster_closing closing;
+    struct cluster_next nexts[CLUSTER_NEXTS]; /* newest first; in the log, too */
+    size_t next_count;
     bool is_next_unproved; /* nobody shows how this epoch ended: as one who comes late, then */
     bool is_due;           /* the next record would differ */
     struct cluster_owed owed;
@@ -187,6 +194,12 @@ void cluster_epoch_due(struct consensus_cluster *c); /* anew: is another one due
 int cluster_epoch_compute(struct consensus_cluster *c, struct consensus_epoch *out,
                           uint64_t closing_slot, const struct consensus_payload *payload,
                           const struct consensus_state *state);
+/* Stores it, before a NOTAR for the candidate that ends the epoch with it: when that is final
+ * nobody may know the seats of its block any more. Takes next. BASE_ENOMEM, BASE_ETOOBIG. */
+int cluster_next_keep(struct consensus_cluster *c, struct consensus_epoch *next,
+                      const struct base_hash32 *digest);
+int cluster_next_restore(struct consensus_cluster *c, const struct base_slice *body);
+void cluster_next_forget(struct consensus_cluster *c);
 bool cluster_may_end(const struct consensus_cluster *c); /* it is due, and we may try (again) */
 /* Which block the next epoch is to be of, when this slot closes this one. False: none yet. */
 bool cluster_epoch_propose(struct consensus_cluster *c, uint64_t slot,

@@ -267,10 +267,8 @@ static enum consensus_judgement judge_closing(struct consensus_cluster *c, uint6
     struct consensus_payload closing = *p;
     if (above->has_entries) return CONSENSUS_NOT_YET; /* until they are final */
     int rv = cluster_epoch_compute(c, &next, slot, &closing, c->state);
-    if (rv == BASE_OK) {
-        consensus_epoch_free(&next);
-        cluster_owed_seen(c, slot);
-    }
+    if (rv == BASE_OK) rv = cluster_next_keep(c, &next, &closing.next);
+    if (rv == BASE_OK) cluster_owed_seen(c, slot);
     if (rv == BASE_EINVAL) cluster_note(c, CONSENSUS_NOTE_EPOCH_DIFFERS, NULL);
     return rv == BASE_OK ? CONSENSUS_VALID : CONSENSUS_NOT_YET;
 }

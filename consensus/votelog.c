@@ -1,7 +1,11 @@
 #include "consensus/votelog.h"
 
+#include <stdlib.h>
+
 #include "base/err.h"
 #include "consensus/fields.h"
+
+#define KIND_NEXT (CONSENSUS_RECORD_CERT + 1)
 
 static void put_vote(struct base_packer *p, const struct base_vote *vote)
 {
@@ -159,4 +163,56 @@ void consensus_votelog_free(struct consensus_logged *logged)
 {
     consensus_cert_free(&logged->cert);
     *logged = (struct consensus_logged){0};
+}
+
+/* ---- the next epoch ---- */
+
+int consensus_votelog_next_encode(void *out, size_t *len, size_t cap,
+                                  const struct consensus_epoch *next)
+{
+    struct base_packer p;
+    uint8_t *record = malloc(CONSENSUS_EPOCH_BYTES_MAX);
+    if (record == NULL) return BASE_ENOMEM;
+    int rv = consensus_epoch_encode(record, len, CONSENSUS_EPOCH_BYTES_MAX, next);
+    if (rv == BASE_OK) {
+        base_packer_init(&p, out, cap);
+        base_pack_map(&p, 2);
+        consensus_put_u64(&p, 0, KIND_NEXT);
+        consensus_put_bin(&p, 5, record, *len);
+        *len = p.len;
+        if (p.failed) rv = BASE_ETOOBIG;
+    }
+    free(record);
+    return rv;
+}
+
+static int open_next(struct consensus_fields *f, const void *data, size_t len)
+{
+    uint64_t kind = 0;
+    int rv = consensus_fields_init(f, data, len, 2);
+    if (rv == BASE_OK) rv = consensus_fields_u64(f, 0, &kind);
+    return rv == BASE_OK && kind != KIND_NEXT ? BASE_EMALFORMED : rv;
+}
+
+bool consensus_votelog_is_next(const void *data, size_t len)
+{
+    struct consensus_fields f;
+    return open_next(&f, data, len) == BASE_OK;
+}
+
+int consensus_votelog_next_decode(struct consensus_epoch *out, const void *data, size_t len)
+{
+    struct consensus_fields f;
+    struct base_slice record;
+    *out = (struct consensus_epoch){0};
+    if (len > CONSENSUS_LOG_BYTES_MAX) return BASE_ETOOBIG;
+    int rv = open_next(&f, data, len);
+    if (rv == BASE_OK) rv = consensus_fields_bin(&f, 5, &record, CONSENSUS_EPOCH_BYTES_MAX);
+    if (rv == BASE_OK && !consensus_fields_at_end(&f)) rv = BASE_EMALFORMED;
+    if (rv == BASE_OK) rv = consensus_epoch_decode(out, record.data, record.len);
+    if (rv != BASE_OK) return rv;
+    if (out->number > 0 && base_is_zero(out->closing_hash.bytes, sizeof out->closing_hash))
+        return BASE_OK;
+    consensus_epoch_free(out);
+    return BASE_EMALFORMED;
 }

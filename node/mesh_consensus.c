@@ -129,7 +129,8 @@ static void on_store(struct mesh *m, const struct consensus_cluster_action *a)
     struct mesh_consensus *mc = m->consensus;
     switch (a->u.store.kind) {
     case CONSENSUS_STORE_VOTE:
-        mesh_consensus_voted(m);
+    case CONSENSUS_STORE_NEXT:
+        if (a->u.store.kind == CONSENSUS_STORE_VOTE) mesh_consensus_voted(m);
         op.kind = NODE_CONSENSUS_PUT_VOTE;
         op.row.first = a->u.store.first;
         op.row.last = a->u.store.last;

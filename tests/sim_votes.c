@@ -134,6 +134,9 @@ static void disk_apply(struct sim__voter *v, struct sim__op *op)
         sim__judge_synced(v, &op->vote);
         row_add(v, &op->row);
         break;
+    case CONSENSUS_STORE_NEXT:
+        row_add(v, &op->row);
+        break;
     }
     op->row.body = NULL;
 }
@@ -157,7 +160,8 @@ static void disk_cut(struct sim__voter *v)
     s->votes->figures.lost_writes += v->op_count;
     if (v->op_count == 0) return;
     struct sim__op *next = &v->ops[0];
-    if (next->kind == CONSENSUS_STORE_VOTE && sim_random(s, TORN_ONE_IN) == 0) {
+    bool is_row = next->kind == CONSENSUS_STORE_VOTE || next->kind == CONSENSUS_STORE_NEXT;
+    if (is_row && sim_random(s, TORN_ONE_IN) == 0) {
         next->row.len = (size_t)sim_random(s, next->row.len);
         row_add(v, &next->row);
         next->row.body = NULL;
@@ -261,6 +265,7 @@ static void on_store(struct sim__voter *v, const struct consensus_cluster_action
         assert(v->fresh_taken < v->fresh_count);
         op->vote = v->fresh[v->fresh_taken++];
     }
+    if (op->kind == CONSENSUS_STORE_NEXT) return; /* in one batch with what comes next */
     struct sim__event *ev = sim__event_new(SIM__VOTES_STORED, v->i, v->i, 0);
     ev->process = s->nodes[v->i].process;
     ev->generation = (uint32_t)a->u.store.number;

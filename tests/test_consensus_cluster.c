@@ -249,7 +249,8 @@ static void disk_apply(struct node *n, const struct op *op)
         votes_trim(n, op->epoch, op->first);
         break;
     case CONSENSUS_STORE_VOTE:
-        n->has_voted = true;
+    case CONSENSUS_STORE_NEXT:
+        if (op->kind == CONSENSUS_STORE_VOTE) n->has_voted = true;
         n->votes = realloc(n->votes, (n->vote_count + 1) * sizeof *n->votes);
         assert_non_null(n->votes);
         n->votes[n->vote_count++] =
@@ -1324,6 +1325,186 @@ static void test_all_restart(void **state)
     end();
 }
 
+static size_t count_nexts(const struct node *n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n->vote_count; i++)
+        if (consensus_votelog_is_next(n->votes[i].body, n->votes[i].len)) count++;
+    return count;
+}
+
+/* Until the given number of those who run have found a next record, and voted for its candidate. */
+static void run_until_ending(size_t wanted)
+{
+    size_t found = 0;
+    for (int ms = 0; ms < 60000 && found < wanted; ms++) {
+        run_ms(1);
+        found = 0;
+        for (size_t i = 0; i < w.count; i++)
+            if (w.nodes[i].is_up && count_nexts(&w.nodes[i]) > 0) found++;
+    }
+    assert_true(found >= wanted);
+    run_ms(10);
+}
+
+/* Between the votes for what ends the epoch and the moment when it is final all start again, and
+ * seats change meanwhile: nobody could find out any more what they were. */
+static void test_all_restart_as_an_epoch_ends(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 61; seed <= 66; seed++) {
+        begin_running(seed, 5);
+        uint64_t tag = add(0, "n", "before");
+        run_ms(1 * S);
+        assert_true(w.is_done[tag]);
+        w.disk_ms = 60; /* so that a FINAL takes a while */
+        seat_put(1, 2);
+        run_until_ending(4); /* a quorum */
+        for (size_t i = 0; i < 5; i++) {
+            assert_int_equal(view_of(i).epoch->number, 0);
+            crash(i);
+        }
+        w.disk_ms = 0;
+        seat_put(2, 3);
+        run_ms(5 * S);
+        for (size_t i = 0; i < 5; i++)
+            start(i);
+        run_ms(40 * S);
+        check_together();
+        for (size_t i = 0; i < 5; i++) {
+            const struct consensus_epoch *epoch = view_of(i).epoch;
+            assert_int_equal(epoch->number, 2); /* with the seats as of then, and as of now */
+            assert_int_equal(epoch->members[member_of(i, 2)].seat.weight, 3);
+            assert_true(has(i, "n", "1"));
+            assert_int_equal(count_nexts(&w.nodes[i]), 0); /* they go with their epoch */
+        }
+        end();
+    }
+}
+
+/* Only some could vote for it: who has what they found shows it to the others. */
+static void test_two_thirds_restart_as_an_epoch_ends(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 71; seed <= 74; seed++) {
+        begin_running(seed, 4);
+        crash(3);
+        w.disk_ms = 60;
+        seat_put(1, 2);
+        run_until_ending(3);
+        for (size_t i = 0; i < 3; i++)
+            crash(i);
+        w.disk_ms = 0;
+        seat_put(2, 3);
+        run_ms(5 * S);
+        for (size_t i = 0; i < 4; i++)
+            start(i);
+        run_ms(40 * S);
+        check_together();
+        assert_int_equal(view_of(3).epoch->number, 2);
+        end();
+    }
+}
+
+static const struct kept *last_row(size_t at)
+{
+    const struct node *n = &w.nodes[at];
+    return n->vote_count > 0 ? &n->votes[n->vote_count - 1] : NULL;
+}
+
+static bool is_next_last(size_t at)
+{
+    const struct kept *row = last_row(at);
+    return row != NULL && consensus_votelog_is_next(row->body, row->len);
+}
+
+/* Goal: a next record in the log is no vote. */
+static void test_a_log_with_a_record_alone_is_new(void **state)
+{
+    (void)state;
+    begin_running(75, 4);
+    w.disk_ms = 60;
+    seat_put(1, 2);
+    run_until_ending(3);
+    struct node *n = &w.nodes[(holder() + 1) % 4];
+    size_t at = (size_t)(n - w.nodes);
+    crash(at);
+    while (!is_next_last(at))
+        free(n->votes[--n->vote_count].body);
+    const struct kept row = *last_row(at);
+    for (size_t i = 0; i + 1 < n->vote_count; i++)
+        free(n->votes[i].body);
+    n->votes[0] = row;
+    n->vote_count = 1;
+    n->has_voted = false;
+    start(at);
+    run_ms(1);
+    assert_true(view_of(at).engine.is_listening);
+    end();
+}
+
+static bool has_voted_for(size_t at, uint64_t slot)
+{
+    bool has = false;
+    struct base_hash32 id = view_of(at).epoch_id;
+    for (size_t i = 0; i < w.nodes[at].vote_count; i++) {
+        const struct kept *row = &w.nodes[at].votes[i];
+        struct consensus_logged logged;
+        if (row->first != slot || consensus_votelog_is_next(row->body, row->len)) continue;
+        assert_int_equal(consensus_votelog_decode(&logged, &id, row->body, row->len), BASE_OK);
+        if (logged.record.kind == CONSENSUS_RECORD_NOTAR) has = true;
+        consensus_votelog_free(&logged);
+    }
+    return has;
+}
+
+/* A member has stored what the next record would be, and not its vote, when it starts again. 0: it
+ * was not so in this history; 1: it votes then; 2: it does not. */
+static int ends_again(uint64_t seed, bool is_other_chain)
+{
+    struct consensus_epoch next;
+    begin_running(seed, 4);
+    size_t lead = holder(), at = (lead + 1) % 4;
+    w.disk_ms = 60;
+    seat_put((lead + 2) % 4, 2);
+    for (int ms = 0; ms < 60000 && count_nexts(&w.nodes[at]) == 0; ms++)
+        run_ms(1);
+    if (!is_next_last(at) || holder() != lead) {
+        end();
+        return 0;
+    }
+    const struct kept *row = last_row(at);
+    assert_int_equal(consensus_votelog_next_decode(&next, row->body, row->len), BASE_OK);
+    for (size_t i = 0; i < 4; i++)
+        if (i != lead) crash(i);
+    seat_put((lead + 2) % 4, 3);
+    run_ms(BLOCK_MS);
+    w.nodes[at].is_astray = is_other_chain;
+    w.nodes[at].is_blind = true;
+    start(at);
+    if (is_other_chain) see_block(at, next.block.number);
+    run_ms(8 * S);
+    int did = has_voted_for(at, next.closing_slot) ? 1 : 2;
+    consensus_epoch_free(&next);
+    end();
+    return did;
+}
+
+/* Goal: who could not say again what the seats were still votes; but for no block that its chain
+ * does not have any more. */
+static void test_what_was_found_counts_for_a_vote(void **state)
+{
+    unsigned voted = 0, refused = 0;
+    (void)state;
+    for (uint64_t seed = 76; seed < 100; seed++) {
+        int did = ends_again(seed, false), did_not = ends_again(seed, true);
+        assert_true(did != 2 && did_not != 1);
+        if (did == 1) voted++;
+        if (did_not == 2) refused++;
+    }
+    assert_true(voted > 2 && refused > 2);
+}
+
 /* Away for so long that nobody has the candidates any more, or the epochs. */
 static void test_far_behind(void **state)
 {
@@ -1876,6 +2057,7 @@ static bool is_notarised_by(size_t at, size_t lead, const struct base_slice *pay
     for (size_t i = before; i < w.nodes[at].op_count; i++) {
         struct consensus_logged logged;
         const struct op *op = &w.nodes[at].ops[i];
+        if (op->kind != CONSENSUS_STORE_VOTE) continue;
         assert_int_equal(consensus_votelog_decode(&logged, &v.epoch_id, op->body, op->len),
                          BASE_OK);
         bool is_it = logged.record.kind == CONSENSUS_RECORD_NOTAR &&
@@ -1917,6 +2099,38 @@ static void test_what_a_leader_says_is_judged(void **state)
     p = (struct consensus_payload){.count = 1};
     p.entries[0].body = base_slice_text("no entry");
     assert_false(is_payload_voted_for(12, &p));
+}
+
+/* Goal: what was found for one candidate is nothing for another.
+ * Method: two of five see another chain, so that what the other three find comes to nothing. */
+static void test_a_record_found_is_for_what_names_it(void **state)
+{
+    static struct consensus_payload p;
+    static uint8_t bytes[4096];
+    size_t len = 0, at = 0;
+    (void)state;
+    begin_running(51, 5);
+    w.nodes[3].is_astray = w.nodes[4].is_astray = true;
+    run_ms(4 * S);
+    seat_put(0, 2);
+    run_until_ending(3); /* 0, 1 and 2 */
+    run_ms(20 * S);
+    while (holder() == 5)
+        run_ms(100);
+    size_t lead = holder();
+    if (at == lead) at++;
+    crash(lead);
+    run_ms(50);
+    p = (struct consensus_payload){.is_closing = true};
+    p.block = w.head - 1;
+    p.block_hash = block_hash(p.block);
+    p.block_time_s = 1000000 + 2 * p.block;
+    assert_int_equal(consensus_payload_encode(bytes, &len, sizeof bytes, &p), BASE_OK);
+    const struct base_slice payload = {bytes, len}, nothing = {bytes, 0};
+    assert_int_equal(view_of(at).epoch->number, 0);
+    assert_false(is_notarised_by(at, lead, &payload));
+    assert_true(is_notarised_by(at, lead, &nothing)); /* another would have been voted for */
+    end();
 }
 
 /* An epoch that one member makes up: as the next one without proof, and for whom comes late. */
@@ -2094,6 +2308,10 @@ int main(void)
         cmocka_unit_test(test_entries_of_all),
         cmocka_unit_test(test_a_client_counts),
         cmocka_unit_test(test_all_restart),
+        cmocka_unit_test(test_all_restart_as_an_epoch_ends),
+        cmocka_unit_test(test_two_thirds_restart_as_an_epoch_ends),
+        cmocka_unit_test(test_a_log_with_a_record_alone_is_new),
+        cmocka_unit_test(test_what_was_found_counts_for_a_vote),
         cmocka_unit_test(test_far_behind),
         cmocka_unit_test(test_a_newcomer_gets_the_state),
         cmocka_unit_test(test_an_entry_outlives_a_leader),
@@ -2103,6 +2321,7 @@ int main(void)
         cmocka_unit_test(test_a_challenge),
         cmocka_unit_test(test_nobody_speaks_for_another),
         cmocka_unit_test(test_what_a_leader_says_is_judged),
+        cmocka_unit_test(test_a_record_found_is_for_what_names_it),
         cmocka_unit_test(test_epochs_are_not_made_up),
         cmocka_unit_test(test_states_are_compared),
         cmocka_unit_test(test_a_lost_log_votes_in_the_next_epoch),

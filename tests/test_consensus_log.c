@@ -677,6 +677,52 @@ static void test_a_logged_vote_is_whole(void **state)
     consensus_votelog_free(&back);
 }
 
+/* Beside them: what the next epoch would be. */
+static void test_a_logged_record_has_one_form(void **state)
+{
+    static uint8_t bytes[CONSENSUS_LOG_BYTES_MAX], again[CONSENSUS_LOG_BYTES_MAX];
+    struct consensus_epoch first = founded(), next, back;
+    struct consensus_world w = world(50);
+    struct consensus_logged vote;
+    size_t len, len_again;
+    (void)state;
+    assert_int_equal(consensus_epoch_next(&next, &first, 1203, 600, &w), BASE_OK);
+    assert_int_equal(consensus_votelog_next_encode(bytes, &len, sizeof bytes, &next), BASE_OK);
+    assert_true(consensus_votelog_is_next(bytes, len));
+    for (size_t cut = 0; cut < len; cut++) {
+        uint8_t *part = malloc(cut > 0 ? cut : 1);
+        memcpy(part, bytes, cut);
+        assert_int_not_equal(consensus_votelog_next_decode(&back, part, cut), BASE_OK);
+        free(part);
+        assert_int_equal(consensus_votelog_next_encode(again, &len_again, cut, &next),
+                         BASE_ETOOBIG);
+    }
+    assert_int_equal(consensus_votelog_next_decode(&back, bytes, len), BASE_OK);
+    assert_int_equal(consensus_votelog_next_encode(again, &len_again, sizeof again, &back),
+                     BASE_OK);
+    assert_int_equal(len_again, len);
+    assert_memory_equal(again, bytes, len);
+    consensus_epoch_free(&back);
+    bytes[len] = 0;
+    assert_int_equal(consensus_votelog_next_decode(&back, bytes, len + 1), BASE_EMALFORMED);
+    /* It is no vote, and no vote is one. */
+    assert_int_equal(consensus_votelog_decode(&vote, &w.settings, bytes, len), BASE_EMALFORMED);
+    consensus_votelog_free(&vote);
+    struct consensus_record skip = {.kind = CONSENSUS_RECORD_SKIP,
+                                    .vote = {w.settings, BASE_VOTE_SKIP, 3, 9, {{0}}}};
+    assert_int_equal(consensus_votelog_encode(bytes, &len, sizeof bytes, &skip), BASE_OK);
+    assert_false(consensus_votelog_is_next(bytes, len));
+    assert_int_not_equal(consensus_votelog_next_decode(&back, bytes, len), BASE_OK);
+    /* Before it is final nobody knows what it hangs on; and the first follows nothing. */
+    next.closing_hash = hash_of(3);
+    assert_int_equal(consensus_votelog_next_encode(bytes, &len, sizeof bytes, &next), BASE_OK);
+    assert_int_equal(consensus_votelog_next_decode(&back, bytes, len), BASE_EMALFORMED);
+    assert_int_equal(consensus_votelog_next_encode(bytes, &len, sizeof bytes, &first), BASE_OK);
+    assert_int_equal(consensus_votelog_next_decode(&back, bytes, len), BASE_EMALFORMED);
+    consensus_epoch_free(&first);
+    consensus_epoch_free(&next);
+}
+
 #define STATE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -704,6 +750,7 @@ int main(void)
         STATE(test_a_states_bytes_are_judged),
         cmocka_unit_test(test_a_logged_vote_has_one_form),
         cmocka_unit_test(test_a_logged_vote_is_whole),
+        cmocka_unit_test(test_a_logged_record_has_one_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -715,6 +715,14 @@ static void test_seeds(void **state)
     assert_true(all.skip_certs > 0);
 }
 
+/* All start again between the votes for an epoch's end and the moment when it is final, and seats
+ * change meanwhile. */
+static void test_seed_all_restart_as_an_epoch_ends(void **state)
+{
+    (void)state;
+    (void)run(356, 8, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -755,6 +763,7 @@ int main(void)
         cmocka_unit_test(test_checker_timer),
         cmocka_unit_test(test_same_seed_same_trace),
         cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_seed_all_restart_as_an_epoch_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

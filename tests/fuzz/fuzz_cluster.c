@@ -53,6 +53,13 @@ static void look(const struct consensus_cluster_actions *out)
     for (size_t i = 0; i < out->count; i++) {
         const struct consensus_cluster_action *a = &out->list[i];
         struct consensus_logged logged;
+        struct consensus_epoch next;
+        if (a->type == CONSENSUS_CLUSTER_ACT_STORE && a->u.store.kind == CONSENSUS_STORE_NEXT) {
+            if (consensus_votelog_next_decode(&next, a->u.store.body.data, a->u.store.body.len) !=
+                BASE_OK)
+                abort();
+            consensus_epoch_free(&next);
+        }
         if (a->type != CONSENSUS_CLUSTER_ACT_STORE || a->u.store.kind != CONSENSUS_STORE_VOTE)
             continue;
         if (consensus_votelog_decode(&logged, &epoch_id, a->u.store.body.data,

@@ -1,5 +1,6 @@
-/* What consensus stores and hands on: records of epochs, entries, payloads, states, logged votes.
- * The first byte says which. What we accept we can say back, byte for byte. */
+/* What consensus stores and hands on: records of epochs, entries, payloads, states, logged votes,
+ * and records among them. The first byte says which. What we accept we can say back, byte for byte.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,9 +75,21 @@ static void logged(const uint8_t *data, size_t size)
     consensus_votelog_free(&l);
 }
 
+static void next(const uint8_t *data, size_t size)
+{
+    struct consensus_epoch e;
+    size_t len;
+    if (consensus_votelog_next_decode(&e, data, size) != BASE_OK) return;
+    if (!consensus_votelog_is_next(data, size)) abort();
+    int rv = consensus_votelog_next_encode(out, &len, sizeof out, &e);
+    same(rv, len, data, size);
+    consensus_epoch_free(&e);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const kinds[])(const uint8_t *, size_t) = {epoch, entry, payload, state, logged};
+    static void (*const kinds[])(const uint8_t *, size_t) = {epoch, entry,  payload,
+                                                             state, logged, next};
     if (size == 0 || data[0] >= sizeof kinds / sizeof kinds[0]) return 0;
     kinds[data[0]](data + 1, size - 1);
     return 0;
