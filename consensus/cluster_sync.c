@@ -290,8 +290,12 @@ void cluster_fetch(struct consensus_cluster *c, uint64_t slot, const struct base
     fetch_ask_next(c);
 }
 
+/* After a restart nobody else asks for the one that the epoch began with: it may be that nothing
+ * becomes final without us, so that no other is named. */
 void cluster_fetch_timer(struct consensus_cluster *c)
 {
+    if (c->engine != NULL && c->state == NULL && !c->fetch.is_on)
+        cluster_fetch(c, CONSENSUS_NO_SLOT, &c->epoch_id, &c->epoch.state);
     if (c->fetch.is_on && c->now_ms >= c->fetch.due_ms) fetch_ask_next(c);
 }
 

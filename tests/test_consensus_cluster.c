@@ -1505,6 +1505,33 @@ static void test_what_was_found_counts_for_a_vote(void **state)
     assert_true(voted > 2 && refused > 2);
 }
 
+/* One has the epoch and not the state that it begins with, and nothing becomes final without it. */
+static void test_a_state_is_asked_for_after_a_restart(void **state)
+{
+    (void)state;
+    begin_running(68, 4);
+    seat_put(0, 2);
+    for (int ms = 0; ms < 60000 && w.nodes[3].epoch.epoch == 0; ms++)
+        run_ms(1);
+    assert_int_equal(w.nodes[3].epoch.epoch, 1);
+    run_ms(100);
+    for (size_t i = 0; i < 4; i++)
+        crash(i);
+    for (size_t i = 0; i < 4; i++) { /* of what was said in it nothing is left */
+        struct node *n = &w.nodes[i];
+        assert_int_equal(n->epoch.epoch, 1);
+        votes_trim(n, 2, 0);
+    }
+    w.nodes[3].state.epoch = 0;
+    for (size_t i = 0; i < 4; i++)
+        if (i != 2) start(i);
+    assert_false(view_of(3).has_state);
+    run_ms(30 * S);
+    check_together();
+    assert_true(view_of(0).engine.final_slot != CONSENSUS_NO_SLOT);
+    end();
+}
+
 /* Away for so long that nobody has the candidates any more, or the epochs. */
 static void test_far_behind(void **state)
 {
@@ -2312,6 +2339,7 @@ int main(void)
         cmocka_unit_test(test_two_thirds_restart_as_an_epoch_ends),
         cmocka_unit_test(test_a_log_with_a_record_alone_is_new),
         cmocka_unit_test(test_what_was_found_counts_for_a_vote),
+        cmocka_unit_test(test_a_state_is_asked_for_after_a_restart),
         cmocka_unit_test(test_far_behind),
         cmocka_unit_test(test_a_newcomer_gets_the_state),
         cmocka_unit_test(test_an_entry_outlives_a_leader),

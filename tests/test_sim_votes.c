@@ -723,6 +723,14 @@ static void test_seed_all_restart_as_an_epoch_ends(void **state)
     (void)run(356, 8, true);
 }
 
+/* One that is needed starts again with an epoch and without its state, while another does not know
+ * its votes. */
+static void test_seed_an_epoch_without_its_state(void **state)
+{
+    (void)state;
+    (void)run(426, 5, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -764,6 +772,7 @@ int main(void)
         cmocka_unit_test(test_same_seed_same_trace),
         cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_seed_all_restart_as_an_epoch_ends),
+        cmocka_unit_test(test_seed_an_epoch_without_its_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
