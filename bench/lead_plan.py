@@ -6,10 +6,10 @@ import statistics
 
 import plan
 
-MEMBERS, MANY = 5, 50
+MEMBERS, MANY, HUNDRED = 5, 50, 100
 ROUND_TRIP_MS = 0.1  # on loopback
 ROWS = {"failover": ("ours", "etcd"), "tuned": ("ours",), "transfer": ("ours", "etcd"),
-        "put": ("ours", "etcd"), "idle": ("ours", "off"), "votes": ("ours",)}
+        "put": ("ours", "etcd"), "idle": ("ours", "off"), "votes": ("ours",), "slot": ("ours",)}
 
 # A member said in between these two that it may act as leader.
 Answer = collections.namedtuple("Answer", "member sent received token remaining_ms")
@@ -57,6 +57,8 @@ def lines(samples, is_quick):
         out.append(plan.Line("idle", "idle_leader_cpu_percent", "% of a core", MANY,
                              "idle_cpu_percent", goal=2, beside="off"))
     out.append(plan.Line("votes", "vote_verify_ratio", "", 1, goal=0.9, least=True, beside="etcd"))
+    out.append(plan.Line("slot", "slot_final_100_s", "s", HUNDRED, goal=1, worst=True,
+                         beside="etcd"))
     return out
 
 
@@ -68,5 +70,5 @@ def figures(raw, is_quick, rows=None):
 
 def unmeasured(reason, is_quick, rows=None):
     raw = [{"row": row, "n": n, "side": "ours", "reason": reason}
-           for row in ROWS for n in (1, MEMBERS, MANY)]
+           for row in ROWS for n in (1, MEMBERS, MANY, HUNDRED)]
     return figures(raw, is_quick, rows)

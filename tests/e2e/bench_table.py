@@ -119,6 +119,13 @@ def a_leader_stands_beside_etcd(w):
 
 
 @test
+def the_slowest_slot_is_held_to_its_goal(w):
+    w.is_near("slot_final_100_s", "ours", 0.3)
+    w.is_near("slot_final_100_s", "goal", 1)
+    w.is_met("slot_final_100_s", False)
+
+
+@test
 def the_goal_of_a_write_is_three_writes_and_three_messages(w):
     w.is_near("put_ms", "goal", 1.2)
     w.is_met("put_ms", False)
