@@ -479,12 +479,19 @@ def objects_do_not_disturb_each_other_and_leave_nothing(w):
             await asyncio.wait([task])
             return told[0]
     counts = lambda: (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")))
+
+    def asked():
+        """While anvil mines, a call by the last block's hash may be answered of the next one, and is refused."""
+        for _ in range(3):
+            with contextlib.suppress(nftmesh.NftmeshChainError):
+                return asyncio.run(both())
+        return asyncio.run(both())
     with environment(**a.env):
         found = asyncio.run(asyncio.wait_for(both(), 60 * mesh.SCALE))
         expect(f"{found}", found == [[b.url], []])
         before = counts()
         for _ in range(25):
-            asyncio.run(both())
+            expect("both", asked() == [[b.url], []])
             expect("the monitor", asyncio.run(asyncio.wait_for(monitored(), 60 * mesh.SCALE)) == [b.url])
         # A call's thread may be about to end; the reader of a child's output is no thread of ours.
         wait_for(lambda: f"descriptors and threads: {before} before, {counts()} after 75 objects",
