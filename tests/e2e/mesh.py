@@ -27,6 +27,7 @@ PROTOTYPE = os.path.join(ROOT, "contracts/out/PrototypeMembership.sol/PrototypeM
 PURPOSE = "nftmesh-node-v1"
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # its topic
 CHAIN_ID = 31337
+PAGE = 32  # seats in an answer of the contract
 # Deadlines in the files are an idle machine's, and a wait that succeeds does not take longer for a
 # longer one: twice that on any, more for a slower machine or a sanitizer.
 SCALE = float(os.environ.get("NFTMESH_E2E_SCALE", "2"))
@@ -270,15 +271,17 @@ class Chain(Process):
         return self.send(sender or self.owner, contract, data)
 
     def seats(self, contract):
-        """What membersPage says of the first seats: token -> {node_key, proof_key, owner}."""
-        raw = bytes.fromhex(self.read(contract, "membersPage(uint256,uint256)", 0, 32)[2:])
-        word = lambda at: int.from_bytes(raw[at:at + 32], "big")
-        found = {}
-        for i in range(word(32)):
-            at = 64 + word(64 + 32 * i)
-            blob = lambda field: (lambda p: raw[p + 32:p + 32 + word(p)].hex())(at + word(at + 32 * field))
-            found[word(at)] = {"owner": "0x" + raw[at + 44:at + 64].hex(), "node_key": blob(4),
-                               "proof_key": blob(5)}
+        """What membersPage says of all seats: token -> {node_key, proof_key, owner}."""
+        found, count = {}, PAGE
+        while count == PAGE:
+            raw = bytes.fromhex(self.read(contract, "membersPage(uint256,uint256)", len(found), PAGE)[2:])
+            word = lambda at: int.from_bytes(raw[at:at + 32], "big")
+            count = word(32)
+            for i in range(count):
+                at = 64 + word(64 + 32 * i)
+                blob = lambda field: (lambda p: raw[p + 32:p + 32 + word(p)].hex())(at + word(at + 32 * field))
+                found[word(at)] = {"owner": "0x" + raw[at + 44:at + 64].hex(), "node_key": blob(4),
+                                   "proof_key": blob(5)}
         return found
 
     def read(self, contract, signature, *words):

@@ -567,7 +567,8 @@ def a_receipt_that_never_comes_and_one_that_does(w):
         w.chain.rpc.call("evm_setIntervalMining", 1)
     wait_for("it ends", lambda: not p.alive(), 30)
     expect(f"{p.text()} after {err}", p.p.returncode == 0)
-    wait_for("one token each", lambda: len(w.tokens(wallet)) == 2 and w.sent(wallet) == 2, 10)
+    wait_for(lambda: f"one token each: {w.tokens(wallet)} with {w.sent(wallet)} transactions",
+             lambda: len(w.tokens(wallet)) == 2 and w.sent(wallet) == 2, 10)
 
 
 @test
