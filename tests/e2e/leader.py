@@ -23,7 +23,8 @@ def cluster(w, *names, options=None, gap=QUICK, deadline=90, **more):
     for name in names:
         nodes.append(w.node(name, bootstrap=[w.mesh_url(nodes[0])] if nodes else [],
                             extra=gap + (options or []), **more))
-        wait_for(f"{name} knows an epoch", lambda: epoch(nodes[-1]).get("id"), 60)
+        if gap is QUICK:  # else the next one comes when all are there
+            wait_for(f"{name} knows an epoch", lambda: epoch(nodes[-1]).get("id"), 60)
     together(*nodes)
     led(*nodes, deadline=deadline)
     return nodes
