@@ -304,39 +304,47 @@ static const struct consensus_block *block_to_propose(const struct consensus_clu
     return NULL;
 }
 
+/* And the seats as of it. */
+static const struct cluster_set *set_to_propose(const struct consensus_cluster *c,
+                                                const struct consensus_block **block)
+{
+    *block = block_to_propose(c);
+    for (size_t i = 0; *block != NULL && i < c->set_count; i++)
+        if ((*block)->number >= c->sets[i].first.number &&
+            (*block)->number <= c->sets[i].last.number)
+            return &c->sets[i];
+    return NULL;
+}
+
 /* payload NULL: only whether there is one. */
 bool cluster_epoch_propose(struct consensus_cluster *c, uint64_t slot,
                            struct consensus_payload *payload)
 {
-    const struct consensus_block *block = block_to_propose(c);
+    const struct consensus_block *block;
+    const struct cluster_set *set = set_to_propose(c, &block);
     struct consensus_epoch next;
-    if (block == NULL) return false;
-    for (size_t i = 0; i < c->set_count; i++) {
-        if (block->number < c->sets[i].first.number || block->number > c->sets[i].last.number)
-            continue;
-        struct consensus_world w = world_of(c, &c->sets[i], block, c->state);
-        if (!consensus_epoch_is_due(&c->epoch, &w)) return false;
-        if (payload == NULL) return true;
-        int rv = record_with(c, &next, &c->sets[i], block, slot, c->state);
-        if (rv == BASE_OK) {
-            rv = consensus_epoch_digest(&payload->next, &next);
-            consensus_epoch_free(&next);
-        }
-        if (rv == BASE_ETOOBIG) cluster_note(c, CONSENSUS_NOTE_TOO_MANY, NULL);
-        if (rv != BASE_OK) { /* the log goes on meanwhile */
-            c->try_ms = c->now_ms + c->config.gap_s * 1000;
-            return false;
-        }
-        payload->is_closing = true;
-        payload->block = block->number;
-        payload->block_hash = block->hash;
-        payload->block_time_s = block->time_s;
-        /* One that is not voted for costs a window: the longer, the rarer. */
-        c->tries = c->tries < BACKOFF_MAX ? c->tries + 1 : BACKOFF_MAX;
-        c->try_ms = c->now_ms + (c->config.gap_s * 1000 << (c->tries - 1)) + ASK_AGAIN_MS;
-        return true;
+    if (set == NULL) return false;
+    struct consensus_world w = world_of(c, set, block, c->state);
+    if (!consensus_epoch_is_due(&c->epoch, &w)) return false;
+    if (payload == NULL) return true;
+    int rv = record_with(c, &next, set, block, slot, c->state);
+    if (rv == BASE_OK) {
+        rv = consensus_epoch_digest(&payload->next, &next);
+        consensus_epoch_free(&next);
     }
-    return false;
+    if (rv == BASE_ETOOBIG) cluster_note(c, CONSENSUS_NOTE_TOO_MANY, NULL);
+    if (rv != BASE_OK) { /* the log goes on meanwhile */
+        c->try_ms = c->now_ms + c->config.gap_s * 1000;
+        return false;
+    }
+    payload->is_closing = true;
+    payload->block = block->number;
+    payload->block_hash = block->hash;
+    payload->block_time_s = block->time_s;
+    /* One that is not voted for costs a window: the longer, the rarer. */
+    c->tries = c->tries < BACKOFF_MAX ? c->tries + 1 : BACKOFF_MAX;
+    c->try_ms = c->now_ms + (c->config.gap_s * 1000 << (c->tries - 1)) + ASK_AGAIN_MS;
+    return true;
 }
 
 /* ---- a leader that does not propose ---- */
@@ -348,17 +356,12 @@ static bool is_owed(struct consensus_cluster *c)
     struct consensus_epoch next;
     struct base_hash32 digest;
     if (!c->is_due || c->now_ms < c->owed.from_ms) return false;
-    const struct consensus_block *block = block_to_propose(c);
-    for (size_t i = 0; block != NULL && i < c->set_count; i++) {
-        if (block->number < c->sets[i].first.number || block->number > c->sets[i].last.number)
-            continue;
-        if (record_with(c, &next, &c->sets[i], block, 0, c->state) != BASE_OK) return false;
-        bool is_record =
-            consensus_epoch_digest(&digest, &next) == BASE_OK; /* it may be too large */
-        consensus_epoch_free(&next);
-        return is_record;
-    }
-    return false;
+    const struct consensus_block *block;
+    const struct cluster_set *set = set_to_propose(c, &block);
+    if (set == NULL || record_with(c, &next, set, block, 0, c->state) != BASE_OK) return false;
+    bool is_record = consensus_epoch_digest(&digest, &next) == BASE_OK; /* it may be too large */
+    consensus_epoch_free(&next);
+    return is_record;
 }
 
 void cluster_owed_count(struct consensus_cluster *c, uint64_t slot)
