@@ -13,11 +13,12 @@
 
 const char *consensus_cluster_note_name(enum consensus_cluster_note note)
 {
-    static const char *const names[] = {"founded",       "epoch",           "copy",
-                                        "store_failed",  "state_differs",   "another_cluster",
-                                        "epoch_differs", "too_many_members"};
-    return note >= CONSENSUS_NOTE_FOUNDED && note <= CONSENSUS_NOTE_TOO_MANY ? names[note - 1]
-                                                                             : "unknown";
+    static const char *const names[] = {
+        "founded",       "epoch",           "copy",          "store_failed",
+        "state_differs", "another_cluster", "epoch_differs", "too_many_members",
+        "awaits_members"};
+    return note >= CONSENSUS_NOTE_FOUNDED && note <= CONSENSUS_NOTE_AWAITS ? names[note - 1]
+                                                                           : "unknown";
 }
 
 /* ---- beginning and end ---- */
@@ -158,11 +159,17 @@ uint64_t cluster_store(struct consensus_cluster *c, enum consensus_store_kind ki
 
 /* ---- peers ---- */
 
-struct cluster_peer *cluster_peer(struct consensus_cluster *c, const struct base_key33 *key)
+const struct cluster_peer *cluster_peer_of(const struct consensus_cluster *c,
+                                           const struct base_key33 *key)
 {
     for (size_t i = 0; i < c->peer_count; i++)
         if (base_key33_equal(&c->peers[i].key, key)) return &c->peers[i];
     return NULL;
+}
+
+struct cluster_peer *cluster_peer(struct consensus_cluster *c, const struct base_key33 *key)
+{
+    return (struct cluster_peer *)(uintptr_t)cluster_peer_of(c, key);
 }
 
 static struct cluster_peer *peer_get(struct consensus_cluster *c, const struct base_key33 *key)
@@ -369,6 +376,8 @@ static int peer_in(struct consensus_cluster *c, const struct consensus_cluster_e
     if (peer == NULL) return BASE_ENOMEM;
     peer->is_up = ev->u.is_up;
     peer->votes_ms = peer->shown_run = 0;
+    peer->reads = 0;
+    peer->read_block = c->block_count > 0 ? c->blocks[0].number : 0;
     if (!peer->is_up) peer->has_epoch = false;
     if (peer->is_up) greet(c, &ev->key);
     return BASE_OK;
@@ -618,6 +627,7 @@ void consensus_cluster_view(struct consensus_cluster_view *out, const struct con
                                            .lost_block = c->config.lost_block,
                                            .queued = c->queue.count,
                                            .pending = c->pending.count,
+                                           .is_awaiting = c->awaits.is_on,
                                            .refused = c->refused,
                                            .epochs_seen = c->epochs_seen,
                                            .entries_applied = c->entries_applied};

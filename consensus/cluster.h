@@ -120,8 +120,10 @@ enum consensus_cluster_note {                             /* what an operator sh
                                                                descend from ours */
                               CONSENSUS_NOTE_EPOCH_DIFFERS, /* a leader's next record is not what we
                                                                compute */
-                              CONSENSUS_NOTE_TOO_MANY /* more members than a record holds: no new
-                                                         epoch */
+                              CONSENSUS_NOTE_TOO_MANY, /* more members than a record holds: no new
+                                                          epoch */
+                              CONSENSUS_NOTE_AWAITS /* the next epoch would have no quorum: nodes of
+                                                       seats that are registered are not here */
 };
 const char *consensus_cluster_note_name(enum consensus_cluster_note note); /* "founded" .. */
 
@@ -220,6 +222,7 @@ struct consensus_cluster_view {
     bool is_mute;        /* signs nothing more in this run */
     bool is_lost;        /* signs nothing in an epoch whose block is not above lost_block */
     uint64_t lost_block; /* CONSENSUS_LOST_NOW: not known yet */
+    bool is_awaiting;    /* the next epoch awaits nodes of seats that are registered */
     uint64_t queued, pending, refused;
     uint64_t epochs_seen, entries_applied;
 };

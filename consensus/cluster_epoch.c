@@ -55,20 +55,9 @@ static void block_push(struct consensus_cluster *c, const struct consensus_block
     c->block_count++;
 }
 
-static const struct consensus_seat *seat_of(const struct consensus_cluster *c,
-                                            const struct base_key33 *key)
-{
-    if (c->set_count == 0) return NULL;
-    for (size_t i = 0; i < c->sets[0].count; i++) {
-        const struct consensus_seat *seat = &c->sets[0].seats[i];
-        if (base_key33_equal(&seat->key, key) && seat->weight > 0) return seat;
-    }
-    return NULL;
-}
-
 bool cluster_is_out(const struct consensus_cluster *c, const struct base_key33 *key)
 {
-    return c->set_count > 0 && seat_of(c, key) == NULL;
+    return c->set_count > 0 && cluster_seat_of(c, key) == NULL;
 }
 
 /* Whoever has no seat leads no more. Without one of our own we are out of membership, whose word on
@@ -111,6 +100,7 @@ int cluster_chain(struct consensus_cluster *c, const struct consensus_cluster_ev
         if (block->number < last->number || is_other) forget_chain(c); /* it went back */
     }
     if (c->block_count == 0 || block->number > c->blocks[0].number) block_push(c, block);
+    cluster_here_read(c, block->number);
     bool is_same_set =
         c->set_count > 0 && is_same(&c->sets[0], ev->u.chain.seats, ev->u.chain.seat_count);
     if (is_same_set)
@@ -119,9 +109,10 @@ int cluster_chain(struct consensus_cluster *c, const struct consensus_cluster_ev
         rv = set_push(c, ev);
     if (rv != BASE_OK) return rv;
     if (!is_same_set) tell_dead(c);
-    if (c->seat_ms == 0 && seat_of(c, &c->config.self) != NULL)
+    if (c->seat_ms == 0 && cluster_seat_of(c, &c->config.self) != NULL)
         c->seat_ms = c->now_ms > 0 ? c->now_ms : 1;
     cluster_epoch_due(c);
+    cluster_here_look(c);
     if (c->engine != NULL) cluster_engine_step(c, &head, &rv);
     return rv;
 }
@@ -304,15 +295,18 @@ static const struct consensus_block *block_to_propose(const struct consensus_clu
     return NULL;
 }
 
-/* And the seats as of it. */
+/* And the seats as of it, unless those who have them are yet to come: seats are registered before
+ * their nodes are started, and this epoch goes on meanwhile. */
 static const struct cluster_set *set_to_propose(const struct consensus_cluster *c,
                                                 const struct consensus_block **block)
 {
+    if (c->awaits.is_on) return NULL;
     *block = block_to_propose(c);
-    for (size_t i = 0; *block != NULL && i < c->set_count; i++)
-        if ((*block)->number >= c->sets[i].first.number &&
-            (*block)->number <= c->sets[i].last.number)
-            return &c->sets[i];
+    for (size_t i = 0; *block != NULL && i < c->set_count; i++) {
+        const struct cluster_set *set = &c->sets[i];
+        if ((*block)->number >= set->first.number && (*block)->number <= set->last.number)
+            return cluster_here_awaits(c, set, *block) ? NULL : set;
+    }
     return NULL;
 }
 
@@ -527,6 +521,7 @@ static void begin(struct consensus_cluster *c, struct consensus_epoch *next,
     cluster_next_forget(c);
     c->is_next_unproved = false;
     c->owed = (struct cluster_owed){0};
+    c->awaits = (struct cluster_awaits){0};
     c->tries = 0;
     c->try_ms = 0;
     c->is_told = false;
@@ -585,7 +580,7 @@ static uint64_t rank(const struct consensus_cluster *c, const struct consensus_s
 {
     uint64_t before = 0;
     for (size_t i = 0; i < c->peer_count; i++) {
-        const struct consensus_seat *seat = seat_of(c, &c->peers[i].key);
+        const struct consensus_seat *seat = cluster_seat_of(c, &c->peers[i].key);
         if (c->peers[i].is_up && seat != NULL && base_u256_compare(&seat->token, &own->token) < 0)
             before++;
     }
@@ -601,7 +596,7 @@ static bool knows_an_epoch(const struct consensus_cluster *c)
 
 static uint64_t found_due_ms(const struct consensus_cluster *c)
 {
-    const struct consensus_seat *own = seat_of(c, &c->config.self);
+    const struct consensus_seat *own = cluster_seat_of(c, &c->config.self);
     if (c->has_epoch || own == NULL || knows_an_epoch(c)) return UINT64_MAX;
     /* In an epoch of this block we would not vote ourselves. */
     if (c->config.is_log_lost && c->blocks[0].number <= c->config.lost_block) return UINT64_MAX;
@@ -664,8 +659,23 @@ static bool is_first_good(struct consensus_cluster *c, const struct consensus_ep
     return is_good;
 }
 
+/* Does it list just the seats that we have seen at its block, or next to it? */
+static bool is_as_seen(const struct consensus_cluster *c, const struct consensus_epoch *record)
+{
+    if (c->set_count == 0 || record->block.number > c->blocks[0].number ||
+        !is_block_plausible(c, &record->block))
+        return false;
+    for (size_t i = 0; i < c->set_count; i++) {
+        struct consensus_world w = world_of(c, &c->sets[i], &record->block, NULL);
+        if (may_be_at(c, i, record->block.number) && consensus_epoch_has_seats(record, &w))
+            return true;
+    }
+    return false;
+}
+
 /* Who comes late has no former epoch to judge by: most of those whom the record lists have a seat
- * now, and most who have one are listed. Keys that were sold cannot show it a set of their own. */
+ * now, and most who have one are listed, or were at its block. Keys that were sold cannot show it a
+ * set of their own. */
 static bool is_plausible(const struct consensus_cluster *c, const struct consensus_epoch *record)
 {
     struct consensus_voter *voters;
@@ -674,8 +684,10 @@ static bool is_plausible(const struct consensus_cluster *c, const struct consens
     if (c->set_count == 0 || consensus_epoch_voters(record, &voters, &leads) != BASE_OK)
         return false;
     for (size_t i = 0; i < record->member_count; i++) {
-        const struct consensus_seat *seat = seat_of(c, &record->members[i].seat.key);
-        bool is_in = seat != NULL && base_u256_equal(&seat->token, &record->members[i].seat.token);
+        const struct consensus_seat *seat = cluster_seat_of(c, &record->members[i].seat.key);
+        const struct consensus_seat *said = &record->members[i].seat;
+        bool is_in = seat != NULL && base_u256_equal(&seat->token, &said->token) &&
+                     base_address_equal(&seat->signer, &said->signer);
         listed += voters[i].weight;
         if (is_in) in_record += voters[i].weight;
         if (is_in) in_seats += seat->weight;
@@ -684,7 +696,8 @@ static bool is_plausible(const struct consensus_cluster *c, const struct consens
         seated += c->sets[0].seats[i].weight;
     free(voters);
     free(leads);
-    return in_record >= consensus_quorum(listed) && in_seats >= consensus_quorum(seated);
+    return in_record >= consensus_quorum(listed) &&
+           (in_seats >= consensus_quorum(seated) || is_as_seen(c, record));
 }
 
 /* More than a third of the seats say that they are in it: an honest one among them. */
@@ -696,7 +709,7 @@ static bool is_attested(const struct consensus_cluster *c, const struct base_has
         if (c->sets[0].seats[i].weight > 0) members++;
     }
     for (size_t i = 0; i < c->peer_count; i++) {
-        const struct consensus_seat *seat = seat_of(c, &c->peers[i].key);
+        const struct consensus_seat *seat = cluster_seat_of(c, &c->peers[i].key);
         if (seat == NULL || !c->peers[i].has_epoch || !base_hash32_equal(&c->peers[i].epoch_id, id))
             continue;
         weight += seat->weight;
@@ -732,7 +745,8 @@ static bool is_adoptable(struct consensus_cluster *c, const struct consensus_epo
         if (!is_earlier(record, id, &c->epoch, &c->epoch_id)) return false;
     }
     if (record->number == 0 && is_first_good(c, record, id)) return true;
-    return c->set_count > 0 && is_plausible(c, record) && is_attested(c, id);
+    return c->set_count > 0 && is_plausible(c, record) &&
+           (is_attested(c, id) || (is_as_seen(c, record) && cluster_here_unopposed(c, record, id)));
 }
 
 static void adopt(struct consensus_cluster *c, struct consensus_epoch *record,

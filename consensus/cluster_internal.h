@@ -6,6 +6,7 @@
 /* Inside of the cluster's core:
  *   cluster.c        events in, actions out; questions
  *   cluster_epoch.c  founding, adopting, ending an epoch
+ *   cluster_here.c   who is here of an epoch
  *   cluster_log.c    what goes into candidates, and what becomes of it
  *   cluster_sync.c   what others lack, and what we do
  *   cluster_copy.c   votes of ours that our log may lack */
@@ -16,6 +17,7 @@
 #define CLUSTER_PROOFS  8   /* of epochs, newest first */
 #define CLUSTER_NEXTS   4   /* records of the next epoch that may come to be */
 #define CLUSTER_REF_GAP 32  /* final slots between two candidates that name a state */
+#define CLUSTER_READS   2   /* references of ours since a peer came, until it has surely read one */
 
 struct cluster_set { /* seats, and the blocks at which we have seen just these */
     struct consensus_seat *seats;
@@ -57,6 +59,8 @@ struct cluster_peer {
     bool has_epoch;
     uint64_t epoch;
     struct base_hash32 epoch_id;
+    unsigned reads;               /* references of ours since it came, up to CLUSTER_READS; */
+    uint64_t read_block;          /* the last one of these */
     uint64_t told_ms;             /* an epoch, last; 0: never */
     uint64_t votes_ms, shown_run; /* it was asked for votes of ours; has shown them, in which run of
                                    * ours; 0: never */
@@ -81,6 +85,10 @@ struct cluster_closing { /* an entry that is final has ended the epoch */
 struct cluster_next { /* what a candidate ends this epoch with, as we have found it */
     struct base_hash32 digest;
     struct consensus_epoch record; /* its closing hash is zero */
+};
+struct cluster_awaits { /* too few are here of those whom the next record would list */
+    bool is_on, is_told;
+    uint64_t since_ms;
 };
 struct cluster_owed {       /* what the leader has not done yet: end the epoch (S2) */
     uint64_t window, slots; /* that became final in this window, with it being due all the while */
@@ -118,6 +126,7 @@ struct consensus_cluster {
     size_t next_count;
     bool is_next_unproved; /* nobody shows how this epoch ended: as one who comes late, then */
     bool is_due;           /* the next record would differ */
+    struct cluster_awaits awaits;
     struct cluster_owed owed;
     unsigned tries;
     uint64_t try_ms; /* no proposal of an epoch before */
@@ -181,6 +190,24 @@ uint64_t cluster_store(struct consensus_cluster *c, enum consensus_store_kind ki
                        uint64_t last, const void *body, size_t len);
 void cluster_engine_step(struct consensus_cluster *c, const struct consensus_event *event, int *rv);
 struct cluster_peer *cluster_peer(struct consensus_cluster *c, const struct base_key33 *key);
+const struct cluster_peer *cluster_peer_of(const struct consensus_cluster *c,
+                                           const struct base_key33 *key);
+
+/* cluster_here.c */
+/* The newest seat of a key that weighs anything; NULL: none. */
+const struct consensus_seat *cluster_seat_of(const struct consensus_cluster *c,
+                                             const struct base_key33 *key);
+const struct consensus_seat *cluster_set_find(const struct cluster_set *set,
+                                              const struct base_key33 *key);
+void cluster_here_read(struct consensus_cluster *c, uint64_t block); /* a new reference */
+/* Would the next epoch, with these seats as of a block, have no quorum, while this one has? */
+bool cluster_here_awaits(const struct consensus_cluster *c, const struct cluster_set *set,
+                         const struct consensus_block *block);
+void cluster_here_look(struct consensus_cluster *c); /* anew; told when it has been so for long */
+/* Are two thirds of those whom the record lists, and we among them, in this epoch or in none, and
+ * more in it than in others? */
+bool cluster_here_unopposed(const struct consensus_cluster *c, const struct consensus_epoch *record,
+                            const struct base_hash32 *id);
 
 /* cluster_epoch.c */
 int cluster_chain(struct consensus_cluster *c, const struct consensus_cluster_event *event);

@@ -329,21 +329,29 @@ int consensus_epoch_next(struct consensus_epoch *out, const struct consensus_epo
     return rv;
 }
 
-bool consensus_epoch_is_due(const struct consensus_epoch *e, const struct consensus_world *w)
+static bool is_member(const struct consensus_member *m, const struct consensus_seat *seat)
+{
+    return base_key33_equal(&seat->key, &m->seat.key) &&
+           base_u256_equal(&seat->token, &m->seat.token) &&
+           base_address_equal(&seat->signer, &m->seat.signer) &&
+           bounded(seat->weight) == m->seat.weight;
+}
+
+bool consensus_epoch_has_seats(const struct consensus_epoch *e, const struct consensus_world *w)
 {
     size_t at = 0;
+    if (count_weighty(w) != e->member_count) return false;
+    for (size_t i = 0; i < w->seat_count; i++)
+        if (w->seats[i].weight > 0 && !is_member(&e->members[at++], &w->seats[i])) return false;
+    return true;
+}
+
+bool consensus_epoch_is_due(const struct consensus_epoch *e, const struct consensus_world *w)
+{
     if (w->block.time_s >= e->block.time_s + CONSENSUS_EPOCH_AGE_S) return true;
-    if (count_weighty(w) != e->member_count) return true;
-    for (size_t i = 0; i < w->seat_count; i++) {
-        const struct consensus_seat *seat = &w->seats[i];
-        const struct consensus_member *m = &e->members[at];
-        if (seat->weight == 0) continue;
-        if (!base_key33_equal(&seat->key, &m->seat.key) ||
-            !base_u256_equal(&seat->token, &m->seat.token) ||
-            bounded(seat->weight) != m->seat.weight || standing_of(w, &seat->key) != m->standing)
-            return true;
-        at++;
-    }
+    if (!consensus_epoch_has_seats(e, w)) return true;
+    for (size_t i = 0; i < e->member_count; i++)
+        if (standing_of(w, &e->members[i].seat.key) != e->members[i].standing) return true;
     return false;
 }
 

@@ -85,6 +85,10 @@ int consensus_epoch_found(struct consensus_epoch *out, const struct consensus_wo
 int consensus_epoch_next(struct consensus_epoch *out, const struct consensus_epoch *epoch,
                          uint64_t closing_slot, uint32_t window_slots,
                          const struct consensus_world *w);
+/* Are its members the world's seats that weigh something, each with this key, signer, token and
+ * weight? */
+bool consensus_epoch_has_seats(const struct consensus_epoch *epoch,
+                               const struct consensus_world *w);
 /* Would the next record have other members, weights or standings; or is this one's block too old?
  */
 bool consensus_epoch_is_due(const struct consensus_epoch *epoch, const struct consensus_world *w);

@@ -139,6 +139,21 @@ static void put_voters(struct base_buf *out, const json_t *json)
     }
 }
 
+static void put_awaited(struct base_buf *out, const json_t *json)
+{
+    size_t i;
+    json_t *seat;
+    const json_t *awaited = json_object_get(json, "awaited");
+    if (json_array_size(awaited) == 0) return;
+    base_buf_puts(out, "the next epoch waits for the nodes of the seats ");
+    json_array_foreach(awaited, i, seat)
+    {
+        if (i > 0) base_buf_puts(out, ", ");
+        cli_value(out, seat);
+    }
+    base_buf_puts(out, "\n");
+}
+
 static int show_quorum(const json_t *json, const struct node_options *options)
 {
     struct base_buf out;
@@ -161,6 +176,7 @@ static int show_quorum(const json_t *json, const struct node_options *options)
     base_buf_puts(&out, json_is_true(json_object_get(json, "bft"))
                             ? "\n"
                             : "; fewer than four members bear no lie\n");
+    put_awaited(&out, json);
     fputs(out.failed ? "" : out.data, stdout);
     base_buf_deinit(&out);
     return CLI_OK;
@@ -170,7 +186,8 @@ static const struct node_option_table quorum_table = CLI_TABLE(
     "quorum", "[options]",
     "Shows who votes, with which weight, whom this node has heard of in the last seconds, "
     "and whether that is enough.",
-    "A seat whose node does not run counts as absent until its owner gives it up.\n",
+    "A seat whose node does not run counts as absent until its owner gives it up. Seats of which\n"
+    "no node has come yet are waited for when they would be more than a third of the next epoch.\n",
     cli_plain_options, 0, 0);
 
 static int quorum(int argc, char **argv)

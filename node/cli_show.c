@@ -27,9 +27,8 @@ static void put_number(struct base_buf *out, double value)
     base_buf_printf(out, "%.15g", value);
 }
 
-void cli_field(struct base_buf *out, const json_t *object, const char *key)
+void cli_value(struct base_buf *out, const json_t *value)
 {
-    const json_t *value = json_object_get(object, key);
     if (json_is_string(value))
         cli_text(out, json_string_value(value));
     else if (json_is_number(value))
@@ -38,6 +37,11 @@ void cli_field(struct base_buf *out, const json_t *object, const char *key)
         base_buf_puts(out, json_is_true(value) ? "yes" : "no");
     else
         base_buf_puts(out, "-");
+}
+
+void cli_field(struct base_buf *out, const json_t *object, const char *key)
+{
+    cli_value(out, json_object_get(object, key));
 }
 
 void cli_duration(struct base_buf *out, double seconds)

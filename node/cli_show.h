@@ -10,7 +10,9 @@
 
 /* Appends text; NULL and "" append "-". */
 void cli_text(struct base_buf *out, const char *text);
-/* The same of an object's member: a string, a number, true or false; absent or null: "-". */
+/* The same of a string, a number, true or false; NULL or null: "-". */
+void cli_value(struct base_buf *out, const json_t *value);
+/* The same of an object's member. */
 void cli_field(struct base_buf *out, const json_t *object, const char *key);
 /* Seconds in words, one unit: "12 s", "5 min", "3 h", "9 d". */
 void cli_duration(struct base_buf *out, double seconds);

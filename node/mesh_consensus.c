@@ -263,6 +263,7 @@ static enum base_log_level note_level(enum consensus_cluster_note note)
     case CONSENSUS_NOTE_OTHER_CLUSTER:
     case CONSENSUS_NOTE_EPOCH_DIFFERS:
     case CONSENSUS_NOTE_TOO_MANY:
+    case CONSENSUS_NOTE_AWAITS:
         break;
     }
     return BASE_LOG_WARN;
@@ -342,6 +343,11 @@ static void on_note(struct mesh *m, const struct consensus_cluster_action *a)
                      consensus_cluster_note_name(a->u.note.note));
     mesh_event_key(&e, "peer", &a->u.note.key);
     mesh_event_u64(&e, "epoch", a->u.note.epoch);
+    if (a->u.note.note == CONSENSUS_NOTE_AWAITS)
+        mesh_event_str(&e, "msg",
+                       "more than a third of the seats on chain have no node that is here: the "
+                       "next epoch waits for them, and this one goes on; `nftmesh quorum` names "
+                       "them");
     mesh_event_end(&e);
 }
 
@@ -443,6 +449,10 @@ void mesh_consensus_peer(struct mesh *m, const struct base_key33 *key, bool is_u
 {
     struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_PEER, .key = *key};
     ev.u.is_up = is_up;
+    if (is_up && m->consensus != NULL && !m->consensus->has_looked) { /* and found somebody */
+        m->consensus->has_looked = true;
+        mesh_consensus_chain(m);
+    }
     (void)mesh_consensus_step(m, &ev);
 }
 

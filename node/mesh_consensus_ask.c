@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/u256.h"
+#include "node/consensus_told.h"
 
 #define HEARD_MS        3000
 #define WINDOWS_SHOWN   20
@@ -160,7 +161,8 @@ static const char *why_silent(const struct mesh *m, const struct consensus_clust
     else if (mesh_consensus_loss(m, out, cap))
         return out;
     else if (!v->has_epoch)
-        why = "no epoch is known here yet";
+        why = "no epoch is known here yet: it may wait for the nodes of other seats, "
+              "see `nftmesh quorum` at a node that votes";
     else if (v->self == v->epoch->member_count)
         why = "it is not in this epoch: who has a seat is in the next one";
     else if (v->engine.abstains)
@@ -267,6 +269,29 @@ uint64_t mesh_consensus_absent(struct mesh *m, char *out, size_t cap)
     return 3 * absent >= v.total ? absent : 0;
 }
 
+static int lower_token_first(const void *a, const void *b)
+{
+    const struct consensus_seat *x = a, *y = b;
+    return base_u256_compare(&x->token, &y->token);
+}
+
+/* Seats that are in no epoch yet, and whose nodes have no session with us. */
+static json_t *awaited(struct mesh *m, const struct consensus_cluster_view *v)
+{
+    json_t *list = json_array();
+    const struct chain_snapshot *s = m->snapshot;
+    struct consensus_seat *seats =
+        v->is_awaiting && s != NULL ? calloc(s->by_key_count + 1, sizeof *seats) : NULL;
+    size_t count = seats == NULL ? 0 : node_consensus_seats(seats, s);
+    if (count > 0) qsort(seats, count, sizeof *seats, lower_token_first);
+    for (size_t i = 0; i < count; i++)
+        if (consensus_epoch_find(v->epoch, &seats[i].key) == v->epoch->member_count &&
+            mesh_conn_any(m, &seats[i].key) == NULL)
+            json_array_append_new(list, token(&seats[i].token));
+    free(seats);
+    return list;
+}
+
 static void ask_quorum(struct mesh *m, struct node_command *command)
 {
     struct consensus_cluster_view v;
@@ -291,6 +316,7 @@ static void ask_quorum(struct mesh *m, struct node_command *command)
     json_object_set_new(out, "fewest_to_halt",
                         json_integer(v.has_epoch ? (json_int_t)fewest_to_halt(m, &v) : 0));
     json_object_set_new(out, "absent", absent);
+    json_object_set_new(out, "awaited", awaited(m, &v));
     json_object_set_new(out, "members", list);
     answer(command, out);
 }

@@ -59,8 +59,9 @@ struct node {
     struct base_key33 key;
     uint32_t life;
     bool is_up, is_cut, is_deaf;
-    bool is_blind;  /* its endpoints are silent */
-    bool is_astray; /* they show it other blocks */
+    bool is_blind;   /* its endpoints are silent */
+    bool is_astray;  /* they show it other blocks */
+    uint64_t lag_ms; /* they are so late */
     uint64_t runs;
     struct op *ops; /* not on disk yet */
     size_t op_count;
@@ -72,7 +73,7 @@ struct node {
     struct base_vote *said; /* in all its lives */
     size_t said_count;
     uint64_t contradictions;
-    uint64_t epochs, faults, copies, differs, votes_made;
+    uint64_t epochs, faults, copies, differs, awaits, votes_made;
     bool has_lease;
 };
 
@@ -350,6 +351,7 @@ static void on_note(size_t at, const struct consensus_cluster_action *a)
         ask_head(at);
     }
     if (a->u.note.note == CONSENSUS_NOTE_STATE_DIFFERS) n->differs++;
+    if (a->u.note.note == CONSENSUS_NOTE_AWAITS) n->awaits++;
 }
 
 /* Whatever its log knows, it has said it; and what it says now may contradict that. */
@@ -470,7 +472,8 @@ static void mine(void)
     w.blocks[w.head].count = w.seat_count;
     for (size_t i = 0; i < w.count; i++)
         if (w.nodes[i].is_up && !w.nodes[i].is_blind)
-            push((struct item){.at_ms = w.now_ms + base_prng_between(&w.prng, 0, 1500),
+            push((struct item){.at_ms = w.now_ms + w.nodes[i].lag_ms +
+                                        base_prng_between(&w.prng, 0, 1500),
                                .to = i,
                                .from = i,
                                .life = w.nodes[i].life,
@@ -984,6 +987,103 @@ static void sell_out(size_t node)
         tell(i, node, DEAD, true, 2500);
         tell(node, i, DEAD, true, 3500);
     }
+}
+
+/* Seats are registered one after the other before their nodes are started: the one that runs goes
+ * on alone, and all are in an epoch when they have come. */
+static void test_seats_come_before_their_nodes(void **state)
+{
+    (void)state;
+    begin_running(44, 1);
+    w.count = 4;
+    for (size_t i = 1; i < 4; i++) {
+        seat_put(i, 1);
+        run_ms(60 * S);
+        assert_int_equal(holder(), 0);
+        assert_int_equal(view_of(0).epoch->number, 0);
+        assert_true(view_of(0).is_awaiting);
+    }
+    assert_int_equal(w.nodes[0].awaits, 1);
+    uint64_t tag = put(0, "a", "b");
+    run_ms(1 * S);
+    assert_true(w.is_done[tag]);
+    for (size_t i = 1; i < 4; i++)
+        start(i);
+    run_ms(20 * S);
+    check_together();
+    assert_int_equal(view_of(0).epoch->member_count, 4);
+    assert_false(view_of(0).is_awaiting);
+    assert_true(has(3, "a", "b"));
+    end();
+}
+
+/* Two more are registered as the second one comes in, at any moment: also so that the first one it
+ * sees of the chain is later than what the others have read. */
+static void test_seats_come_as_a_node_does(void **state)
+{
+    (void)state;
+    for (uint64_t ms = 0; ms < 16 * S; ms += 97) {
+        begin_running(200 + ms, 1);
+        w.count = 4;
+        w.nodes[0].lag_ms = ms % 3 * 1000;
+        seat_put(1, 1);
+        run_ms(BLOCK_MS + 100);
+        if (ms % 2 == 0) start(1);
+        run_ms(ms);
+        seat_put(2, 1);
+        seat_put(3, 1);
+        for (uint64_t head = w.head; ms % 2 == 1 && w.head == head;)
+            run_ms(1);
+        if (ms % 2 == 1) start(1);
+        run_ms(30 * S);
+        assert_true(holder() < 2);
+        start(2);
+        start(3);
+        run_ms(30 * S);
+        check_together();
+        assert_int_equal(view_of(0).epoch->member_count, 4);
+        end();
+    }
+}
+
+/* Four become twelve: those who are in the epoch are no third of the next one, and one of them lies
+ * to those who come. Three stay away. */
+static void test_many_join_few(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 61; seed <= 66; seed++) {
+        begin_running(seed, 4);
+        w.count = 12;
+        for (size_t i = 4; i < 12; i++)
+            seat_put(i, 1);
+        run_ms(30 * S);
+        assert_true(view_of(0).is_awaiting);
+        assert_true(holder() < 4);
+        for (size_t i = 4; i < 9; i++)
+            start(i);
+        run_ms(30 * S);
+        check_together();
+        assert_int_equal(view_of(8).epoch->member_count, 12);
+        assert_true(view_of(8).self < 12);
+        end();
+    }
+}
+
+/* Who is away has sold: those who stay would be no quorum for long, and wait for nobody. */
+static void test_an_epoch_ends_that_cannot_stay(void **state)
+{
+    (void)state;
+    begin_running(67, 4);
+    w.count = 12;
+    for (size_t i = 4; i < 12; i++)
+        seat_put(i, 1);
+    run_ms(20 * S);
+    assert_int_equal(view_of(0).epoch->number, 0);
+    seat_sell(2); /* whatever membership says */
+    seat_sell(3);
+    run_ms(20 * S);
+    assert_int_equal(view_of(0).epoch->number, 1);
+    end();
 }
 
 /* In an epoch that does not end for a while. */
@@ -2200,6 +2300,99 @@ static void test_epochs_are_not_made_up(void **state)
     end();
 }
 
+struct made_up {
+    uint64_t block; /* with the seats as they are in it */
+    uint64_t weight;
+    bool is_forged; /* the sender's key is that of all */
+};
+
+/* An epoch that one member has made up, shown to somebody who comes late. */
+static void show_made_up(size_t to, size_t from, const struct made_up *how)
+{
+    static uint8_t record[CONSENSUS_EPOCH_BYTES_MAX];
+    const uint64_t b = how->block;
+    const struct consensus_world world = {.settings = {{0x5e}},
+                                          .chain_id = 31337,
+                                          .block = {b, block_hash(b), 1000000 + 2 * b},
+                                          .seats = w.blocks[b].seats,
+                                          .seat_count = w.blocks[b].count};
+    struct consensus_epoch fake;
+    struct base_hash32 id;
+    struct base_packer p;
+    size_t len;
+    assert_int_equal(
+        consensus_epoch_next(&fake, view_of(0).epoch, 3, w.params.window_slots, &world), BASE_OK);
+    fake.number = 7;
+    fake.previous.bytes[0] ^= 1;
+    fake.members[consensus_epoch_find(&fake, &w.nodes[from].key)].seat.weight = how->weight;
+    for (size_t i = 0; i < fake.member_count && how->is_forged; i++)
+        fake.members[i].seat.signer = address_of(&w.nodes[from].key);
+    assert_int_equal(consensus_epoch_encode(record, &len, sizeof record, &fake), BASE_OK);
+    assert_int_equal(consensus_epoch_id(&id, &fake), BASE_OK);
+    consensus_epoch_free(&fake);
+    base_packer_init(&p, frame, sizeof frame);
+    base_pack_map(&p, 2);
+    consensus_put_bin(&p, 0, id.bytes, sizeof id.bytes);
+    consensus_put_bin(&p, 1, record, len);
+    assert_int_equal(say(to, from, CONSENSUS_FRAME_EPOCH, frame, p.len), BASE_OK);
+}
+
+static bool is_led_astray(const struct made_up *how)
+{
+    show_made_up(w.count - 1, w.count - 2, how);
+    return view_of(w.count - 1).has_epoch;
+}
+
+/* Some in an epoch that does not end, and one who has come and hears nothing of it. */
+static void begin_deaf(uint64_t seed, size_t count, bool has_seat)
+{
+    begin_long(seed, count, 1000, 64);
+    w.count = count + 1;
+    if (has_seat) seat_put(count, 1);
+    run_ms(2 * BLOCK_MS + 100);
+    w.nodes[count].is_deaf = true;
+    start(count);
+    run_ms(100);
+}
+
+/* Two thirds must be here, we among them, and none in another epoch that outweighs it. */
+static void test_a_newcomer_is_not_led_astray(void **state)
+{
+    (void)state;
+    begin_deaf(71, 5, true);
+    assert_false(is_led_astray(&(struct made_up){w.head, 1, false})); /* others may yet speak */
+    run_ms(1 * S);
+    for (size_t i = 0; i < 2; i++)
+        tell(5, i, PEER, false, 1);
+    run_ms(10);
+    assert_false(is_led_astray(&(struct made_up){w.head, 1, false}));
+    for (size_t i = 0; i < 2; i++)
+        tell(5, i, PEER, true, 1);
+    w.nodes[1].is_cut = w.nodes[2].is_cut = w.nodes[3].is_cut = w.nodes[4].is_cut = true;
+    w.nodes[5].is_deaf = false; /* one of them speaks */
+    run_ms(2 * S);
+    assert_false(view_of(5).has_epoch);
+    assert_false(is_led_astray(&(struct made_up){w.head, 1, false}));
+    end();
+    begin_deaf(72, 5, false); /* an epoch without us needs us not */
+    seat_put(5, 1);
+    run_ms(2 * BLOCK_MS + 2 * S);
+    assert_false(is_led_astray(&(struct made_up){w.head - 3, 1, false}));
+    end();
+    begin_deaf(73, 5,
+               true); /* they say nothing, and so it is believed, if the chain says so, too */
+    run_ms(1 * S);
+    assert_false(is_led_astray(&(struct made_up){w.head, 2, false}));
+    assert_false(is_led_astray(&(struct made_up){w.head, 1, true}));
+    assert_true(is_led_astray(&(struct made_up){w.head, 1, false}));
+    end();
+    begin_deaf(74, 2, true); /* among so few one is believed, but not on whose keys are whose */
+    run_ms(1 * S);
+    assert_false(is_led_astray(&(struct made_up){w.head, 1, true}));
+    assert_true(is_led_astray(&(struct made_up){w.head, 1, false}));
+    end();
+}
+
 /* A state that is not the one that was asked for is not taken. */
 static void test_states_are_compared(void **state)
 {
@@ -2323,6 +2516,10 @@ int main(void)
         cmocka_unit_test(test_two_foundings),
         cmocka_unit_test(test_newcomers),
         cmocka_unit_test(test_transfers),
+        cmocka_unit_test(test_seats_come_before_their_nodes),
+        cmocka_unit_test(test_seats_come_as_a_node_does),
+        cmocka_unit_test(test_many_join_few),
+        cmocka_unit_test(test_an_epoch_ends_that_cannot_stay),
         cmocka_unit_test(test_a_third_is_sold_at_once),
         cmocka_unit_test(test_who_is_sold_votes_and_does_nothing_else),
         cmocka_unit_test(test_who_is_sold_holds_nobody_up),
@@ -2351,6 +2548,7 @@ int main(void)
         cmocka_unit_test(test_what_a_leader_says_is_judged),
         cmocka_unit_test(test_a_record_found_is_for_what_names_it),
         cmocka_unit_test(test_epochs_are_not_made_up),
+        cmocka_unit_test(test_a_newcomer_is_not_led_astray),
         cmocka_unit_test(test_states_are_compared),
         cmocka_unit_test(test_a_lost_log_votes_in_the_next_epoch),
         cmocka_unit_test(test_nothing_before_the_head_is_known),

@@ -80,6 +80,7 @@ _running = []
 
 class Process:
     """A child in its own process group, its standard error kept line by line."""
+    p, lines = None, ()  # not started yet
 
     def __init__(self, argv, name, env=None, log_path=None):
         self.name = name
@@ -103,6 +104,8 @@ class Process:
         return "\n".join(line for _, line in list(self.lines))
 
     def alive(self):
+        if self.p is None:
+            return False
         if self.p.poll() is None:
             return True
         self._drain()
