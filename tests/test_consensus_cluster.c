@@ -1022,7 +1022,7 @@ static void test_seats_come_before_their_nodes(void **state)
 static void test_seats_come_as_a_node_does(void **state)
 {
     (void)state;
-    for (uint64_t ms = 0; ms < 16 * S; ms += 97) {
+    for (uint64_t ms = 0; ms < 16 * S; ms += 293) {
         begin_running(200 + ms, 1);
         w.count = 4;
         w.nodes[0].lag_ms = ms % 3 * 1000;
