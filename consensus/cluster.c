@@ -376,10 +376,10 @@ static int peer_in(struct consensus_cluster *c, const struct consensus_cluster_e
     if (peer == NULL) return BASE_ENOMEM;
     peer->is_up = ev->u.is_up;
     peer->votes_ms = peer->shown_run = 0;
-    peer->reads = 0;
-    peer->read_block = c->block_count > 0 ? c->blocks[0].number : 0;
+    peer->has_seen = false;
     if (!peer->is_up) peer->has_epoch = false;
     if (peer->is_up) greet(c, &ev->key);
+    cluster_here_look(c);
     return BASE_OK;
 }
 
@@ -389,6 +389,7 @@ static int dead_in(struct consensus_cluster *c, const struct consensus_cluster_e
     if (peer == NULL) return BASE_ENOMEM;
     peer->is_dead = ev->u.is_dead;
     cluster_tell_dead(c, consensus_epoch_find(&c->epoch, &ev->key));
+    cluster_here_look(c);
     return c->is_broken ? BASE_ENOMEM : BASE_OK;
 }
 

@@ -10,13 +10,17 @@
  * events in, actions out; nothing is said that has not been stored before. Who is not in the epoch
  * watches, and serves what it knows.
  *
- * Frames, besides those of consensus/wire.h; key 0 is the epoch's id:
- *   0x25 EPOCH  1 record  2 the candidates from the one that closed the former epoch to the one
- * below (oldest first; as in consensus/votelog.h)  3 its FINAL certificate 0x26 ASK    1 an epoch's
- * number, or 2 the digest of a state  3 from this byte on 0x27 STATE  1 digest  2 bytes in all  3
- * from this one on  4 bytes 0x28 ENTRY  1 body  2 signature 0x29 VOTES  1 votes of the receiver's
- * that the sender holds, the last of each kind: kind, first, last, hash, signature; without key 1
- * it asks for them. docs/consensus.md, "Epochs", "Votes are lost". */
+ * Frames, besides those of consensus/wire.h; key 0 is the epoch's id, in ASK zero for none:
+ * - 0x25 EPOCH: 1 record; 2 the candidates from the one that closed the former epoch to the one
+ *   below (oldest first; as in consensus/votelog.h); 3 its FINAL certificate.
+ * - 0x26 ASK: 1 an epoch's number; or 2 the digest of a state, 3 from this byte on; or 4 the oldest
+ *   block whose seats the sender has seen, who is in no epoch: this asks for nothing.
+ * - 0x27 STATE: 1 digest; 2 bytes in all; 3 from this one on; 4 bytes.
+ * - 0x28 ENTRY: 1 body; 2 signature.
+ * - 0x29 VOTES: 1 votes of the receiver's that the sender holds, the last of each kind: kind,
+ *   first, last, hash, signature; without key 1 it asks for them.
+ *
+ * docs/consensus.md, "Epochs", "Votes are lost". */
 #define CONSENSUS_FRAME_EPOCH 0x25
 #define CONSENSUS_FRAME_ASK   0x26
 #define CONSENSUS_FRAME_STATE 0x27
@@ -236,6 +240,9 @@ bool consensus_cluster_leader_in(struct consensus_cluster *c, uint64_t windows,
 uint64_t consensus_cluster_weight(const struct consensus_cluster *c, size_t member);
 /* Have we heard of it in the last so many milliseconds? */
 bool consensus_cluster_heard(const struct consensus_cluster *c, size_t member, uint64_t within_ms);
+/* Is the node of a seat here, as far as the next epoch needs it? Itself and members that are, and
+ * newcomers that can follow. */
+bool consensus_cluster_is_here(const struct consensus_cluster *c, const struct base_key33 *key);
 /* Has this member no seat any more, by the newest block that we have read? It votes until the next
  * epoch, leads no more, and nothing that it asks for is done. */
 bool consensus_cluster_is_out(const struct consensus_cluster *c, size_t member);

@@ -100,7 +100,6 @@ int cluster_chain(struct consensus_cluster *c, const struct consensus_cluster_ev
         if (block->number < last->number || is_other) forget_chain(c); /* it went back */
     }
     if (c->block_count == 0 || block->number > c->blocks[0].number) block_push(c, block);
-    cluster_here_read(c, block->number);
     bool is_same_set =
         c->set_count > 0 && is_same(&c->sets[0], ev->u.chain.seats, ev->u.chain.seat_count);
     if (is_same_set)
@@ -522,6 +521,8 @@ static void begin(struct consensus_cluster *c, struct consensus_epoch *next,
     c->is_next_unproved = false;
     c->owed = (struct cluster_owed){0};
     c->awaits = (struct cluster_awaits){0};
+    c->offer = (struct cluster_offer){0};
+    c->is_unvouched = false;
     c->tries = 0;
     c->try_ms = 0;
     c->is_told = false;
@@ -659,18 +660,18 @@ static bool is_first_good(struct consensus_cluster *c, const struct consensus_ep
     return is_good;
 }
 
-/* Does it list just the seats that we have seen at its block, or next to it? */
-static bool is_as_seen(const struct consensus_cluster *c, const struct consensus_epoch *record)
+/* The seats that we have seen at its block, or next to it, if it lists just these. */
+static const struct cluster_set *set_as_seen(const struct consensus_cluster *c,
+                                             const struct consensus_epoch *record)
 {
-    if (c->set_count == 0 || record->block.number > c->blocks[0].number ||
-        !is_block_plausible(c, &record->block))
-        return false;
+    if (record->block.number > c->blocks[0].number || !is_block_plausible(c, &record->block))
+        return NULL;
     for (size_t i = 0; i < c->set_count; i++) {
         struct consensus_world w = world_of(c, &c->sets[i], &record->block, NULL);
         if (may_be_at(c, i, record->block.number) && consensus_epoch_has_seats(record, &w))
-            return true;
+            return &c->sets[i];
     }
-    return false;
+    return NULL;
 }
 
 /* Who comes late has no former epoch to judge by: most of those whom the record lists have a seat
@@ -681,8 +682,7 @@ static bool is_plausible(const struct consensus_cluster *c, const struct consens
     struct consensus_voter *voters;
     struct consensus_lead *leads;
     uint64_t listed = 0, seated = 0, in_record = 0, in_seats = 0;
-    if (c->set_count == 0 || consensus_epoch_voters(record, &voters, &leads) != BASE_OK)
-        return false;
+    if (consensus_epoch_voters(record, &voters, &leads) != BASE_OK) return false;
     for (size_t i = 0; i < record->member_count; i++) {
         const struct consensus_seat *seat = cluster_seat_of(c, &record->members[i].seat.key);
         const struct consensus_seat *said = &record->members[i].seat;
@@ -697,27 +697,7 @@ static bool is_plausible(const struct consensus_cluster *c, const struct consens
     free(voters);
     free(leads);
     return in_record >= consensus_quorum(listed) &&
-           (in_seats >= consensus_quorum(seated) || is_as_seen(c, record));
-}
-
-/* More than a third of the seats say that they are in it: an honest one among them. */
-static bool is_attested(const struct consensus_cluster *c, const struct base_hash32 *id)
-{
-    uint64_t weight = 0, total = 0, members = 0, voices = 0;
-    for (size_t i = 0; i < c->sets[0].count; i++) {
-        total += c->sets[0].seats[i].weight;
-        if (c->sets[0].seats[i].weight > 0) members++;
-    }
-    for (size_t i = 0; i < c->peer_count; i++) {
-        const struct consensus_seat *seat = cluster_seat_of(c, &c->peers[i].key);
-        if (seat == NULL || !c->peers[i].has_epoch || !base_hash32_equal(&c->peers[i].epoch_id, id))
-            continue;
-        weight += seat->weight;
-        voices++;
-    }
-    /* So few bear no lie. */
-    if (members < CONSENSUS_MEMBERS_SAFE && voices > 0) return true;
-    return 3 * weight > total;
+           (in_seats >= consensus_quorum(seated) || set_as_seen(c, record) != NULL);
 }
 
 static bool is_ours(const struct consensus_cluster *c, const struct consensus_epoch *record)
@@ -735,22 +715,33 @@ static bool is_earlier(const struct consensus_epoch *a, const struct base_hash32
 }
 
 /* Two may have founded: the earlier one counts, for everybody who has finalised nothing in the
- * other. Whoever has goes on there: a quorum may. */
-static bool is_adoptable(struct consensus_cluster *c, const struct consensus_epoch *record,
-                         const struct base_hash32 *id)
+ * other. Whoever has goes on there: a quorum may. One that nobody vouched for is left for any that
+ * has enough voices, in the same way. */
+static bool may_change(const struct consensus_cluster *c, const struct consensus_epoch *record,
+                       const struct base_hash32 *id)
 {
-    if (!is_ours(c, record)) return false;
-    if (c->has_epoch && record->number <= c->epoch.number) {
-        if (record->number != 0 || c->epoch.number != 0 || c->has_finalised) return false;
-        if (!is_earlier(record, id, &c->epoch, &c->epoch_id)) return false;
-    }
+    if (!c->has_epoch || record->number > c->epoch.number) return true;
+    if (c->has_finalised) return false;
+    if (c->is_unvouched && cluster_here_attested(c, id)) return true;
+    return record->number == 0 && c->epoch.number == 0 &&
+           is_earlier(record, id, &c->epoch, &c->epoch_id);
+}
+
+static bool is_adoptable(struct consensus_cluster *c, const struct consensus_epoch *record,
+                         const struct base_hash32 *id, bool *is_vouched)
+{
+    *is_vouched = true;
+    if (c->set_count == 0 || !is_ours(c, record) || !may_change(c, record, id)) return false;
     if (record->number == 0 && is_first_good(c, record, id)) return true;
-    return c->set_count > 0 && is_plausible(c, record) &&
-           (is_attested(c, id) || (is_as_seen(c, record) && cluster_here_unopposed(c, record, id)));
+    if (!is_plausible(c, record)) return false;
+    if (cluster_here_attested(c, id)) return true;
+    const struct cluster_set *set = set_as_seen(c, record);
+    *is_vouched = false;
+    return set != NULL && cluster_here_unopposed(c, record, id, set);
 }
 
 static void adopt(struct consensus_cluster *c, struct consensus_epoch *record,
-                  const struct base_hash32 *id, const struct base_slice *body)
+                  const struct base_hash32 *id, const struct base_slice *body, bool is_vouched)
 {
     struct base_hash32 digest;
     struct consensus_state *empty = NULL;
@@ -766,6 +757,7 @@ static void adopt(struct consensus_cluster *c, struct consensus_epoch *record,
     consensus_state_free(empty);
     cluster_proof_add(c, record->number, id, body->data, body->len);
     begin(c, record, id, false);
+    c->is_unvouched = !is_vouched;
 }
 
 int cluster_epoch_offered(struct consensus_cluster *c, const struct base_key33 *from,
@@ -781,8 +773,8 @@ int cluster_epoch_offered(struct consensus_cluster *c, const struct base_key33 *
         peer->epoch = record.number;
         peer->epoch_id = id;
     }
-    bool is_next = c->has_epoch && record.number == c->epoch.number + 1 &&
-                   base_hash32_equal(&record.previous, &c->epoch_id);
+    bool is_vouched, is_next = c->has_epoch && record.number == c->epoch.number + 1 &&
+                               base_hash32_equal(&record.previous, &c->epoch_id);
     if (c->has_epoch && base_hash32_equal(&id, &c->epoch_id)) {
         /* known */
     } else if (is_next && cluster_proof_holds(c, body, &record)) {
@@ -793,8 +785,8 @@ int cluster_epoch_offered(struct consensus_cluster *c, const struct base_key33 *
         }
         cluster_proof_add(c, record.number, &id, body->data, body->len);
         begin(c, &record, &id, false);
-    } else if (is_adoptable(c, &record, &id)) {
-        adopt(c, &record, &id, body);
+    } else if (is_adoptable(c, &record, &id, &is_vouched)) {
+        adopt(c, &record, &id, body, is_vouched);
     } else if (is_next) {
         c->is_next_unproved = true;
     } else if (c->has_epoch && record.number == c->epoch.number) {

@@ -17,7 +17,6 @@
 #define CLUSTER_PROOFS  8   /* of epochs, newest first */
 #define CLUSTER_NEXTS   4   /* records of the next epoch that may come to be */
 #define CLUSTER_REF_GAP 32  /* final slots between two candidates that name a state */
-#define CLUSTER_READS   2   /* references of ours since a peer came, until it has surely read one */
 
 struct cluster_set { /* seats, and the blocks at which we have seen just these */
     struct consensus_seat *seats;
@@ -59,8 +58,9 @@ struct cluster_peer {
     bool has_epoch;
     uint64_t epoch;
     struct base_hash32 epoch_id;
-    unsigned reads;               /* references of ours since it came, up to CLUSTER_READS; */
-    uint64_t read_block;          /* the last one of these */
+    bool has_seen;                /* it is in no epoch, and has said which is */
+    uint64_t seen_block;          /* the oldest block whose seats it has seen, */
+    struct base_hash32 follows;   /* and the epoch that it follows; zero: none */
     uint64_t told_ms;             /* an epoch, last; 0: never */
     uint64_t votes_ms, shown_run; /* it was asked for votes of ours; has shown them, in which run of
                                    * ours; 0: never */
@@ -88,6 +88,11 @@ struct cluster_next { /* what a candidate ends this epoch with, as we have found
 };
 struct cluster_awaits { /* too few are here of those whom the next record would list */
     bool is_on, is_told;
+    uint64_t since_ms;
+};
+struct cluster_offer { /* an epoch that nobody vouches for, and nobody opposes */
+    bool is_on;
+    struct base_hash32 id;
     uint64_t since_ms;
 };
 struct cluster_owed {       /* what the leader has not done yet: end the epoch (S2) */
@@ -127,6 +132,8 @@ struct consensus_cluster {
     bool is_next_unproved; /* nobody shows how this epoch ended: as one who comes late, then */
     bool is_due;           /* the next record would differ */
     struct cluster_awaits awaits;
+    struct cluster_offer offer;
+    bool is_unvouched; /* we are in one of that kind */
     struct cluster_owed owed;
     unsigned tries;
     uint64_t try_ms; /* no proposal of an epoch before */
@@ -147,7 +154,7 @@ struct consensus_cluster {
     struct base_key33 sent_to; /* to whom pending entries went */
     uint64_t nonce;
 
-    struct cluster_peer *peers; /* by key */
+    struct cluster_peer *peers;
     size_t peer_count, peer_cap;
     uint64_t ask_ms; /* an epoch was asked for; 0: never */
     struct cluster_fetch fetch;
@@ -199,15 +206,16 @@ const struct consensus_seat *cluster_seat_of(const struct consensus_cluster *c,
                                              const struct base_key33 *key);
 const struct consensus_seat *cluster_set_find(const struct cluster_set *set,
                                               const struct base_key33 *key);
-void cluster_here_read(struct consensus_cluster *c, uint64_t block); /* a new reference */
 /* Would the next epoch, with these seats as of a block, have no quorum, while this one has? */
 bool cluster_here_awaits(const struct consensus_cluster *c, const struct cluster_set *set,
                          const struct consensus_block *block);
 void cluster_here_look(struct consensus_cluster *c); /* anew; told when it has been so for long */
-/* Are two thirds of those whom the record lists, and we among them, in this epoch or in none, and
- * more in it than in others? */
-bool cluster_here_unopposed(const struct consensus_cluster *c, const struct consensus_epoch *record,
-                            const struct base_hash32 *id);
+/* Do members of more than a third of the weight say that they are in it? */
+bool cluster_here_attested(const struct consensus_cluster *c, const struct base_hash32 *id);
+/* Have two thirds of those whom the record lists, with the seats that we have seen, and we among
+ * them, been in it or in none for a while, and more in it than in others? */
+bool cluster_here_unopposed(struct consensus_cluster *c, const struct consensus_epoch *record,
+                            const struct base_hash32 *id, const struct cluster_set *set);
 
 /* cluster_epoch.c */
 int cluster_chain(struct consensus_cluster *c, const struct consensus_cluster_event *event);

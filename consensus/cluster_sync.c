@@ -170,17 +170,35 @@ bool cluster_proof_holds(struct consensus_cluster *c, const struct base_slice *b
 
 /* ---- asking for an epoch ---- */
 
-void cluster_ask_epoch(struct consensus_cluster *c, const struct base_key33 *from, uint64_t number)
+/* All zero: we know none. */
+static void put_epoch_id(struct base_packer *p, const struct consensus_cluster *c)
 {
     static const struct base_hash32 none;
+    consensus_put_bin(p, 0, c->has_epoch ? c->epoch_id.bytes : none.bytes, sizeof none.bytes);
+}
+
+/* For a record that lists us: which epoch we follow, and since when we have read the chain. */
+static void tell_seen(struct consensus_cluster *c, const struct base_key33 *to)
+{
+    uint8_t body[64];
+    struct base_packer p;
+    if (c->set_count == 0) return;
+    base_packer_init(&p, body, sizeof body);
+    base_pack_map(&p, 2);
+    put_epoch_id(&p, c);
+    consensus_put_u64(&p, 4, c->sets[c->set_count - 1].first.number);
+    if (!p.failed) cluster_send(c, to, CONSENSUS_FRAME_ASK, body, p.len);
+}
+
+void cluster_ask_epoch(struct consensus_cluster *c, const struct base_key33 *from, uint64_t number)
+{
     uint8_t body[64];
     struct base_packer p;
     if (c->ask_ms != 0 && c->now_ms < c->ask_ms + ASK_GAP_MS) return;
     c->ask_ms = c->now_ms > 0 ? c->now_ms : 1;
     base_packer_init(&p, body, sizeof body);
     base_pack_map(&p, 2);
-    const struct base_hash32 *id = c->has_epoch ? &c->epoch_id : &none;
-    consensus_put_bin(&p, 0, id->bytes, sizeof id->bytes);
+    put_epoch_id(&p, c);
     consensus_put_u64(&p, 1, number);
     if (!p.failed) cluster_send(c, from, CONSENSUS_FRAME_ASK, body, p.len);
 }
@@ -194,8 +212,9 @@ void cluster_status_in(struct consensus_cluster *c, const struct base_key33 *fro
         peer->epoch = epoch;
         peer->epoch_id = *epoch_id;
     }
-    if (c->has_epoch && (base_hash32_equal(epoch_id, &c->epoch_id) || epoch < c->epoch.number))
-        return;
+    if (!c->has_epoch || c->self >= c->epoch.member_count) tell_seen(c, from);
+    bool is_former = epoch < c->epoch.number && !c->is_unvouched;
+    if (c->has_epoch && (base_hash32_equal(epoch_id, &c->epoch_id) || is_former)) return;
     bool is_later = c->has_epoch && epoch > c->epoch.number && !c->is_next_unproved;
     cluster_ask_epoch(c, from, is_later ? c->epoch.number + 1 : epoch);
 }
@@ -217,15 +236,32 @@ static void send_state(struct consensus_cluster *c, const struct base_key33 *to,
     if (!p.failed) cluster_send(c, to, CONSENSUS_FRAME_STATE, c->scratch, p.len);
 }
 
+static void has_seen(struct consensus_cluster *c, const struct base_key33 *from,
+                     const struct base_hash32 *epoch_id, uint64_t block)
+{
+    struct cluster_peer *peer = cluster_peer(c, from);
+    if (peer == NULL) return;
+    peer->has_seen = true;
+    peer->seen_block = block;
+    peer->follows = *epoch_id;
+    if (c->awaits.is_on) cluster_here_look(c);
+}
+
 int cluster_ask_in(struct consensus_cluster *c, const struct base_key33 *from,
                    const struct base_slice *body)
 {
     struct consensus_fields f;
     struct base_hash32 id, digest;
-    uint64_t number = 0, offset = 0;
+    uint64_t number = 0, seen = 0, offset = 0;
     int rv = consensus_fields_init(&f, body->data, body->len, 3);
     if (rv == BASE_OK) rv = consensus_fields_exact(&f, 0, id.bytes, sizeof id.bytes);
     if (rv != BASE_OK) return rv;
+    if (consensus_fields_is_next(&f, 4)) {
+        rv = base_unpack_u64(&f.u, &seen);
+        if (rv == BASE_OK && !consensus_fields_at_end(&f)) rv = BASE_EMALFORMED;
+        if (rv == BASE_OK) has_seen(c, from, &id, seen);
+        return rv;
+    }
     if (consensus_fields_is_next(&f, 1)) {
         rv = base_unpack_u64(&f.u, &number);
         if (rv == BASE_OK && !consensus_fields_at_end(&f)) rv = BASE_EMALFORMED;

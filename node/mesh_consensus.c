@@ -345,7 +345,7 @@ static void on_note(struct mesh *m, const struct consensus_cluster_action *a)
     mesh_event_u64(&e, "epoch", a->u.note.epoch);
     if (a->u.note.note == CONSENSUS_NOTE_AWAITS)
         mesh_event_str(&e, "msg",
-                       "more than a third of the seats on chain have no node that is here: the "
+                       "the nodes of more than a third of the seats on chain are not here: the "
                        "next epoch waits for them, and this one goes on; `nftmesh quorum` names "
                        "them");
     mesh_event_end(&e);
@@ -449,7 +449,8 @@ void mesh_consensus_peer(struct mesh *m, const struct base_key33 *key, bool is_u
 {
     struct consensus_cluster_event ev = {.type = CONSENSUS_CLUSTER_EV_PEER, .key = *key};
     ev.u.is_up = is_up;
-    if (is_up && m->consensus != NULL && !m->consensus->has_looked) { /* and found somebody */
+    if (is_up && m->consensus != NULL && !m->consensus->is_busy &&
+        !m->consensus->has_looked) { /* and found somebody */
         m->consensus->has_looked = true;
         mesh_consensus_chain(m);
     }

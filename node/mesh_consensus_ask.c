@@ -275,7 +275,7 @@ static int lower_token_first(const void *a, const void *b)
     return base_u256_compare(&x->token, &y->token);
 }
 
-/* Seats that are in no epoch yet, and whose nodes have no session with us. */
+/* Seats that the next epoch waits for. */
 static json_t *awaited(struct mesh *m, const struct consensus_cluster_view *v)
 {
     json_t *list = json_array();
@@ -285,8 +285,7 @@ static json_t *awaited(struct mesh *m, const struct consensus_cluster_view *v)
     size_t count = seats == NULL ? 0 : node_consensus_seats(seats, s);
     if (count > 0) qsort(seats, count, sizeof *seats, lower_token_first);
     for (size_t i = 0; i < count; i++)
-        if (consensus_epoch_find(v->epoch, &seats[i].key) == v->epoch->member_count &&
-            mesh_conn_any(m, &seats[i].key) == NULL)
+        if (!consensus_cluster_is_here(m->consensus->cluster, &seats[i].key))
             json_array_append_new(list, token(&seats[i].token));
     free(seats);
     return list;
