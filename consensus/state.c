@@ -287,6 +287,12 @@ static bool session_is(const struct consensus_state *s, size_t at, const struct 
     return at < s->session_count && base_key33_equal(&s->sessions[at].key, key);
 }
 
+uint64_t consensus_state_nonce(const struct consensus_state *s, const struct base_key33 *key)
+{
+    size_t at = session_index(s, key);
+    return session_is(s, at, key) ? s->sessions[at].highest : 0;
+}
+
 static struct session *session_add(struct consensus_state *s, size_t at,
                                    const struct base_key33 *key)
 {

@@ -62,6 +62,9 @@ int consensus_state_apply(struct consensus_state *s, const struct consensus_mome
 /* An epoch begins: what belongs to former ones goes. */
 void consensus_state_turn(struct consensus_state *s, uint64_t epoch);
 
+/* The highest of a submitter's nonces that is remembered; 0: none is. */
+uint64_t consensus_state_nonce(const struct consensus_state *s, const struct base_key33 *key);
+
 /* ctx of struct consensus_world. */
 enum consensus_standing consensus_state_standing(const void *state, const struct base_key33 *key,
                                                  uint64_t time_s);

@@ -1457,6 +1457,35 @@ static void test_a_client_counts(void **state)
         count_through(seed);
 }
 
+/* Its clock has gone back over a restart, and so it gives nonces that it has given before. What was
+ * done with these is not what it asks for now; and once it knows them it gives others. */
+static void test_a_nonce_is_given_twice(void **state)
+{
+    (void)state;
+    begin_running(48, 4);
+    size_t at = holder() == 1 ? 2 : 1;
+    w.nodes[at].is_deaf = true;
+    (void)add(at, "n", "one");
+    run_ms(2 * S);
+    assert_true(has(holder(), "n", "1"));
+    crash(at);
+    run_ms(2 * S);
+    w.nodes[at].is_deaf = false;
+    w.nodes[at].runs--;
+    start(at);
+    uint64_t tag = add(at, "n", "two");
+    assert_true(tag > 0);
+    run_ms(5 * S);
+    assert_true(w.is_done[tag]);
+    assert_int_equal(w.results[tag].outcome, CONSENSUS_NONCE_USED);
+    tag = add(at, "n", "two");
+    run_ms(3 * S);
+    assert_true(w.is_done[tag]);
+    assert_int_equal(w.results[tag].outcome, CONSENSUS_DONE);
+    assert_int_equal(w.results[tag].value, 2);
+    end();
+}
+
 /* All at once, with what is on their disks. */
 static void test_all_restart(void **state)
 {
@@ -2630,6 +2659,7 @@ int main(void)
         cmocka_unit_test(test_what_comes_to_nothing_is_asked_for_less_and_less),
         cmocka_unit_test(test_entries_of_all),
         cmocka_unit_test(test_a_client_counts),
+        cmocka_unit_test(test_a_nonce_is_given_twice),
         cmocka_unit_test(test_all_restart),
         cmocka_unit_test(test_all_restart_as_an_epoch_ends),
         cmocka_unit_test(test_two_thirds_restart_as_an_epoch_ends),
