@@ -19,7 +19,8 @@ class Tap:
 
     def __init__(self, host):
         self.sent, self.target = b"", (host, PORT)
-        self.listener = socket.create_server((LISTENER, PORT))
+        self.listener = socket.create_server((LISTENER, 0))  # one that was there before may linger
+        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
@@ -53,7 +54,7 @@ def record_join(fleet):
     mesh.wait_for("its death is known", fleet.right, 60)
     tap = Tap(fleet.addresses[0])
     fleet.stand([index])
-    url = fleet.side.cluster.url(0).replace(f"{fleet.addresses[0]}:{PORT}", f"{LISTENER}:{PORT}")
+    url = fleet.side.cluster.url(0).replace(f"{fleet.addresses[0]}:{PORT}", f"{LISTENER}:{tap.port}")
     fleet.side.join(index, 0, url)
     sent = tap.sent
     tap.close()
