@@ -25,7 +25,7 @@ def args_of(one, side):
 
 def small(is_quick):
     """Twenty members; what is measured of fifty otherwise, only when it is quick."""
-    hangs, window = (3, 16) if is_quick else (6, 30)
+    hangs, window = (3, 12) if is_quick else (6, 30)
     out = [
         step("member", 5, "memory", {"n": 5}),
         step("join", 20, "start", {"n": 20}, 5),
