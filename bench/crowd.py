@@ -19,7 +19,7 @@ class Tap:
 
     def __init__(self, host):
         self.sent, self.target = b"", (host, PORT)
-        self.listener = socket.create_server((LISTENER, 0))  # one that was there before may linger
+        self.listener = socket.create_server((LISTENER, 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.run, daemon=True).start()
 

@@ -159,17 +159,11 @@ uint64_t cluster_store(struct consensus_cluster *c, enum consensus_store_kind ki
 
 /* ---- peers ---- */
 
-const struct cluster_peer *cluster_peer_of(const struct consensus_cluster *c,
-                                           const struct base_key33 *key)
+struct cluster_peer *cluster_peer(struct consensus_cluster *c, const struct base_key33 *key)
 {
     for (size_t i = 0; i < c->peer_count; i++)
         if (base_key33_equal(&c->peers[i].key, key)) return &c->peers[i];
     return NULL;
-}
-
-struct cluster_peer *cluster_peer(struct consensus_cluster *c, const struct base_key33 *key)
-{
-    return (struct cluster_peer *)(uintptr_t)cluster_peer_of(c, key);
 }
 
 static struct cluster_peer *peer_get(struct consensus_cluster *c, const struct base_key33 *key)

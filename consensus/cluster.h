@@ -242,7 +242,7 @@ uint64_t consensus_cluster_weight(const struct consensus_cluster *c, size_t memb
 bool consensus_cluster_heard(const struct consensus_cluster *c, size_t member, uint64_t within_ms);
 /* Is the node of a seat here, as far as the next epoch needs it? Itself and members that are, and
  * newcomers that can follow. */
-bool consensus_cluster_is_here(const struct consensus_cluster *c, const struct base_key33 *key);
+bool consensus_cluster_is_here(struct consensus_cluster *c, const struct base_key33 *key);
 /* Has this member no seat any more, by the newest block that we have read? It votes until the next
  * epoch, leads no more, and nothing that it asks for is done. */
 bool consensus_cluster_is_out(const struct consensus_cluster *c, size_t member);

@@ -718,11 +718,11 @@ static bool is_earlier(const struct consensus_epoch *a, const struct base_hash32
  * other. Whoever has goes on there: a quorum may. One that nobody vouched for is left for any that
  * has enough voices, in the same way. */
 static bool may_change(const struct consensus_cluster *c, const struct consensus_epoch *record,
-                       const struct base_hash32 *id)
+                       const struct base_hash32 *id, bool is_attested)
 {
     if (!c->has_epoch || record->number > c->epoch.number) return true;
     if (c->has_finalised) return false;
-    if (c->is_unvouched && cluster_here_attested(c, id)) return true;
+    if (c->is_unvouched && is_attested) return true;
     return record->number == 0 && c->epoch.number == 0 &&
            is_earlier(record, id, &c->epoch, &c->epoch_id);
 }
@@ -731,10 +731,12 @@ static bool is_adoptable(struct consensus_cluster *c, const struct consensus_epo
                          const struct base_hash32 *id, bool *is_vouched)
 {
     *is_vouched = true;
-    if (c->set_count == 0 || !is_ours(c, record) || !may_change(c, record, id)) return false;
+    if (c->set_count == 0 || !is_ours(c, record)) return false;
+    bool is_attested = cluster_here_attested(c, id);
+    if (!may_change(c, record, id, is_attested)) return false;
     if (record->number == 0 && is_first_good(c, record, id)) return true;
     if (!is_plausible(c, record)) return false;
-    if (cluster_here_attested(c, id)) return true;
+    if (is_attested) return true;
     const struct cluster_set *set = set_as_seen(c, record);
     *is_vouched = false;
     return set != NULL && cluster_here_unopposed(c, record, id, set);

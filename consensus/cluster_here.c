@@ -30,8 +30,9 @@ const struct consensus_seat *cluster_set_find(const struct cluster_set *set,
     return NULL;
 }
 
-/* What each of them weighs in an epoch, by its place; NULL: no memory. */
-static uint64_t *weigh(const struct consensus_cluster *c, const struct cluster_set *set,
+/* What each of them weighs in an epoch, by its place; state NULL: nobody is suspended. NULL: no
+ * memory. */
+static uint64_t *weigh(const struct cluster_set *set, const struct consensus_state *state,
                        uint64_t now_s, uint64_t *total)
 {
     uint64_t cap = CONSENSUS_WEIGHT_MAX, *weights = calloc(set->count + 1, sizeof *weights);
@@ -39,9 +40,8 @@ static uint64_t *weigh(const struct consensus_cluster *c, const struct cluster_s
     if (weights == NULL) return NULL;
     for (size_t i = 0; i < set->count; i++) {
         const struct consensus_seat *seat = &set->seats[i];
-        bool is_suspended =
-            c->state != NULL &&
-            consensus_state_standing(c->state, &seat->key, now_s) == CONSENSUS_SUSPENDED;
+        bool is_suspended = state != NULL && consensus_state_standing(state, &seat->key, now_s) ==
+                                                 CONSENSUS_SUSPENDED;
         weights[i] = is_suspended ? 0 : seat->weight;
         if (weights[i] > CONSENSUS_WEIGHT_MAX) weights[i] = CONSENSUS_WEIGHT_MAX;
     }
@@ -75,9 +75,9 @@ static bool is_here(const struct consensus_cluster *c, const struct cluster_peer
                : base_hash32_equal(&peer->follows, &c->epoch_id);
 }
 
-bool consensus_cluster_is_here(const struct consensus_cluster *c, const struct base_key33 *key)
+bool consensus_cluster_is_here(struct consensus_cluster *c, const struct base_key33 *key)
 {
-    const struct cluster_peer *peer = cluster_peer_of(c, key);
+    const struct cluster_peer *peer = cluster_peer(c, key);
     if (base_key33_equal(key, &c->config.self)) return true;
     return peer != NULL && c->block_count > 0 && is_here(c, peer, c->blocks[0].number);
 }
@@ -86,7 +86,7 @@ bool consensus_cluster_is_here(const struct consensus_cluster *c, const struct b
 static bool is_manned(const struct consensus_cluster *c, const struct cluster_set *set,
                       const struct consensus_block *block)
 {
-    uint64_t total, *weights = weigh(c, set, block->time_s, &total);
+    uint64_t total, *weights = weigh(set, c->state, block->time_s, &total);
     if (weights == NULL) return true;
     uint64_t here = weight_of(set, weights, &c->config.self);
     for (size_t i = 0; i < c->peer_count; i++)
@@ -134,7 +134,7 @@ void cluster_here_look(struct consensus_cluster *c)
 bool cluster_here_attested(const struct consensus_cluster *c, const struct base_hash32 *id)
 {
     const struct cluster_set *set = &c->sets[0];
-    uint64_t total, weight = 0, *weights = weigh(c, set, c->blocks[0].time_s, &total);
+    uint64_t total, weight = 0, *weights = weigh(set, c->state, c->blocks[0].time_s, &total);
     size_t members = 0, voices = 0;
     if (weights == NULL) return false;
     for (size_t i = 0; i < set->count; i++)
@@ -171,7 +171,8 @@ static bool hear(const struct consensus_cluster *c, const struct cluster_set *se
                  const struct base_hash32 *id, struct voices *out)
 {
     const struct cluster_set *now = &c->sets[0];
-    uint64_t ignored, *listed = weigh(c, set, 0, &out->total), *seated = weigh(c, now, 0, &ignored);
+    uint64_t ignored, *listed = weigh(set, NULL, 0, &out->total),
+                      *seated = weigh(now, NULL, 0, &ignored);
     if (listed != NULL) out->here = weight_of(set, listed, &c->config.self);
     for (size_t i = 0; i < c->peer_count && listed != NULL && seated != NULL; i++) {
         const struct cluster_peer *peer = &c->peers[i];

@@ -197,8 +197,6 @@ uint64_t cluster_store(struct consensus_cluster *c, enum consensus_store_kind ki
                        uint64_t last, const void *body, size_t len);
 void cluster_engine_step(struct consensus_cluster *c, const struct consensus_event *event, int *rv);
 struct cluster_peer *cluster_peer(struct consensus_cluster *c, const struct base_key33 *key);
-const struct cluster_peer *cluster_peer_of(const struct consensus_cluster *c,
-                                           const struct base_key33 *key);
 
 /* cluster_here.c */
 /* The newest seat of a key that weighs anything; NULL: none. */
