@@ -58,7 +58,7 @@ static void test_learned_members_are_not_dialled(void **state)
  * who start at once need their time for their tables. */
 static void test_a_full_mesh_closes_step_by_step(void **state)
 {
-    size_t at_once = 0, soon = 0, probed = 0;
+    size_t at_once = 0, soon = 0;
     (void)state;
     sparse_mesh(30);
     for (uint64_t start = rig.now; rig.now < start + 20000;) {
@@ -68,7 +68,6 @@ static void test_a_full_mesh_closes_step_by_step(void **state)
             if (find(GOSSIP_ACT_WANT_LINK, i) == NULL) continue;
             if (rig.now < start + 400) at_once++;
             if (rig.now < start + 4000) soon++;
-            if (gossip__is_probing(rig.g, gossip__find(rig.g, &rig.key[i]))) probed++;
         }
         answer_all();
         for (uint32_t i = 3; i <= 30; i++)
@@ -101,6 +100,24 @@ static void test_few_links_of_a_full_mesh_are_spared(void **state)
     assert_false(gossip__is_thin(rig.g));
     tell_accusation(1, 22, 1);
     assert_non_null(find(GOSSIP_ACT_WANT_LINK, 22));
+}
+
+/* Meanwhile a routine question is for those who have a link: asking the others would make one. */
+static void test_routine_questions_make_no_links(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    for (uint32_t i = 3; i <= 8; i++)
+        peer_up(i);
+    uint64_t end = rig.g->dial_paced_ms = rig.now + 30000;
+    while (rig.now < end - 1) {
+        rig.now = gossip_deadline_ms(rig.g) < end ? gossip_deadline_ms(rig.g) : end - 1;
+        timer();
+        for (uint32_t i = 9; i <= 30; i++)
+            assert_false(gossip__is_probing(rig.g, gossip__find(rig.g, &rig.key[i])));
+        answer_all();
+    }
+    assert_int_equal(rig.g->link_count, 8);
 }
 
 static void test_lonely_nodes_look_for_links(void **state)
@@ -485,6 +502,7 @@ int main(void)
         SPARSE(test_learned_members_are_not_dialled),
         RIG(test_a_full_mesh_closes_step_by_step),
         RIG(test_few_links_of_a_full_mesh_are_spared),
+        RIG(test_routine_questions_make_no_links),
         SPARSE(test_lonely_nodes_look_for_links),
         SPARSE(test_surplus_links_are_given_back),
         SPARSE(test_part),
