@@ -633,7 +633,7 @@ static void test_a_used_nonce_of_another(void **state)
     rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
     rpc_server_set(server, "eth_sendRawTransaction", REFUSES("nonce too low"));
     open_with_key();
-    w.wait_ms = 60000;
+    w.wait_ms = 32000;
     assert_int_equal(node_wallet_send_once(&w, &sent, &call, why), BASE_ESTATE);
     assert_why("nonce 7");
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
@@ -690,7 +690,7 @@ static void test_a_nonce_that_is_used_while_we_wait(void **state)
     rpc_server_then(server, "eth_getTransactionCount", "\"result\":\"0x8\"");
     rpc_server_set(server, "eth_getTransactionReceipt", "\"result\":null");
     open_with_key();
-    w.wait_ms = 60000;
+    w.wait_ms = 32000;
     assert_int_equal(node_wallet_send_once(&w, &sent, &call, why), BASE_ESTATE);
     assert_why("nonce 7");
     assert_int_equal(rpc_server_count(server, "eth_sendRawTransaction"), 1);
