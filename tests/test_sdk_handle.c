@@ -1,5 +1,6 @@
 /* A handle and its background thread, against a node and endpoints that do what a test wants.
  * ThreadSanitizer runs these too. */
+#define _GNU_SOURCE /* pthread_timedjoin_np */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "rpc_server.h"
@@ -389,16 +391,30 @@ static void test_endpoints_of_two_chains_do_not_make_a_mesh(void **state)
     rpc_server_free(b);
 }
 
+static void *ask_for_peers(void *m)
+{
+    return nftmesh_peers(m);
+}
+
+/* Its own deadline is an hour. */
 static void test_an_endpoint_of_another_chain_is_said_at_once(void **state)
 {
     struct rpc_server *a = rpc_server_new();
     nftmesh_options_t o = NFTMESH_OPTIONS_INIT;
+    pthread_t asking;
+    struct timespec end;
+    void *peers = NULL;
     (void)state;
     rpc_server_set(a, "eth_chainId", "\"result\":\"0x1\"");
     o.rpc = rpc_server_url(a);
     o.timeout_ms = 3600000; /* not awaited: waiting does not help */
     nftmesh_t *m = nftmesh_open("anvil:" CONTRACT, NULL, &o);
     assert_non_null(m);
+    assert_int_equal(pthread_create(&asking, NULL, ask_for_peers, m), 0);
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 30;
+    assert_int_equal(pthread_timedjoin_np(asking, &peers, &end), 0);
+    assert_null(peers);
     no_list(m, NFTMESH_ERR_CHAIN, "chain");
     rpc_server_free(a);
 }
