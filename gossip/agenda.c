@@ -251,6 +251,7 @@ void gossip__accusers_clear(struct gossip *g, struct gossip__member *m)
     a->accused_ms = 0;
     a->reprobe_ms = 0;
     a->voice_ms = 0;
+    a->is_said = false;
 }
 
 uint64_t gossip__accuser_heaviest(const struct gossip *g, const struct gossip__member *m)

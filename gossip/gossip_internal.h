@@ -92,6 +92,7 @@ static_assert(sizeof(struct gossip__member) + GOSSIP__PLACES_BYTES <= 64,
 struct gossip__agenda {
     uint16_t slot; /* whose */
     bool used;
+    bool is_said;     /* we have accused it before all, at this incarnation */
     uint32_t heap_at; /* + 1; 0: no timer */
     uint64_t due_ms;  /* its key in the heap */
     struct gossip__probe probe;
@@ -466,6 +467,8 @@ void gossip__accusation_in(struct gossip *g, struct gossip__member *from,
 void gossip__suspects_tell(struct gossip *g, struct gossip__member *to);
 /* Tells m alone how we see it, so that it refutes to everybody. */
 void gossip__accuse_to(struct gossip *g, struct gossip__member *m);
+/* Has anybody, we or others, said before all that m does not answer? */
+bool gossip__is_accused(const struct gossip *g, const struct gossip__member *m);
 uint64_t gossip__suspicion_ms(const struct gossip *g);
 
 /* sync.c: digests and repair */

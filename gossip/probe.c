@@ -166,7 +166,7 @@ void gossip__probe_won(struct gossip *g, struct gossip__member *m, enum gossip_r
     gossip__arm(g, m);
     if (m->state != GOSSIP_SUSPECT && !was_failed) return;
     /* Others may hold it failed as well: let it refute to everybody. */
-    gossip__accuse_to(g, m);
+    if (was_failed || gossip__is_accused(g, m)) gossip__accuse_to(g, m);
     gossip__revive(g, m, reason);
 }
 

@@ -7,6 +7,7 @@
 
 #define PATIENCE_MAX    3
 #define TOLD_MAX        16 /* suspects that a new link is told of */
+#define SETTLED_TIMES   2  /* suspicions, as long as a newcomer among many is left alone */
 #define VOICE_MEMBER_MS 5  /* of waiting before we accuse, for each of more than 64 members */
 
 /* 1000 * log10(n), linear between powers of two: 3 % at most, and no floating point. */
@@ -59,6 +60,13 @@ static bool is_one_of_a_crowd(const struct gossip *g, const struct gossip__membe
     return 3 * GOSSIP__CROWD * (uint64_t)speaker->weight <= g->weight_total;
 }
 
+/* In a full mesh of many, what all do at once for one, or one for all, makes all of them late, and
+ * who is late suspects others: one that is short of time for a moment would never have it again. */
+static bool is_many(const struct gossip *g)
+{
+    return g->count > GOSSIP__VOICES_MEMBERS && !gossip__is_sparse(g);
+}
+
 static void suspicion_arm(struct gossip *g, struct gossip__member *m)
 {
     struct gossip__agenda *a = gossip__agenda_open(g, m);
@@ -93,7 +101,9 @@ void gossip__voices_earn(struct gossip *g)
     if (g->voices < most && g->ticks % times == 0) g->voices++;
 }
 
-/* The accused is told as well, wherever a link is left. */
+/* The accused is told as well, wherever a link is left. Who suspects everybody tells the accused
+ * only. Among many, where each would defend itself before all, he tells nobody, and whoever is late
+ * himself doubts himself. */
 static void accuse(struct gossip *g, struct gossip__member *m)
 {
     struct base_slice body;
@@ -104,13 +114,15 @@ static void accuse(struct gossip *g, struct gossip__member *m)
     gossip__agenda_open(g, m)->voice_ms = 0;
     if (is_said_enough(g, m)) return;
     if (is_crowd_alerted(g, m) && is_one_of_a_crowd(g, &g->members[0])) return;
-    if (g->voices == 0) { /* who suspects everybody tells the accused only: no storm of doubt */
-        gossip__accuse_to(g, m);
+    if (is_many(g) && g->awareness > 0) return;
+    if (g->voices == 0) { /* no storm of doubt */
+        if (!is_many(g)) gossip__accuse_to(g, m);
         return;
     }
     g->voices--;
-    if (accusation_make(g, m, kind, &body, &sig))
-        gossip__news_body(g, kind, body, &sig, GOSSIP__NONE);
+    if (!accusation_make(g, m, kind, &body, &sig)) return;
+    gossip__agenda_open(g, m)->is_said = true;
+    gossip__news_body(g, kind, body, &sig, GOSSIP__NONE);
 }
 
 /* All who had a link see it close in the same moment. If all spoke then, a third would have been
@@ -126,16 +138,24 @@ static uint64_t voice_at(struct gossip *g)
     return g->voice_ms;
 }
 
+/* Whoever has just come, or come back, has links to make and answers late. Among many, what is said
+ * of it would be refuted before all, and said again: so it is when its full time is over. */
+static bool is_settled(const struct gossip *g, const struct gossip__member *m)
+{
+    return !is_many(g) || g->now_ms - m->since_ms >= SETTLED_TIMES * gossip__suspicion_ms(g);
+}
+
 /* Our own probe of m has failed. */
 void gossip__suspect(struct gossip *g, struct gossip__member *m)
 {
     struct gossip__agenda *a = gossip__agenda_open(g, m);
+    bool is_at_once = is_settled(g, m);
     g->counters.suspicions++;
     a->suspect_ms = g->now_ms;
     a->reprobe_ms = g->now_ms + g->cfg.probe_interval_ms;
     if (a->accused_ms == 0) a->accused_ms = g->now_ms;
     gossip__state(g, m, GOSSIP_SUSPECT, GOSSIP_WHY_PROBE);
-    a->voice_ms = voice_at(g);
+    a->voice_ms = is_at_once ? voice_at(g) : g->now_ms + gossip__suspicion_ms(g);
     suspicion_arm(g, m);
     if (gossip__agenda(g, m)->voice_ms <= g->now_ms) accuse(g, m);
 }
@@ -149,6 +169,12 @@ void gossip__accuse_to(struct gossip *g, struct gossip__member *m)
     gossip__repair_end(g, m);
 }
 
+bool gossip__is_accused(const struct gossip *g, const struct gossip__member *m)
+{
+    const struct gossip__agenda *a = gossip__agenda(g, m);
+    return a->is_said || a->accuser_count > 0;
+}
+
 void gossip__suspects_tell(struct gossip *g, struct gossip__member *to)
 {
     uint32_t left = g->suspect_count < TOLD_MAX ? g->suspect_count : TOLD_MAX;
@@ -158,6 +184,7 @@ void gossip__suspects_tell(struct gossip *g, struct gossip__member *to)
         struct gossip_item item = {.kind = BASE_STATEMENT_CONFIRMATION};
         if (m->state != GOSSIP_SUSPECT || m == to) continue;
         if (!accusation_make(g, m, item.kind, &item.body, &item.sig)) break;
+        gossip__agenda_open(g, &g->members[g->heap[i]])->is_said = true;
         gossip__repair_add(g, to, &item);
         left--;
     }
@@ -251,7 +278,7 @@ static void accused_self(struct gossip *g, struct gossip__member *from,
  * when we ourselves are late: looking would make us later, and what we saw would say little. */
 static void look(struct gossip *g, struct gossip__member *m)
 {
-    bool is_late = 2 * g->awareness > g->cfg.awareness_max;
+    bool is_late = is_many(g) ? g->awareness > 0 : 2 * g->awareness > g->cfg.awareness_max;
     if (!is_late && (m->linked || !gossip__is_thin(g))) {
         gossip__probe_start(g, m);
         return;
@@ -279,6 +306,7 @@ static void accused_other(struct gossip *g, struct gossip__member *from,
         return;
     }
     if (gossip__is_accuser(g, m, gossip__slot(g, accuser)) ||
+        (is_many(g) && is_said_enough(g, m)) ||
         (is_crowd_alerted(g, m) && is_one_of_a_crowd(g, accuser))) {
         g->counters.statements_duplicate++;
         return;

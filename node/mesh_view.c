@@ -258,6 +258,7 @@ static void copy_counters(struct mesh *m)
     node_metric_set(&m->metrics->suspicions, c.suspicions);
     node_metric_set(&m->metrics->refutations, c.refutations_own);
     node_metric_set(&m->metrics->probes, c.probes);
+    node_metric_set(&m->metrics->local_health_score, c.awareness);
     node_metric_set(&m->metrics->probes_failed, c.probes_failed);
     node_metric_set(&m->metrics->gossip_invalid,
                     c.frames_malformed + c.statements_forged + c.statements_invalid);

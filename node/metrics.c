@@ -363,6 +363,9 @@ static void render_mesh(struct base_buf *out, const struct node_metrics *m)
             value_of(&m->probes_failed));
     put_one(out, "suspicions_total", "counter", "Members that this node came to suspect.",
             value_of(&m->suspicions));
+    put_one(out, "local_health_score", "gauge",
+            "How late this node's own probes are answered: 0 healthy; time-outs grow with it.",
+            value_of(&m->local_health_score));
     put_one(out, "refutations_total", "counter", "Suspicions that were refuted.",
             value_of(&m->refutations));
     put_family(out, "peer_over_budget_total", "counter",

@@ -47,7 +47,7 @@ struct node_metrics {
     _Atomic uint64_t gossip_invalid, suspicions, refutations, probes, probes_failed;
     _Atomic uint64_t links_established, received_bytes, sent_bytes;
     _Atomic uint64_t user_events, chain_reorgs, log_lines_dropped;
-    _Atomic uint64_t budget_peak_permille; /* a gauge */
+    _Atomic uint64_t budget_peak_permille, local_health_score; /* gauges */
     _Atomic uint64_t chain_ref_block;
     _Atomic uint64_t loop_turns;
     struct node_metric_family log_entries; /* kind */

@@ -1459,26 +1459,35 @@ static void test_late_answers_lengthen_our_time_outs(void **state)
     assert_int_equal(counters().awareness, 1);
 }
 
-/* Who suspects everybody (its own cable is out) does not fill the mesh with it. */
-static void test_our_public_accusations_are_bounded(void **state)
+/* Peers 1..n linked for a minute, more than the rig's table holds. */
+static void large_mesh(uint32_t n)
 {
-    size_t pushed = 0, told = 0;
-    (void)state;
-    gossip_free(rig.g);
     struct gossip_config cfg;
     struct gossip_crypto crypto = sim_crypto(0);
+    gossip_free(rig.g);
+    rig.now += 60000;
     sim_config_of(&cfg, 0, 5);
-    cfg.members_max = 128;
+    cfg.members_max = 256;
     assert_int_equal(gossip_new(&rig.g, &cfg, &crypto, rig.now), BASE_OK);
-    for (uint32_t i = 1; i < 100; i++) {
+    for (uint32_t i = 1; i <= n; i++) {
         struct gossip_signed_record record;
         struct gossip_event ev;
         sim_record_of(&record, i, 1, 0);
         ev = up_event(1, &record);
         ev.key = sim_key_of(i);
         assert_int_equal(feed(ev), BASE_OK);
+        rig.g->members[i].since_ms -= 60000;
     }
+}
+
+/* Who suspects everybody (its own cable is out) does not fill the mesh with it. */
+static void test_our_public_accusations_are_bounded(void **state)
+{
+    size_t pushed = 0, told = 0;
+    (void)state;
+    large_mesh(99);
     for (uint64_t end = rig.now + 9000; rig.now < end;) {
+        rig.g->awareness = 0; /* whoever is late says nothing at all */
         rig.now = gossip_deadline_ms(rig.g);
         timer();
         for (uint32_t i = 1; i < 100; i++) { /* all of them, at once */
@@ -1487,6 +1496,8 @@ static void test_our_public_accusations_are_bounded(void **state)
                 gossip__probe_start(rig.g, m);
         }
         size_t sends = 0;
+        for (uint32_t i = 1; i < 64; i++) /* nor does anybody defend itself before all for it */
+            if (was_sent(i, GOSSIP_FRAME_UPDATE)) assert_false(sent.u.news.repair);
         for (size_t i = 0; i < rig.out.count; i++)
             sends += rig.out.items[i].type == GOSSIP_ACT_SEND &&
                      rig.out.items[i].u.send.type == GOSSIP_FRAME_UPDATE;
@@ -1497,7 +1508,7 @@ static void test_our_public_accusations_are_bounded(void **state)
     }
     assert_true(counters().suspicions >= 99);
     assert_true(pushed > 0 && pushed <= GOSSIP__VOICES_MAX);
-    assert_true(told <= (GOSSIP__VOICES_MAX + 10) * 99 + 99);
+    assert_true(told <= (GOSSIP__VOICES_MAX + 10) * 99);
     assert_true(rig.g->voices < 10);
     rig.g->voices = GOSSIP__VOICES_MAX; /* a hundred have no more than 64, all together */
     gossip__voices_earn(rig.g);
@@ -1512,22 +1523,9 @@ static void test_our_public_accusations_are_bounded(void **state)
  * what enough have said meanwhile is not said again. */
 static void test_voices_of_many_are_spread(void **state)
 {
-    uint64_t start = rig.now;
     (void)state;
-    gossip_free(rig.g);
-    struct gossip_config cfg;
-    struct gossip_crypto crypto = sim_crypto(0);
-    sim_config_of(&cfg, 0, 5);
-    cfg.members_max = 256;
-    assert_int_equal(gossip_new(&rig.g, &cfg, &crypto, rig.now), BASE_OK);
-    for (uint32_t i = 1; i < 160; i++) {
-        struct gossip_signed_record record;
-        struct gossip_event ev;
-        sim_record_of(&record, i, 1, 0);
-        ev = up_event(1, &record);
-        ev.key = sim_key_of(i);
-        assert_int_equal(feed(ev), BASE_OK);
-    }
+    large_mesh(159);
+    uint64_t start = rig.now;
     for (uint32_t i = 1; i <= 2; i++) {
         gossip__suspect(rig.g, &rig.g->members[i]);
         assert_int_equal(rig.g->news_count, 0);
@@ -1559,6 +1557,96 @@ static void test_who_is_late_looks_later(void **state)
     rig.g->awareness = 4;
     tell_accusation(1, 3, 1);
     assert_true(was_sent(3, GOSSIP_FRAME_PING));
+}
+
+/* Where they are many all would look, and what makes one late makes others late. */
+static void test_who_is_a_little_late_among_many_looks_later(void **state)
+{
+    (void)state;
+    large_mesh(99);
+    rig.g->awareness = 1;
+    tell_accusation(1, 2, 1);
+    assert_false(was_sent(2, GOSSIP_FRAME_PING));
+    assert_in_range(agenda(2)->reprobe_ms, rig.now + 1000, rig.now + 4000);
+    rig.g->awareness = 0;
+    tell_accusation(1, 3, 1);
+    assert_true(was_sent(3, GOSSIP_FRAME_PING));
+    rig.g->awareness = 1;
+    rig.g->cfg.links_max = 8; /* where links are few, few look */
+    assert_true(gossip__is_sparse(rig.g));
+    tell_accusation(1, 4, 1);
+    assert_true(was_sent(4, GOSSIP_FRAME_PING));
+}
+
+/* What more would say than is needed is not even checked, where they are many. */
+static void test_many_need_no_more_than_is_enough(void **state)
+{
+    (void)state;
+    large_mesh(99);
+    for (uint32_t i = 2; i < 50; i++)
+        tell_accusation(i, 1, 1);
+    uint64_t duplicate = counters().statements_duplicate;
+    assert_int_equal(agenda(1)->accuser_count, 48 - duplicate);
+    assert_int_equal(agenda(1)->accuser_count, 99 / 3 + 2); /* a third, and one for who spoke */
+}
+
+/* A doubt that nobody has heard of ends without a word: it would be refuted before all. */
+static void test_an_unsaid_doubt_ends_in_silence(void **state)
+{
+    (void)state;
+    large_mesh(99);
+    for (uint32_t said = 0; said < 2; said++) {
+        struct gossip__member *m = gossip__find(rig.g, &rig.key[1 + said]);
+        gossip__suspect(rig.g, m);
+        while (said && agenda(2)->voice_ms != 0) {
+            rig.now = gossip_deadline_ms(rig.g);
+            timer();
+        }
+        gossip__probe_start(rig.g, m);
+        answer(1 + said, gossip__agenda(rig.g, m)->probe.nonce);
+        assert_int_equal(m->state, GOSSIP_ALIVE);
+        assert_int_equal(was_sent(1 + said, GOSSIP_FRAME_UPDATE), said);
+    }
+}
+
+/* A newcomer is not doubted in public where they are many, until its full time is over. */
+static void test_newcomers_among_many_are_not_accused(void **state)
+{
+    (void)state;
+    large_mesh(99);
+    uint64_t full_ms = gossip__suspicion_ms(rig.g), start = rig.now;
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct gossip__member *m = gossip__find(rig.g, &rig.key[i]);
+        m->since_ms = start - 2 * full_ms + (i == 1);
+        gossip__suspect(rig.g, m);
+    }
+    assert_int_equal(agenda(1)->voice_ms, start + full_ms);
+    assert_int_equal(agenda(1)->suspect_end_ms, start + full_ms);
+    assert_in_range(agenda(2)->voice_ms, start + 1, start + 499);
+    while (rig.now < start + full_ms) {
+        assert_false(agenda(1)->is_said);
+        rig.g->awareness = 0;
+        rig.now = gossip_deadline_ms(rig.g);
+        timer();
+    }
+    assert_int_equal(rig.now, start + full_ms);
+    assert_true(was_sent(3, GOSSIP_FRAME_UPDATE) && !sent.u.news.repair);
+}
+
+/* Where they are many whoever is late himself accuses nobody. */
+static void test_who_is_late_among_many_accuses_nobody(void **state)
+{
+    (void)state;
+    large_mesh(99);
+    for (uint32_t i = 1; i <= 2; i++) {
+        gossip__suspect(rig.g, gossip__find(rig.g, &rig.key[i]));
+        rig.g->awareness = i == 1 ? 1 : 0;
+        while (agenda(i)->voice_ms != 0) {
+            rig.now = gossip_deadline_ms(rig.g);
+            timer();
+        }
+        assert_int_equal(agenda(i)->is_said, i == 2);
+    }
 }
 
 /* Health that returns in the middle of a probe must not cut short the relays' time. */
@@ -1704,6 +1792,11 @@ int main(void)
         RIG(test_our_public_accusations_are_bounded),
         RIG(test_voices_of_many_are_spread),
         RIG(test_who_is_late_looks_later),
+        RIG(test_who_is_a_little_late_among_many_looks_later),
+        RIG(test_many_need_no_more_than_is_enough),
+        RIG(test_an_unsaid_doubt_ends_in_silence),
+        RIG(test_newcomers_among_many_are_not_accused),
+        RIG(test_who_is_late_among_many_accuses_nobody),
         RIG(test_relays_get_their_time),
         RIG(test_answers_restore_our_health),
         RIG(test_every_peer_is_probed_in_a_round),

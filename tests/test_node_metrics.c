@@ -215,6 +215,7 @@ static void test_empty(void **state)
                       "{version=\"0.1.0\",commit=\"abc\",protocol=\"nftmesh/1\"}") == 1);
     assert_true(value(e, "nftmesh_start_time_seconds", "") == 1732300000.123);
     assert_true(value(e, "nftmesh_probes_total", "") == 0);
+    assert_true(value(e, "nftmesh_local_health_score", "") == 0);
     assert_true(value(e, "process_resident_memory_bytes", "") > 4096);
     assert_true(value(e, "process_open_fds", "") >= 3);
     assert_true(value(e, "process_max_fds", "") >= value(e, "process_open_fds", ""));
