@@ -1,6 +1,5 @@
 /* A handle and its background thread, against a node and endpoints that do what a test wants.
  * ThreadSanitizer runs these too. */
-#define _GNU_SOURCE /* pthread_timedjoin_np */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
