@@ -200,6 +200,11 @@ static bool news_item(struct gossip_item *out, const struct gossip *g, uint32_t 
     return true;
 }
 
+static bool is_doubt(const struct gossip__news *news)
+{
+    return news->kind == BASE_STATEMENT_ACCUSATION || news->kind == BASE_STATEMENT_CONFIRMATION;
+}
+
 struct targets {
     uint16_t slots[GOSSIP__TARGETS_MAX];
     size_t count;
@@ -214,8 +219,10 @@ static void news_frame_send(struct gossip *g, const struct targets *to)
     g->out->u.news.item_count = 0;
 }
 
-/* All news of one kind of frame that came the same way, to the same peers. */
-static void flush_run(struct gossip *g, uint8_t type, uint16_t except, const struct targets *to)
+/* All news of one kind of frame that came the same way, or the doubts among them, to the same
+ * peers. */
+static void flush_run(struct gossip *g, uint8_t type, uint16_t except, const struct targets *to,
+                      bool is_doubt_only)
 {
     struct gossip_item item;
     g->out->type = type;
@@ -225,6 +232,7 @@ static void flush_run(struct gossip *g, uint8_t type, uint16_t except, const str
     for (uint32_t i = 0; i < g->news_count; i++) {
         bool is_event = g->news[i].kind == BASE_STATEMENT_EVENT;
         if (is_event != (type == GOSSIP_FRAME_EVENT) || g->news[i].except != except) continue;
+        if (is_doubt_only && !is_doubt(&g->news[i])) continue;
         if (!news_item(&item, g, i)) continue;
         if (!item_fits(g->out, &item)) news_frame_send(g, to);
         g->out->u.news.items[g->out->u.news.item_count++] = item;
@@ -253,15 +261,32 @@ static bool is_passed_on(struct gossip *g, uint16_t except)
     return !gossip__is_covered(g, g->news_reach);
 }
 
+/* Whoever has just come has few links still, and a third of the weight must have told it of a death
+ * before that ends a suspicion. So it hears from a few of us what its accusers could not tell it.
+ */
+static void tell_newcomers(struct gossip *g, uint16_t except)
+{
+    struct targets to = {.count = 0};
+    for (uint32_t i = 0; i < g->link_count && to.count < g->cfg.fanout_count; i++) {
+        const struct gossip__member *m = &g->members[g->links[i]];
+        if (g->links[i] != except && m->state == GOSSIP_ALIVE && gossip__is_new(g, m))
+            to.slots[to.count++] = g->links[i];
+    }
+    if (to.count > 0) flush_run(g, GOSSIP_FRAME_UPDATE, except, &to, true);
+}
+
 static void flush_except(struct gossip *g, uint16_t except)
 {
     struct targets to;
-    if (!is_passed_on(g, except)) return;
+    if (!is_passed_on(g, except)) {
+        if (!gossip__is_sparse(g)) tell_newcomers(g, except);
+        return;
+    }
     size_t count = except == GOSSIP__NONE ? GOSSIP__TARGETS_MAX : g->cfg.fanout_count;
     to.count = gossip__pick_links(g, to.slots, count, except, GOSSIP__NONE);
     if (to.count == 0) return;
-    flush_run(g, GOSSIP_FRAME_UPDATE, except, &to);
-    flush_run(g, GOSSIP_FRAME_EVENT, except, &to);
+    flush_run(g, GOSSIP_FRAME_UPDATE, except, &to, false);
+    flush_run(g, GOSSIP_FRAME_EVENT, except, &to, false);
 }
 
 void gossip__news_flush(struct gossip *g)

@@ -306,6 +306,7 @@ void gossip__pool_give(struct gossip__pool *pool, uint16_t *at);
 void *gossip__pool_at(const struct gossip__pool *pool, uint16_t at);
 
 bool gossip__is_sparse(const struct gossip *g);
+bool gossip__is_many(const struct gossip *g); /* and not sparse */
 /* We have a link to few of the members: for good, or because they are still being made. */
 bool gossip__is_thin(const struct gossip *g);
 
@@ -452,7 +453,7 @@ int gossip__peer_down(struct gossip *g, const struct base_key33 *key);
 void gossip__links_keep(struct gossip *g);
 void gossip__part_in(struct gossip *g, struct gossip__member *from);
 void gossip__dialing(struct gossip *g, struct gossip__member *m, bool dialing);
-void gossip__dial_done(struct gossip *g, struct gossip__member *m);
+void gossip__dial_done(struct gossip *g, struct gossip__member *m, bool is_made);
 
 /* suspicion.c */
 void gossip__suspect(struct gossip *g, struct gossip__member *m);
@@ -470,6 +471,8 @@ void gossip__accuse_to(struct gossip *g, struct gossip__member *m);
 /* Has anybody, we or others, said before all that m does not answer? */
 bool gossip__is_accused(const struct gossip *g, const struct gossip__member *m);
 uint64_t gossip__suspicion_ms(const struct gossip *g);
+/* Since it has come, or come back, it had hardly time to make its links. */
+bool gossip__is_new(const struct gossip *g, const struct gossip__member *m);
 
 /* sync.c: digests and repair */
 void gossip__digest(const struct gossip *g, struct gossip_digest *out);

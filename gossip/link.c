@@ -12,6 +12,7 @@
  * together make a hundred a second, however many they are. */
 #define DIAL_PACE_MS        500
 #define DIAL_PACE_MEMBER_MS 10
+#define DIAL_NEXT_MS        1000 /* one more, when there is no answer yet: nobody may be there */
 #define DIAL_PACE           16 /* times as long as the last took: who is slow is not made slower */
 #define DIAL_PACE_MAX_MS    30000
 
@@ -32,17 +33,20 @@ void gossip__want_link(struct gossip *g, struct gossip__member *m)
     gossip__act(g, GOSSIP_ACT_WANT_LINK, &m->record->key);
 }
 
-/* A dial of ours has come to an end: the next that nothing waits for may follow. */
-void gossip__dial_done(struct gossip *g, struct gossip__member *m)
+/* A dial of ours has come to an end: the next that nothing waits for may follow. One in vain says
+ * nothing of how fast we are, unless all are slow at once, as many are; and whoever is dead is
+ * dialled for ever, and holds nobody up. */
+void gossip__dial_done(struct gossip *g, struct gossip__member *m, bool is_made)
 {
     if (!m->dialing) return;
+    gossip__dialing(g, m, false);
+    if (!is_made && (m->state == GOSSIP_FAILED || !gossip__is_many(g))) return;
     uint64_t pace_ms = DIAL_PACE * (g->now_ms - gossip__agenda(g, m)->dial_asked_ms);
     if (pace_ms < DIAL_PACE_MEMBER_MS * (uint64_t)g->count)
         pace_ms = DIAL_PACE_MEMBER_MS * (uint64_t)g->count;
     if (pace_ms < DIAL_PACE_MS) pace_ms = DIAL_PACE_MS;
     if (pace_ms > DIAL_PACE_MAX_MS) pace_ms = DIAL_PACE_MAX_MS;
     g->dial_paced_ms = g->now_ms + pace_ms;
-    gossip__dialing(g, m, false);
 }
 
 /* However many they are, those who lost a member shall not dial it much oftener than a full mesh
@@ -109,7 +113,7 @@ static void dial_paced(struct gossip *g, struct gossip__member *m, uint32_t link
     if (links < GOSSIP__LINKS_AT_ONCE) {
         gossip__want_link(g, m);
     } else if (g->now_ms >= g->dial_paced_ms) {
-        g->dial_paced_ms = g->now_ms + DIAL_PATIENCE_MS; /* one at a time */
+        g->dial_paced_ms = g->now_ms + (gossip__is_many(g) ? DIAL_PATIENCE_MS : DIAL_NEXT_MS);
         gossip__want_link(g, m);
     } else {
         gossip__agenda_open(g, m)->dial_ms = g->now_ms + DIAL_PACE_MS;
@@ -120,7 +124,7 @@ static void dial_paced(struct gossip *g, struct gossip__member *m, uint32_t link
 void gossip__dial_due(struct gossip *g, struct gossip__member *m)
 {
     gossip__agenda_open(g, m)->dial_ms = 0;
-    gossip__dial_done(g, m);
+    gossip__dial_done(g, m, false);
     if (g->left || m->state == GOSSIP_LEFT) return;
     if (m->linked) { /* hung, with its link still open: ask it */
         if (m->state == GOSSIP_FAILED && !gossip__is_probing(g, m)) gossip__probe_start(g, m);
@@ -143,7 +147,7 @@ int gossip__dial_failed(struct gossip *g, const struct base_key33 *key)
 {
     struct gossip__member *m = gossip__find(g, key);
     if (m == NULL || m == &g->members[0]) return BASE_ENOPEER;
-    gossip__dial_done(g, m);
+    gossip__dial_done(g, m, false);
     struct gossip__agenda *a = gossip__agenda_open(g, m);
     a->dial_ms = 0;
     a->dial_failed_ms = g->now_ms;

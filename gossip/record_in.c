@@ -321,7 +321,7 @@ int gossip__peer_up(struct gossip *g, const struct gossip_event *ev)
     if (m == NULL) return BASE_EFULL;
     if (g->settled_ms == GOSSIP__NEVER)
         g->settled_ms = g->now_ms + 2 * (uint64_t)g->cfg.probe_interval_ms;
-    gossip__dial_done(g, m);
+    gossip__dial_done(g, m, true);
     if (m->agenda_at != 0) {
         struct gossip__agenda *a = gossip__agenda_open(g, m);
         a->dial_ms = a->dial_backoff_ms = a->dial_lost_ms = a->dial_failed_ms = 0;

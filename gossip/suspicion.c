@@ -7,7 +7,7 @@
 
 #define PATIENCE_MAX    3
 #define TOLD_MAX        16 /* suspects that a new link is told of */
-#define SETTLED_TIMES   2  /* suspicions, as long as a newcomer among many is left alone */
+#define NEW_TIMES       2  /* suspicions, as long as one that has come or come back is new */
 #define VOICE_MEMBER_MS 5  /* of waiting before we accuse, for each of more than 64 members */
 
 /* 1000 * log10(n), linear between powers of two: 3 % at most, and no floating point. */
@@ -60,13 +60,6 @@ static bool is_one_of_a_crowd(const struct gossip *g, const struct gossip__membe
     return 3 * GOSSIP__CROWD * (uint64_t)speaker->weight <= g->weight_total;
 }
 
-/* In a full mesh of many, what all do at once for one, or one for all, makes all of them late, and
- * who is late suspects others: one that is short of time for a moment would never have it again. */
-static bool is_many(const struct gossip *g)
-{
-    return g->count > GOSSIP__VOICES_MEMBERS && !gossip__is_sparse(g);
-}
-
 static void suspicion_arm(struct gossip *g, struct gossip__member *m)
 {
     struct gossip__agenda *a = gossip__agenda_open(g, m);
@@ -114,9 +107,9 @@ static void accuse(struct gossip *g, struct gossip__member *m)
     gossip__agenda_open(g, m)->voice_ms = 0;
     if (is_said_enough(g, m)) return;
     if (is_crowd_alerted(g, m) && is_one_of_a_crowd(g, &g->members[0])) return;
-    if (is_many(g) && g->awareness > 0) return;
+    if (gossip__is_many(g) && g->awareness > 0) return;
     if (g->voices == 0) { /* no storm of doubt */
-        if (!is_many(g)) gossip__accuse_to(g, m);
+        if (!gossip__is_many(g)) gossip__accuse_to(g, m);
         return;
     }
     g->voices--;
@@ -138,11 +131,16 @@ static uint64_t voice_at(struct gossip *g)
     return g->voice_ms;
 }
 
+bool gossip__is_new(const struct gossip *g, const struct gossip__member *m)
+{
+    return g->now_ms - m->since_ms < NEW_TIMES * gossip__suspicion_ms(g);
+}
+
 /* Whoever has just come, or come back, has links to make and answers late. Among many, what is said
  * of it would be refuted before all, and said again: so it is when its full time is over. */
 static bool is_settled(const struct gossip *g, const struct gossip__member *m)
 {
-    return !is_many(g) || g->now_ms - m->since_ms >= SETTLED_TIMES * gossip__suspicion_ms(g);
+    return !gossip__is_many(g) || !gossip__is_new(g, m);
 }
 
 /* Our own probe of m has failed. */
@@ -278,7 +276,7 @@ static void accused_self(struct gossip *g, struct gossip__member *from,
  * when we ourselves are late: looking would make us later, and what we saw would say little. */
 static void look(struct gossip *g, struct gossip__member *m)
 {
-    bool is_late = is_many(g) ? g->awareness > 0 : 2 * g->awareness > g->cfg.awareness_max;
+    bool is_late = gossip__is_many(g) ? g->awareness > 0 : 2 * g->awareness > g->cfg.awareness_max;
     if (!is_late && (m->linked || !gossip__is_thin(g))) {
         gossip__probe_start(g, m);
         return;
@@ -306,7 +304,7 @@ static void accused_other(struct gossip *g, struct gossip__member *from,
         return;
     }
     if (gossip__is_accuser(g, m, gossip__slot(g, accuser)) ||
-        (is_many(g) && is_said_enough(g, m)) ||
+        (gossip__is_many(g) && is_said_enough(g, m)) ||
         (is_crowd_alerted(g, m) && is_one_of_a_crowd(g, accuser))) {
         g->counters.statements_duplicate++;
         return;

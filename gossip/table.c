@@ -276,6 +276,13 @@ bool gossip__is_sparse(const struct gossip *g)
     return g->order_count > g->cfg.links_max;
 }
 
+/* In a full mesh of many, what all do at once for one, or one for all, makes all of them late, and
+ * who is late suspects others: one that is short of time for a moment would never have it again. */
+bool gossip__is_many(const struct gossip *g)
+{
+    return g->count > GOSSIP__VOICES_MEMBERS && !gossip__is_sparse(g);
+}
+
 bool gossip__is_thin(const struct gossip *g)
 {
     return gossip__is_sparse(g) ||

@@ -120,6 +120,34 @@ static void test_routine_questions_make_no_links(void **state)
     assert_int_equal(rig.g->link_count, 8);
 }
 
+/* Who comes back among dead ones that it takes for alive finds that out by dialling them. Neither
+ * they nor those known to be dead, who are dialled for ever, hold up the next. */
+static void test_dials_in_vain_hold_nobody_up(void **state)
+{
+    (void)state;
+    sparse_mesh(30);
+    for (uint32_t i = 3; i <= 8; i++)
+        peer_up(i);
+    struct gossip__member *alive = gossip__find(rig.g, &rig.key[9]);
+    struct gossip__member *failed = gossip__find(rig.g, &rig.key[10]);
+    gossip__state(rig.g, failed, GOSSIP_FAILED, GOSSIP_WHY_TIMEOUT);
+    rig.g->dial_paced_ms = rig.now;
+    gossip__dial_due(rig.g, alive);
+    assert_true(alive->dialing);
+    uint64_t next = rig.g->dial_paced_ms;
+    assert_int_equal(next, rig.now + 1000);
+    gossip__want_link(rig.g, failed);
+    rig.now += 300;
+    dial_failed(10);
+    dial_failed(9);
+    assert_int_equal(rig.g->dial_paced_ms, next);
+    assert_true(gossip__is_probing(rig.g, alive));
+    gossip__want_link(rig.g, gossip__find(rig.g, &rig.key[11]));
+    rig.now += 300;
+    peer_up(11); /* one that is made shows how fast we are */
+    assert_int_equal(rig.g->dial_paced_ms, rig.now + 16 * 300);
+}
+
 static void test_lonely_nodes_look_for_links(void **state)
 {
     (void)state;
@@ -503,6 +531,7 @@ int main(void)
         RIG(test_a_full_mesh_closes_step_by_step),
         RIG(test_few_links_of_a_full_mesh_are_spared),
         RIG(test_routine_questions_make_no_links),
+        RIG(test_dials_in_vain_hold_nobody_up),
         SPARSE(test_lonely_nodes_look_for_links),
         SPARSE(test_surplus_links_are_given_back),
         SPARSE(test_part),

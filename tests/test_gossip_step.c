@@ -1366,6 +1366,45 @@ static void test_news_that_reached_all_is_not_passed_on(void **state)
     assert_int_equal(count(GOSSIP_ACT_SEND), 0);
 }
 
+/* All have been here for long, but who has come after that time. */
+static void settle_all(uint32_t count)
+{
+    for (uint32_t i = 1; i <= count; i++)
+        gossip__find(rig.g, &rig.key[i])->since_ms = rig.now - 2 * gossip__suspicion_ms(rig.g);
+}
+
+static size_t told_count(uint32_t count)
+{
+    size_t told = 0;
+    for (uint32_t i = 1; i <= count; i++)
+        told += was_sent(i, GOSSIP_FRAME_UPDATE);
+    return told;
+}
+
+/* Who has few links still may be the only one whom an accuser could not tell. */
+static void test_newcomers_are_told_of_doubts(void **state)
+{
+    (void)state;
+    mesh(9);
+    settle_all(9);
+    gossip__find(rig.g, &rig.key[1])->since_ms++; /* it tells us: it knows */
+    gossip__find(rig.g, &rig.key[3])->since_ms++;
+    tell_accusation(1, 2, 1);
+    assert_true(was_sent(3, GOSSIP_FRAME_UPDATE));
+    assert_int_equal(sent.u.news.items[0].kind, BASE_STATEMENT_ACCUSATION);
+    assert_int_equal(told_count(9), 1);
+    tell_record(1, 4, 1, 1); /* digests see to that */
+    assert_int_equal(incarnation_of(4), 1);
+    assert_int_equal(told_count(9), 0);
+    for (uint32_t i = 1; i <= 9; i++)
+        gossip__find(rig.g, &rig.key[i])->since_ms = rig.now;
+    tell_accusation(5, 6, 1);
+    assert_int_equal(told_count(9), rig.g->cfg.fanout_count);
+    rig.g->cfg.links_max = 4; /* few links are no sign of a newcomer */
+    tell_accusation(7, 8, 1);
+    assert_int_equal(told_count(9), 0);
+}
+
 /* ---- time ---- */
 
 static void test_own_pause_accuses_nobody(void **state)
@@ -1607,6 +1646,28 @@ static void test_an_unsaid_doubt_ends_in_silence(void **state)
     }
 }
 
+/* Where they are many a dial in vain was a slow one, and one at a time is enough; but the dead, who
+ * are dialled for ever, hold nobody up there either. */
+static void test_among_many_a_dial_in_vain_is_a_slow_one(void **state)
+{
+    (void)state;
+    large_mesh(99);
+    for (uint32_t i = 1; i <= 3; i++)
+        gossip__link(rig.g, gossip__find(rig.g, &rig.key[i]), false);
+    gossip__state(rig.g, gossip__find(rig.g, &rig.key[3]), GOSSIP_FAILED, GOSSIP_WHY_TIMEOUT);
+    rig.g->dial_paced_ms = rig.now;
+    gossip__dial_due(rig.g, gossip__find(rig.g, &rig.key[1]));
+    assert_int_equal(rig.g->dial_paced_ms, rig.now + 10000);
+    gossip__want_link(rig.g, gossip__find(rig.g, &rig.key[2]));
+    gossip__want_link(rig.g, gossip__find(rig.g, &rig.key[3]));
+    rig.now += 1500;
+    dial_failed(2);
+    assert_int_equal(rig.g->dial_paced_ms, rig.now + 16 * 1500);
+    rig.now += 100;
+    dial_failed(3);
+    assert_int_equal(rig.g->dial_paced_ms, rig.now - 100 + 16 * 1500);
+}
+
 /* A newcomer is not doubted in public where they are many, until its full time is over. */
 static void test_newcomers_among_many_are_not_accused(void **state)
 {
@@ -1785,6 +1846,7 @@ int main(void)
         RIG(test_failed_hint_is_checked_by_ourselves),
         RIG(test_failed_hint_is_no_news),
         RIG(test_news_that_reached_all_is_not_passed_on),
+        RIG(test_newcomers_are_told_of_doubts),
         RIG(test_own_pause_accuses_nobody),
         RIG(test_a_pause_is_one_pause),
         RIG(test_an_answer_after_a_pause),
@@ -1796,6 +1858,7 @@ int main(void)
         RIG(test_who_is_a_little_late_among_many_looks_later),
         RIG(test_many_need_no_more_than_is_enough),
         RIG(test_an_unsaid_doubt_ends_in_silence),
+        RIG(test_among_many_a_dial_in_vain_is_a_slow_one),
         RIG(test_newcomers_among_many_are_not_accused),
         RIG(test_who_is_late_among_many_accuses_nobody),
         RIG(test_relays_get_their_time),

@@ -186,7 +186,7 @@ def a_third_is_sold_at_once(w):
     wait_for(lambda: f"one that stays leads: {leader(rest[1])}", lambda: leader(rest[1])["leader"] and
              leader(rest[1])["leader"]["node"] not in keys, 30)
     # Each reads the chain when it does; until then what it asks for is done.
-    wait_for("a seller knows it too", lambda: not sellers[0].ready(), 30)
+    wait_for("a seller knows it too", lambda: "[-]seat" in sellers[0].request("GET", "/readyz")[1], 30)
     status, answer = write(sellers[0], op="put", key="a", value="b")
     expect(f"who is out asks for nothing: {status} {answer}", status == 409)
     # They come again to one that was away, too.
