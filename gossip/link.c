@@ -14,7 +14,8 @@
 #define DIAL_PACE_MEMBER_MS 10
 #define DIAL_NEXT_MS        1000 /* one more, when there is no answer yet: nobody may be there */
 #define DIAL_PACE           16 /* times as long as the last took: who is slow is not made slower */
-#define DIAL_PACE_MAX_MS    30000
+#define DIAL_PACE_MAX_MS    4000
+#define DIAL_PACE_MANY_MS   30000 /* of many */
 
 void gossip__dialing(struct gossip *g, struct gossip__member *m, bool dialing)
 {
@@ -45,7 +46,8 @@ void gossip__dial_done(struct gossip *g, struct gossip__member *m, bool is_made)
     if (pace_ms < DIAL_PACE_MEMBER_MS * (uint64_t)g->count)
         pace_ms = DIAL_PACE_MEMBER_MS * (uint64_t)g->count;
     if (pace_ms < DIAL_PACE_MS) pace_ms = DIAL_PACE_MS;
-    if (pace_ms > DIAL_PACE_MAX_MS) pace_ms = DIAL_PACE_MAX_MS;
+    uint64_t max_ms = gossip__is_many(g) ? DIAL_PACE_MANY_MS : DIAL_PACE_MAX_MS;
+    if (pace_ms > max_ms) pace_ms = max_ms;
     g->dial_paced_ms = g->now_ms + pace_ms;
 }
 

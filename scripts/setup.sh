@@ -44,7 +44,7 @@ setup_npm() {
 build() {
     say "building preset $1"
     cmake --preset "$1" >/dev/null && cmake --build --preset "$1" -- -k 1 >"/tmp/nftmesh-build-$1.$$" 2>&1 ||
-        { cat "/tmp/nftmesh-build-$1.$$" >&2; rm -f "/tmp/nftmesh-build-$1.$$"; exit 1; }
+        { grep -v '^\[[0-9]*/[0-9]*\]' "/tmp/nftmesh-build-$1.$$" >&2; rm -f "/tmp/nftmesh-build-$1.$$"; exit 1; }
     rm -f "/tmp/nftmesh-build-$1.$$"
 }
 

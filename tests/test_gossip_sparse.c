@@ -143,9 +143,13 @@ static void test_dials_in_vain_hold_nobody_up(void **state)
     assert_int_equal(rig.g->dial_paced_ms, next);
     assert_true(gossip__is_probing(rig.g, alive));
     gossip__want_link(rig.g, gossip__find(rig.g, &rig.key[11]));
-    rig.now += 300;
+    rig.now += 200;
     peer_up(11); /* one that is made shows how fast we are */
-    assert_int_equal(rig.g->dial_paced_ms, rig.now + 16 * 300);
+    assert_int_equal(rig.g->dial_paced_ms, rig.now + 16 * 200);
+    gossip__want_link(rig.g, gossip__find(rig.g, &rig.key[12]));
+    rig.now += 2000;
+    peer_up(12); /* or what the path lost */
+    assert_int_equal(rig.g->dial_paced_ms, rig.now + 4000);
 }
 
 static void test_lonely_nodes_look_for_links(void **state)

@@ -1666,6 +1666,9 @@ static void test_among_many_a_dial_in_vain_is_a_slow_one(void **state)
     rig.now += 100;
     dial_failed(3);
     assert_int_equal(rig.g->dial_paced_ms, rig.now - 100 + 16 * 1500);
+    rig.now += 1900;
+    dial_failed(1);
+    assert_int_equal(rig.g->dial_paced_ms, rig.now + 30000); /* of 56 s */
 }
 
 /* A newcomer is not doubted in public where they are many, until its full time is over. */
