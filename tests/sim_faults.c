@@ -235,6 +235,7 @@ static void rotate(struct sim_faults *f)
     if (i >= f->members || j == sim_node_count(f->s)) return;
     if (!sim_is_up(f->s, i) || sim_is_up(f->s, j) || sim_is_liar(f->s, i) || !may_go(f)) return;
     sim_rotate(f->s, i, j);
+    sim_crash(f->s, j, true); /* a process that has left runs on */
     sim_start(f->s, j, via);
     if (sim_random(f->s, 2) == 0) sim_crash(f->s, i, true); /* or it stays, without a seat */
 }
