@@ -177,12 +177,12 @@ class Show:
             getattr(self, what)(self.random.choice(self.able() if what == "hang" else able), now)
 
     def calm(self):
-        if self.adding:
-            self.adding.join(240 * mesh.SCALE)
-        for _, action, node in sorted(self.due, key=lambda d: d[0]):
+        for _, action, node in sorted(self.due, key=lambda d: d[0]):  # who is added may need who hangs
             action(node, time.monotonic())
             self.did[action.__name__] += 1
         self.due = []
+        if self.adding:
+            self.adding.join(240 * mesh.SCALE)
 
 
 def tables_are_right(nodes):

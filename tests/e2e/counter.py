@@ -18,7 +18,7 @@ from mesh import wait_for  # noqa: E402
 
 COUNTER = os.path.join(mesh.ROOT, "examples", "counter", "counter.py")
 # Equal at all nodes; short, so that another leads soon, and longer than the second between heartbeats.
-QUICK = ["--epoch-gap", "1s", "--skip-after", "2s", "--lease", "2s"]
+QUICK = ["--epoch-gap", "1s", "--skip-after", "4s", "--lease", "4s"]
 BEFORE, AFTER = 15, 10  # increments before the leader's end and after it
 
 
@@ -119,7 +119,9 @@ def the_leader_counts_and_all_see_it(w):
     expect(f"{counters}", [c["instance_id"] for c in counters] ==
            [s.node.agent.instance for s in w.servers] and
            [c["is_leader"] for c in counters] == [s is leading for s in w.servers])
-    for s in w.servers:
+    for s in w.servers:  # the number and its line are two entries
+        wait_for(lambda s=s: f"{s.name} has the line: {s.get('/log')}", lambda s=s: [
+            o["new_value"] for o in s.get("/log")["operations"]][-1:] == [before + 3], 20)
         log = s.get("/log")
         last = log["operations"][-1]
         expect(f"{log}", log["total_operations"] == before + 3 and last["new_value"] == before + 3 and

@@ -74,7 +74,8 @@ def five_elect_and_lose_no_write(w):
     status, two = write(nodes[2], op="add", key="visits", request="r-1")
     expect(f"{one} {two}", one["value"] == 1 and two["value"] == 1 and two["result"] == "repeated")
     # The leader dies: another one leads, and what was told stays.
-    token = leader(nodes[0])["fencing_token"]
+    first = led(*nodes)  # a window may have ended meanwhile
+    token = leader(first)["fencing_token"]
     first.kill()
     rest = [n for n in nodes if n is not first]
     began = time.monotonic()
@@ -107,8 +108,8 @@ def a_lead_is_handed_on_and_shown(w):
     second = led(*nodes)
     wait_for("lease lost is told", lambda: first.events("lease_lost"), 30)
     wait_for("lease is told", lambda: second.events("lease"), 30)
-    out = ask(first, "quorum")
-    expect(out, "weight 4 of 4 is heard, 3 is needed: there is a quorum" in out)
+    heard = "weight 4 of 4 is heard, 3 is needed: there is a quorum"
+    wait_for(lambda: ask(first, "quorum"), lambda: heard in ask(first, "quorum"), 30)
     out = ask(first, "epoch", "show")
     expect(out, "p4" in out and "closed by slot" in out)
     follower = next(n for n in nodes if n not in (first, second))
@@ -166,7 +167,7 @@ def sold(node):
 def a_third_is_sold_at_once(w):
     """No quorum is left without the sellers: out of every table at once, they vote until the epoch ends."""
     # An end of an epoch that comes to nothing, on a busy machine, is tried again after twice the gap.
-    nodes = cluster(w, "t1", "t2", "t3", "t4", "t5", "t6", "t7", gap=["--epoch-gap", "40s"], deadline=240)
+    nodes = cluster(w, "t1", "t2", "t3", "t4", "t5", "t6", "t7", gap=["--epoch-gap", "60s"], deadline=300)
     rest, sellers = nodes[:4], nodes[4:]
     status, answer = write(rest[0], op="add", key="n", request="before")
     expect(f"{answer}", answer.get("value") == 1)
@@ -174,7 +175,7 @@ def a_third_is_sold_at_once(w):
     sell(w, sellers)
     for n in rest:
         wait_for(lambda: f"the sellers are in no table of {n.short}: {sorted(n.names())}",
-                 lambda n=n: n.names("alive") == {r.short for r in rest}, 30)
+                 lambda n=n: n.names(None) == n.names("alive") == {r.short for r in rest}, 30)
         links = n.get("/v1/peers")["peers"]
         expect(f"nor among the peers: {links}", not keys & {p["node"] for p in links})
     expect(f"between the stages: {epoch(rest[1])}", epoch(rest[1])["number"] == number)
@@ -201,10 +202,11 @@ def a_third_is_sold_at_once(w):
     for n in rest:
         expect("nobody was accused", not n.events("equivocation"))
         expect("the gauge", n.metric("nftmesh_voting_weight_sold") == 0)
-    time.sleep(12)
-    heard = [n.metric("nftmesh_consensus_received_total") for n in sellers]
-    time.sleep(3)
-    expect("their sessions have ended", heard == [n.metric("nftmesh_consensus_received_total") for n in sellers])
+    def is_quiet():
+        heard = [n.metric("nftmesh_consensus_received_total") for n in sellers]
+        time.sleep(3)
+        return heard == [n.metric("nftmesh_consensus_received_total") for n in sellers]
+    wait_for("their sessions end", is_quiet, 120)
 
 
 @test
@@ -273,11 +275,12 @@ def old_weights_decide_nothing(w):
         for p in proxies:
             p.mode = "down"
         for n in nodes:
-            wait_for(f"{n.short} abstains", lambda n=n: n.events("abstains"), 90)
+            wait_for(f"{n.short} abstains", lambda n=n: "--rpc-grace" in (leader(n).get("why") or ""), 90)
         views = [leader(n) for n in nodes]
         expect(f"nobody may act: {views}", not any(v["lease"] or v["signs"] for v in views))
-        expect("and it says so", "neither votes nor leads" in nodes[0].request("GET", "/readyz?verbose")[1])
-        expect("the gauge, too", nodes[0].metric("nftmesh_consensus_abstains") == 1)
+        wait_for("and it says so", lambda: "neither votes nor leads" in
+                 nodes[0].request("GET", "/readyz?verbose")[1], 30)
+        wait_for("the gauge, too", lambda: nodes[0].metric("nftmesh_consensus_abstains") == 1, 30)
         expect("members stay", nodes[0].request("GET", "/v1/peers")[1].count('"up"') == 2)
         status, answer = write(nodes[0], op="put", key="a", value="2")
         expect(f"nothing is decided: {status} {answer}", status == 504)
@@ -286,7 +289,7 @@ def old_weights_decide_nothing(w):
         led(*nodes)
         wait_for("what was asked is done now", lambda: value(nodes[1], "a") == "2", 60)
         expect("tokens only grow", leader(nodes[0])["fencing_token"] >= token)
-        expect("the gauge follows", nodes[0].metric("nftmesh_consensus_abstains") == 0)
+        wait_for("the gauge follows", lambda: nodes[0].metric("nftmesh_consensus_abstains") == 0, 30)
     finally:
         for p in proxies:
             p.close()

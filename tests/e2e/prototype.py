@@ -597,7 +597,7 @@ def warns_before_an_authorisation_ends(w):
         told = n.events("expiry")[-1]
         expect(told, "nftmesh authorize" in told["msg"] and told["level"] == "warn" and
                told["expires_at"] == ends)
-    expect(f"{n.status()['warnings']}", any("ends in 23 hours" in x for x in warned()))
+    wait_for(lambda: f"{n.status()['warnings']}", lambda: any("ends in 23 hours" in x for x in warned()), 30)
     expect(f"{n.status()['registration_ends_in_days']}",
            0.5 < n.status()["registration_ends_in_days"] < 1)
     seconds = n.metric("nftmesh_registration_expires_seconds")

@@ -375,6 +375,7 @@ def leads(w, source, name, node):
                               r"leader (?P<node>\S+) (?P<name>\S+) token (?P<token>\S+) why ", line).groupdict()
                      for _, line in list(p.lines)][-1]
     w.programs.append(p)
+    wait_for(lambda: f"{name} says something: {p.text()}", lambda: p.lines or not p.alive(), 30)
     return p
 
 

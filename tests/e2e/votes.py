@@ -78,8 +78,8 @@ def votes_lost(w, nodes, broken, why):
     led(*nodes, fifth)
     wait_for(lambda: f"it votes again: {leader(broken)}", lambda: leader(broken)["signs"], 60)
     wait_for("it says so", lambda: broken.events("votes_again"), 30)
-    expect("and why not is over", leader(broken)["why"] is None and
-           broken.metric("nftmesh_consensus_votes_lost") == 0)
+    wait_for("and why not is over", lambda: leader(broken)["why"] is None and
+             broken.metric("nftmesh_consensus_votes_lost") == 0, 30)
     expect("of a block above", epoch(broken)["block"]["number"] > said["block"])
     fifth.kill()  # four of five are a quorum with it, and none without it
     expect("its vote is there", write(others[1], op="put", key="a", value="with it")[0] == 200)
@@ -108,6 +108,9 @@ def a_wiped_directory_is_told_by_the_others(w):
     nodes = cluster(w, "w1", "w2", "w3", "w4")
     expect("kept", write(nodes[0], op="put", key="a", value="1")[0] == 200)
     broken = nodes[3]
+    wait_for(lambda: f"it votes: {leader(broken)}", lambda: leader(broken).get("signs"), 30)
+    at = leader(broken)["final_slot"] or 0
+    wait_for("and has voted", lambda: (leader(broken).get("final_slot") or 0) >= at + 3, 30)
     broken.kill()
     for name in os.listdir(broken.dir):  # the seed is in a backup: it is the same key
         if name not in ("seed", "node.log"):
