@@ -306,7 +306,7 @@ void gossip__pool_give(struct gossip__pool *pool, uint16_t *at);
 void *gossip__pool_at(const struct gossip__pool *pool, uint16_t at);
 
 bool gossip__is_sparse(const struct gossip *g);
-bool gossip__is_many(const struct gossip *g); /* and not sparse */
+bool gossip__is_many(const struct gossip *g); /* a full mesh of more than 64 */
 /* We have a link to few of the members: for good, or because they are still being made. */
 bool gossip__is_thin(const struct gossip *g);
 

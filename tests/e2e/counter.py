@@ -18,7 +18,7 @@ from mesh import wait_for  # noqa: E402
 
 COUNTER = os.path.join(mesh.ROOT, "examples", "counter", "counter.py")
 # Equal at all nodes; short, so that another leads soon, and longer than the second between heartbeats.
-QUICK = ["--epoch-gap", "1s", "--skip-after", "4s", "--lease", "4s"]
+QUICK = ["--epoch-gap", "1s", "--skip-after", "2s", "--lease", "2s"]
 BEFORE, AFTER = 15, 10  # increments before the leader's end and after it
 
 

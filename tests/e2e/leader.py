@@ -275,7 +275,8 @@ def old_weights_decide_nothing(w):
         for p in proxies:
             p.mode = "down"
         for n in nodes:
-            wait_for(f"{n.short} abstains", lambda n=n: "--rpc-grace" in (leader(n).get("why") or ""), 90)
+            wait_for(f"{n.short} abstains", lambda n=n: n.events("abstains") and
+                     "--rpc-grace" in (leader(n).get("why") or ""), 90)
         views = [leader(n) for n in nodes]
         expect(f"nobody may act: {views}", not any(v["lease"] or v["signs"] for v in views))
         wait_for("and it says so", lambda: "neither votes nor leads" in
